@@ -1,0 +1,14 @@
+//! Shards, leases, fences, placement and the event log. Knows nothing of Discord support.
+
+pub mod claims;
+pub mod clock;
+pub mod event_log;
+pub mod fence;
+pub mod gateway_session;
+pub mod identify;
+pub mod ids;
+pub mod keys;
+pub mod lease;
+pub mod membership;
+pub mod placement;
+pub mod rate_limit;

@@ -1,0 +1,18 @@
+//! Helpline: a Discord support bot that answers from a server's own knowledge and runs as a cluster.
+//!
+//! The library holds every role of the one binary; `main.rs` only dispatches.
+
+pub mod admin;
+pub mod answer;
+pub mod config;
+pub mod conversation;
+pub mod deliver;
+pub mod discord;
+pub mod knowledge;
+pub mod metrics;
+pub mod migrate;
+pub mod proxy;
+pub mod server_config;
+pub mod telemetry;
+pub mod up;
+pub mod worker;

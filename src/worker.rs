@@ -1,0 +1,3 @@
+pub mod apply;
+pub mod jobs;
+pub mod shard_loop;
