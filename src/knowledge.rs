@@ -1,3 +1,5 @@
+//! The servers' own documents: importing them, cutting them into passages and keeping those up to date.
+
 pub mod cli;
 pub mod import;
 pub mod passages;
