@@ -32,3 +32,10 @@ impl Evidence {
 
 /// Confidence below which an answer is unsure.
 pub const THRESHOLD: f32 = 0.5;
+
+impl Evidence {
+    /// Too little to answer from.
+    pub fn is_thin(&self) -> bool {
+        self.confidence < THRESHOLD
+    }
+}
