@@ -1,16 +1,14 @@
 //! `helpline migrate`: many at once, onto strange ground, and never backwards.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 use helpline::migrate::{self, Error, Options, Report};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 
 use crate::support::{TestDb, execute, run};
 
 async fn count(pool: &PgPool, table: &str) -> i64 {
     let statement = format!("select count(*) from {table}");
-    sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(pool).await.expect("rows are counted")
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(pool).await.expect("rows are counted")
 }
 
 #[tokio::test]
@@ -170,17 +168,35 @@ async fn a_user_called_like_the_schema_migrates_twice() {
     }
 }
 
+/// The other test finds the roles there; this one has the same user make them.
+#[tokio::test]
+async fn creating_the_roles_needs_no_superuser() {
+    let roles = TestRoles::named(&ROLES);
+    let owners = TestRoles::create(&["owner", "auth_owner"]).await;
+    let db = supabase_like(&owners.names[0], &owners.names[1]).await;
+    run(&db.role(&owners.names[0]), roles_migration_for(&roles)).await;
+    let able: Vec<String> = sqlx::query_scalar(
+        "select rolname::text from pg_roles where rolname = any ($1) and rolcanlogin order by rolname",
+    )
+    .bind(&roles.names)
+    .fetch_all(&db.pool)
+    .await
+    .expect("roles are listed");
+    assert_eq!(able.len(), 3, "{able:?}");
+
+    run(&db.pool, format!("alter role {} nocreaterole", owners.names[0])).await;
+    let mut connection = db.role(&owners.names[0]).acquire().await.expect("a connection");
+    let refused = connection.execute(AssertSqlSafe(roles_migration_for(&TestRoles::named(&ROLES)))).await;
+    let message = refused.expect_err("this user may not create roles").to_string();
+    assert!(message.contains("is missing and") && message.contains("may not create it"), "{message}");
+}
+
 /// Roles are shared by all databases, the migration lock is not.
 #[tokio::test]
 async fn databases_of_one_cluster_create_the_roles_at_the_same_time() {
-    let names: Vec<&str> = vec!["anon", "authenticated", "service_role", "worker", "proxy", "web"];
     for _ in 0..3 {
-        let roles = Arc::new(TestRoles::named(&names));
-        let sql = include_str!("../../migrations/0004_roles.sql");
-        let sql = names.iter().zip(&roles.names).fold(sql.to_owned(), |sql, (name, role)| {
-            sql.replace(&format!("'helpline_{name}'"), &format!("'{role}'"))
-                .replace(&format!("'{name}'"), &format!("'{role}'"))
-        });
+        let roles = TestRoles::named(&ROLES);
+        let sql = roles_migration_for(&roles);
         let databases = join_all((0..4).map(|_| TestDb::empty())).await;
         // Two in each database, so that every kind of collision has its chance.
         let migrations = databases.iter().chain(&databases).map(|db| {
@@ -209,6 +225,18 @@ async fn a_password_is_set_for_helplines_users_only_whatever_it_contains() {
     migrate::set_role_password(&db.pool, "helpline_web", r"it's \ odd").await.expect("it is set");
     let error = migrate::set_role_password(&db.pool, "postgres", "x").await.expect_err("not ours");
     assert!(matches!(error, Error::NotOurRole(_)), "{error:?}");
+}
+
+const ROLES: [&str; 6] =
+    ["anon", "authenticated", "service_role", "helpline_worker", "helpline_proxy", "helpline_web"];
+
+/// The migration that creates roles, creating `roles` instead of those that the other tests' databases use.
+fn roles_migration_for(roles: &TestRoles) -> String {
+    let sql = include_str!("../../migrations/0004_roles.sql").to_owned();
+    ROLES
+        .iter()
+        .zip(&roles.names)
+        .fold(sql, |sql, (name, role)| sql.replace(&format!("'{name}'"), &format!("'{role}'")))
 }
 
 /// A database as Supabase hands it out: the migrating user may create roles but is no superuser and does not
