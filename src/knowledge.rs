@@ -2,4 +2,6 @@
 
 pub mod cli;
 pub mod import;
+pub mod index;
+pub mod language;
 pub mod passages;
