@@ -70,6 +70,11 @@ impl Keys {
         format!("{}:{{identify}}:budget", self.prefix)
     }
 
+    /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.
+    pub fn bot_user(&self) -> String {
+        format!("{}:{{bot}}:user", self.prefix)
+    }
+
     /// The liveness lease of a worker (string with a TTL): `hl:{lease}:<worker>`.
     pub fn lease(&self, worker: WorkerId) -> String {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)

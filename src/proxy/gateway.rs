@@ -17,7 +17,9 @@ use helpline_cluster::ids::{GatewayShard, ServerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use twilight_gateway::{CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState};
+use twilight_gateway::{
+    CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState,
+};
 
 use super::backlog::{Arrival, Taken};
 use super::ingest::{self, Dropped, Frame, Identity, Payload, Verdict};
@@ -45,9 +47,13 @@ pub enum Fatal {
          your application, Bot, Privileged Gateway Intents, and start again"
     )]
     DisallowedIntents,
-    #[error("Discord says that gateway shard {0} does not exist (4010): check GATEWAY_SHARDS and start again")]
+    #[error(
+        "Discord says that gateway shard {0} does not exist (4010): check GATEWAY_SHARDS and start again"
+    )]
     InvalidShard(GatewayShard),
-    #[error("Discord demands more gateway shards (4011): raise GATEWAY_SHARDS or leave it unset, and start again")]
+    #[error(
+        "Discord demands more gateway shards (4011): raise GATEWAY_SHARDS or leave it unset, and start again"
+    )]
     ShardingRequired,
     #[error("Discord no longer takes this version of its gateway (4012): update Helpline")]
     ApiVersion,
@@ -79,7 +85,9 @@ enum Ended {
     Closed(Option<u16>),
     /// Not even opened.
     Unreachable(String),
-    InvalidSession { resumable: bool },
+    InvalidSession {
+        resumable: bool,
+    },
     /// Discord asked us to connect again.
     Asked,
     Silent,
@@ -136,7 +144,10 @@ impl Polling {
                 Ended::Cancelled => return Ok(()),
                 Ended::Fatal(fatal) => return Err(fatal),
                 Ended::Full => {
-                    tracing::warn!("{}: too much waits to be published; disconnected until half of it is", self.gateway);
+                    tracing::warn!(
+                        "{}: too much waits to be published; disconnected until half of it is",
+                        self.gateway
+                    );
                     tokio::select! {
                         () = cancel.cancelled() => return Ok(()),
                         () = self.link.drained() => {}
@@ -144,7 +155,10 @@ impl Polling {
                 }
                 Ended::InvalidSession { resumable } => {
                     if !resumable && self.link.session().is_some() {
-                        tracing::warn!("{}: Discord refused to resume the session; starting a new one", self.gateway);
+                        tracing::warn!(
+                            "{}: Discord refused to resume the session; starting a new one",
+                            self.gateway
+                        );
                         ::metrics::counter!(metrics::SESSIONS_LOST).increment(1);
                         self.link.forget_session();
                     }
@@ -153,13 +167,19 @@ impl Polling {
                 }
                 Ended::Unreachable(error) => {
                     if attempt == 0 {
-                        tracing::warn!(error, "{}: the gateway cannot be reached; trying again", self.gateway);
+                        tracing::warn!(
+                            error,
+                            "{}: the gateway cannot be reached; trying again",
+                            self.gateway
+                        );
                     }
                     use_resume_address = attempt % 2 == 1;
                 }
                 Ended::Closed(code) => tracing::info!(code, "{}: disconnected; reconnecting", self.gateway),
                 Ended::Asked => tracing::info!("{}: Discord asked to reconnect", self.gateway),
-                Ended::Silent => tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway),
+                Ended::Silent => {
+                    tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway)
+                }
             }
             attempt = if started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
             tokio::select! {
@@ -216,7 +236,11 @@ impl Polling {
     }
 
     /// The error may quote the event, so it is not logged as it is.
-    fn failed(&self, error: &twilight_gateway::error::ReceiveMessageError, shard: &Shard<RedisQueue>) -> Option<Ended> {
+    fn failed(
+        &self,
+        error: &twilight_gateway::error::ReceiveMessageError,
+        shard: &Shard<RedisQueue>,
+    ) -> Option<Ended> {
         use twilight_gateway::error::ReceiveMessageErrorType as Kind;
         match error.kind() {
             Kind::Reconnect => {
@@ -256,7 +280,12 @@ impl Polling {
             Verdict::IfListening { class, server } => (class, Some(server), Payload::AsIs, true),
             Verdict::Drop(why) => {
                 if why == Dropped::Malformed {
-                    tracing::warn!(kind, sequence, "{}: an event is not as documented and was dropped", self.gateway);
+                    tracing::warn!(
+                        kind,
+                        sequence,
+                        "{}: an event is not as documented and was dropped",
+                        self.gateway
+                    );
                 }
                 dropped(why);
                 self.link.skip(sequence);

@@ -186,7 +186,11 @@ impl Publishing {
                 Err(Failure::Redis(error)) => {
                     if !failing {
                         failing = true;
-                        tracing::warn!(error, "{}: Redis takes no events; they are kept meanwhile", self.gateway);
+                        tracing::warn!(
+                            error,
+                            "{}: Redis takes no events; they are kept meanwhile",
+                            self.gateway
+                        );
                     }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_LONGEST);
@@ -269,7 +273,9 @@ impl Publishing {
         if changed {
             self.sessions.save(self.gateway, &Session { sequence, ..session.clone() }).await?;
             self.session_stored(Some(&session));
-        } else if sequence == saved.sequence || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64) {
+        } else if sequence == saved.sequence
+            || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64)
+        {
             return Ok(());
         } else {
             self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await?;
