@@ -1,3 +1,6 @@
+<<<<<<< HEAD
+
+=======
 //! One gateway shard: a connection that is only polled, and what follows from how it ends.
 //!
 //! The polling task never waits for anything downstream: it classifies, leaves the event in the [`Link`] and
@@ -400,3 +403,4 @@ mod tests {
         assert!(Fatal::of_close_code(4009, gateway).is_none());
     }
 }
+>>>>>>> proxy
