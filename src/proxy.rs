@@ -220,7 +220,7 @@ impl Parts {
             SessionStore::new(&self.redis, config.keys.clone()).await.context("connect to Redis")?;
         let limit = &self.gateway.session_start_limit;
         let queue =
-            RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency, limit.remaining).await?;
+            RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency).await?;
         tasks.spawn(tell_workers(self.redis.clone(), config.keys.clone(), self.me, stop.clone()));
         let (reader, session_url, reading) = (self.reader, config.session_url.clone(), stop.clone());
         tasks.spawn(async move {
