@@ -198,8 +198,10 @@ impl Backlog {
         shards.rotate_left(first);
         let mut batch = Vec::new();
         for shard in shards {
-            let room = max - batch.len();
-            batch.extend(self.lanes[&shard].queue.iter().take(room).map(|entry| (shard, entry.clone())));
+            let lane = &self.lanes[&shard];
+            // A stream that refused is asked with one entry, not with all of them.
+            let room = if lane.retry_at.is_some() { 1 } else { max - batch.len() };
+            batch.extend(lane.queue.iter().take(room).map(|entry| (shard, entry.clone())));
             if batch.len() == max {
                 // A lane that filled the batch is first again next time only if it is the only one.
                 self.turn = shard.0 + 1;
