@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! REST of the workers on its way to Discord: adds the token, keeps the limits, answers through.
 //!
 //! Workers send what they would send to Discord, below `/api/v10`; routes they do not need are not there.
@@ -296,4 +293,3 @@ mod tests {
         }
     }
 }
->>>>>>> proxy

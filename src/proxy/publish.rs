@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! From the backlog of a gateway shard into the streams, and the sequence after it.
 //!
 //! Promise: a sequence is saved only when every event at or below it is in its stream or was deliberately
@@ -334,4 +331,3 @@ fn new_event((shard, entry): &(ShardId, Entry)) -> NewEvent {
 fn gauge(name: &'static str, gateway_shard: &str, value: usize) {
     ::metrics::gauge!(name, "gateway_shard" => gateway_shard.to_owned()).set(value as f64);
 }
->>>>>>> proxy
