@@ -8,6 +8,7 @@
 pub mod backlog;
 pub mod egress;
 pub mod gateway;
+mod identifies;
 pub mod ingest;
 mod invalid;
 pub mod metrics;
@@ -31,14 +32,17 @@ use helpline_cluster::rate_limit::{self, Limiter};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::{ConfigBuilder, Intents};
 
+use crate::admin::{Health, Readiness};
 use crate::config::Secret;
-use crate::store;
+use crate::{store, telemetry};
 use backlog::Bounds;
 use egress::Egress;
 use gateway::{Fatal, Polling};
+use identifies::Identifies;
 use ingest::Identity;
 use publish::{End, Link, Publishing};
 use rest::Rest;
@@ -109,25 +113,24 @@ impl Default for Config {
 /// # Errors
 /// With what a person has to do: the address is taken, Postgres, Redis or Discord stay away, Discord refuses the
 /// token or the intents.
-pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listen on {}: set PROXY_ADDR to another address", config.listen))?;
-    run_on(listener, config, watch::Sender::new(false), cancel).await
+    run_on(listener, config, health, cancel).await
 }
 
-/// As [`run`], on a listener that is there already. `up` tells whether every gateway shard has its session.
+/// As [`run`], on a listener that is there already.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_on(
     listener: TcpListener,
     config: Config,
-    up: watch::Sender<bool>,
+    health: &Health,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    // Fails when another role of this process was first, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    telemetry::install_crypto();
     // Ends everything, whether told from outside or by a failure inside.
     let stop = cancel.child_token();
     let parts = Parts::gather(&config, &stop).await?;
@@ -142,7 +145,12 @@ pub async fn run_on(
     let mut tasks = JoinSet::new();
     parts.spawn_egress(listener, &config, &stop, &mut tasks);
     let shards = parts.spawn_gateway(config, &stop, &mut tasks).await?;
-    tasks.spawn(announce(shards, up, stop.clone()));
+    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(shards, health, &stop));
+    result
+}
+
+/// Waits for all tasks; the first failure stops the others.
+async fn supervise(mut tasks: JoinSet<anyhow::Result<()>>, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut result = Ok(());
     while let Some(joined) = tasks.join_next().await {
         let ended = joined.context("a task of the proxy panicked").flatten();
@@ -219,8 +227,10 @@ impl Parts {
         let sessions =
             SessionStore::new(&self.redis, config.keys.clone()).await.context("connect to Redis")?;
         let limit = &self.gateway.session_start_limit;
-        let queue =
-            RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency).await?;
+        let queue = RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency)
+            .await
+            .context("connect to Redis for the identify queue")?;
+        let queue = Identifies::new(queue, limit, Instant::now());
         tasks.spawn(tell_workers(self.redis.clone(), config.keys.clone(), self.me, stop.clone()));
         let (reader, session_url, reading) = (self.reader, config.session_url.clone(), stop.clone());
         tasks.spawn(async move {
@@ -356,23 +366,22 @@ async fn tell_workers(
     }
 }
 
-/// Says when every gateway shard has its session.
-async fn announce(
-    mut shards: Vec<watch::Receiver<bool>>,
-    up: watch::Sender<bool>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+/// Reports how many gateway shards have their session.
+async fn announce(mut shards: Vec<watch::Receiver<bool>>, health: &Health, stop: &CancellationToken) {
     let watching = async {
         loop {
-            let all = shards.iter().all(|shard| *shard.borrow());
-            up.send_if_modified(|known| std::mem::replace(known, all) != all);
-            let changes = shards.iter_mut().map(|shard| Box::pin(shard.changed()));
-            if futures_util::future::select_all(changes).await.0.is_err() {
-                up.send_replace(false);
+            let up = shards.iter().filter(|shard| *shard.borrow()).count();
+            let all = shards.len();
+            let missing = || Readiness::Missing(format!("{up} of {all} gateway shards have their session"));
+            health.set("gateway", if up == all { Readiness::Ready } else { missing() });
+            // A gateway shard that ended stays as it was last seen: not up.
+            shards.retain(|shard| shard.has_changed().is_ok() || *shard.borrow());
+            let changes: Vec<_> = shards.iter_mut().map(|shard| Box::pin(shard.changed())).collect();
+            if changes.is_empty() {
                 return;
             }
+            let _ = futures_util::future::select_all(changes).await;
         }
     };
     stop.run_until_cancelled(watching).await;
-    Ok(())
 }

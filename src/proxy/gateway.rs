@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::gateway_session::Session;
-use helpline_cluster::identify::RedisQueue;
 use helpline_cluster::ids::{GatewayShard, ServerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,6 +21,7 @@ use twilight_gateway::{
 };
 
 use super::backlog::{Arrival, Taken};
+use super::identifies::Identifies;
 use super::ingest::{self, Dropped, Frame, Identity, Payload, Verdict};
 use super::metrics;
 use super::publish::Link;
@@ -114,7 +114,7 @@ impl Ended {
 pub struct Polling {
     pub gateway: GatewayShard,
     /// Token, intents, queue and gateway address; the session is set for each connection.
-    pub config: Config<RedisQueue>,
+    pub config: Config<Identifies>,
     /// Ignore the resume address that Discord gives: somebody else's gateway stands in between.
     pub fixed_address: bool,
     pub me: Identity,
@@ -239,7 +239,7 @@ impl Polling {
     fn failed(
         &self,
         error: &twilight_gateway::error::ReceiveMessageError,
-        shard: &Shard<RedisQueue>,
+        shard: &Shard<Identifies>,
     ) -> Option<Ended> {
         use twilight_gateway::error::ReceiveMessageErrorType as Kind;
         match error.kind() {
@@ -352,7 +352,7 @@ fn dropped(why: Dropped) {
 }
 
 /// Closes so that the session stays. What still comes in is not looked at: the resume brings it again.
-async fn close(shard: &mut Shard<RedisQueue>) {
+async fn close(shard: &mut Shard<Identifies>) {
     shard.close(CloseFrame::RESUME);
     let _ = tokio::time::timeout(CLOSE_WAIT, async {
         loop {
