@@ -124,7 +124,8 @@ impl Retriever {
         let stale = indexing::index_stale(&mut conn, server, key.configuration).await?;
         let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db()).fetch_all(&mut *conn).await?;
         drop(conn);
-        let index = Arc::new(Index::new(rows));
+        let built = tokio::task::spawn_blocking(|| Arc::new(Index::new(rows))).await;
+        let index = built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         tracing::debug!(server = server.0, version = key.version, stale, bytes = index.bytes(), "knowledge is loaded");
         *held = Some((key, Arc::clone(&index)));
         drop(held);
