@@ -20,7 +20,8 @@ const WORTH_QUOTING: f32 = 0.35;
 const MAX_BLOCKS: usize = 80;
 
 /// What is said when the evidence is too thin; delivery offers the human below it.
-pub const UNSURE: &str = "I could not find this in the documents of this server, and I would rather not guess.";
+pub const UNSURE: &str =
+    "I could not find this in the documents of this server, and I would rather not guess.";
 
 /// Answers by quoting.
 #[derive(Clone, Debug)]
@@ -34,8 +35,10 @@ impl Extractive {
     }
 
     async fn make(&self, request: &AnswerRequest) -> Result<Answer, Error> {
-        let found =
-            self.retriever.retrieve(request.server, &request.language, &request.question, &request.history).await?;
+        let found = self
+            .retriever
+            .retrieve(request.server, &request.language, &request.question, &request.history)
+            .await?;
         if found.evidence.is_thin() {
             return Ok(unsure(&found));
         }
@@ -112,8 +115,12 @@ fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<Strin
     let mut citations: Vec<Citation> = Vec::new();
     let mut best_worth = 0.0f32;
     for (at, section) in sections.iter().enumerate() {
-        let worth: Vec<f32> =
-            section.blocks.iter().zip(of_blocks.by_ref()).map(|(_, lexemes)| worth(lexemes, &weights)).collect();
+        let worth: Vec<f32> = section
+            .blocks
+            .iter()
+            .zip(of_blocks.by_ref())
+            .map(|(_, lexemes)| worth(lexemes, &weights))
+            .collect();
         let top = worth.iter().copied().fold(0.0, f32::max);
         best_worth = best_worth.max(top);
         if at > 0 && (top == 0.0 || top < WORTH_QUOTING * 2.0 * best_worth) {
@@ -149,7 +156,8 @@ fn weights<'a>(asked: &HashSet<&'a str>, of_blocks: &[Vec<String>]) -> HashMap<&
     asked
         .iter()
         .map(|word| {
-            let having = of_blocks.iter().filter(|lexemes| lexemes.iter().any(|lexeme| lexeme == word)).count() as f32;
+            let having =
+                of_blocks.iter().filter(|lexemes| lexemes.iter().any(|lexeme| lexeme == word)).count() as f32;
             (*word, ((all + 1.0) / (having + 0.5)).ln())
         })
         .collect()

@@ -8,9 +8,7 @@ const MAX_BLOCK_CHARS: usize = 1_200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A sentence; the first of a line starts one.
-    Sentence {
-        starts_line: bool,
-    },
+    Sentence { starts_line: bool },
     /// A list item or table row, on a line of its own.
     Item,
     /// Lines of code without the fences.
@@ -82,7 +80,9 @@ pub(super) fn lead(blocks: &[Block], at: usize) -> Option<usize> {
     if !is_below(&blocks[at]) {
         return None;
     }
-    let lead = (0..at).rev().find(|before| !is_below(&blocks[*before]) || blocks[*before].kind != blocks[at].kind)?;
+    let lead = (0..at)
+        .rev()
+        .find(|before| !is_below(&blocks[*before]) || blocks[*before].kind != blocks[at].kind)?;
     blocks[lead].announces().then_some(lead)
 }
 
@@ -137,7 +137,8 @@ fn harmless(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         out.push(c);
-        let before_name = c == '@' && rest.peek().is_some_and(|next| next.is_alphanumeric() || "!&".contains(*next));
+        let before_name =
+            c == '@' && rest.peek().is_some_and(|next| next.is_alphanumeric() || "!&".contains(*next));
         let before_mark = c == '<' && rest.peek().is_some_and(|next| "@#:/at".contains(*next));
         if before_name || before_mark {
             out.push(WORD_JOINER);
@@ -169,8 +170,10 @@ mod tests {
 
     #[test]
     fn a_passage_is_read_as_sentences_items_and_code() {
-        let kinds: Vec<_> =
-            blocks("Do this. Then:\n1. Stop.\n```\na b\n\nc\n```").into_iter().map(|b| (b.kind, b.text)).collect();
+        let kinds: Vec<_> = blocks("Do this. Then:\n1. Stop.\n```\na b\n\nc\n```")
+            .into_iter()
+            .map(|b| (b.kind, b.text))
+            .collect();
         assert_eq!(
             kinds,
             [
@@ -184,11 +187,25 @@ mod tests {
 
     #[test]
     fn quoted_mentions_ping_nobody() {
-        for mention in ["@everyone", "@here", "<@123>", "<@!123>", "<@&123>", "<#123>", "</ask:1>", "<:x:1>", "<a:x:1>", "<t:1>"] {
+        for mention in [
+            "@everyone",
+            "@here",
+            "<@123>",
+            "<@!123>",
+            "<@&123>",
+            "<#123>",
+            "</ask:1>",
+            "<:x:1>",
+            "<a:x:1>",
+            "<t:1>",
+        ] {
             let text = render(&blocks(mention), &[true]);
             assert!(!text.contains(mention), "{text}");
         }
-        assert_eq!(render(&blocks("Write to me@example.org if a < b."), &[true]).matches('\u{2060}').count(), 1);
+        assert_eq!(
+            render(&blocks("Write to me@example.org if a < b."), &[true]).matches('\u{2060}').count(),
+            1
+        );
     }
 
     #[test]

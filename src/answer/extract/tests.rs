@@ -27,8 +27,10 @@ fn composed(question: &str, passages: Vec<Found>) -> Answer {
 #[test]
 fn the_sentences_that_answer_are_quoted_and_not_the_whole_passage() {
     let filler = "Nothing of this matters to anybody. ".repeat(10);
-    let answer =
-        composed("restart server", vec![found(1, "Panel", &format!("{filler}Restart the server from the panel."), 9.0)]);
+    let answer = composed(
+        "restart server",
+        vec![found(1, "Panel", &format!("{filler}Restart the server from the panel."), 9.0)],
+    );
     assert_eq!(answer.text, "Restart the server from the panel. [1]");
     assert_eq!(answer.citations[0].heading, "Panel");
 }
@@ -37,7 +39,10 @@ fn the_sentences_that_answer_are_quoted_and_not_the_whole_passage() {
 fn each_section_is_quoted_with_its_own_number() {
     let answer = composed(
         "restart server",
-        vec![found(1, "A", "Restart the server here.", 9.0), found(2, "B", "The server can restart itself.", 8.0)],
+        vec![
+            found(1, "A", "Restart the server here.", 9.0),
+            found(2, "B", "The server can restart itself.", 8.0),
+        ],
     );
     assert_eq!(answer.text, "Restart the server here. [1]\n\nThe server can restart itself. [2]");
     assert_eq!(answer.citations.len(), 2);
@@ -45,7 +50,8 @@ fn each_section_is_quoted_with_its_own_number() {
 
 #[test]
 fn passages_far_behind_the_best_are_not_quoted() {
-    let answer = composed("restart", vec![found(1, "", "Restart it.", 9.0), found(2, "", "Restart that.", 1.0)]);
+    let answer =
+        composed("restart", vec![found(1, "", "Restart it.", 9.0), found(2, "", "Restart that.", 1.0)]);
     assert_eq!(answer.citations.len(), 1);
 }
 
@@ -60,6 +66,9 @@ fn overlapping_passages_of_a_section_are_quoted_once() {
 #[test]
 fn the_longest_quotations_still_fit() {
     let long = "restart ".repeat(5_000);
-    let answer = composed("restart", vec![found(1, "", &long, 9.0), found(2, "", &long, 9.0), found(3, "", &long, 9.0)]);
+    let answer = composed(
+        "restart",
+        vec![found(1, "", &long, 9.0), found(2, "", &long, 9.0), found(3, "", &long, 9.0)],
+    );
     assert!(answer.text.chars().count() <= MAX_TEXT_CHARS);
 }

@@ -29,8 +29,14 @@ fn front_matter_names_the_title_and_is_not_searched() {
 
 #[test]
 fn underlined_headings_and_tables_are_understood() {
-    let passages = split("Plans\n=====\n\nPrices\n------\n| Plan | RAM |\n|---|---|\n| Small | 2 GB |\n", Format::Markdown);
-    assert_eq!(passages, [Passage { heading: "Prices".into(), content: "| Plan | RAM |\n| Small | 2 GB |".into() }]);
+    let passages = split(
+        "Plans\n=====\n\nPrices\n------\n| Plan | RAM |\n|---|---|\n| Small | 2 GB |\n",
+        Format::Markdown,
+    );
+    assert_eq!(
+        passages,
+        [Passage { heading: "Prices".into(), content: "| Plan | RAM |\n| Small | 2 GB |".into() }]
+    );
 }
 
 #[test]
