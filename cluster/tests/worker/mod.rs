@@ -99,11 +99,6 @@ impl Worker {
         ttl: Duration,
         gained: impl Fn(&Lease) + Send + 'static,
     ) -> Self {
-        drop(
-            tracing_subscriber::fmt()
-                .with_writer(std::io::stderr)
-                .with_env_filter("info,helpline_cluster=debug")
-                .try_init(),
         let config = Config { ttl, ..Config::new(name, urls.keys()) };
         let pool = urls.pool();
         let cancel = CancellationToken::new();
