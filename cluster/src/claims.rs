@@ -96,7 +96,7 @@ pub enum Ownership {
 }
 
 /// The right to apply a shard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lease {
     pub fence: Fence,
     /// The stream is applied up to here.

@@ -85,12 +85,17 @@ impl Retriever {
         history: &[Turn],
     ) -> Result<Retrieved, Error> {
         let configuration = language::configuration(language);
-        let earlier =
-            history.iter().rev().filter(|turn| turn.speaker == Speaker::Member).take(EARLIER_TURNS).map(|turn| &*turn.text);
+        let earlier = history
+            .iter()
+            .rev()
+            .filter(|turn| turn.speaker == Speaker::Member)
+            .take(EARLIER_TURNS)
+            .map(|turn| &*turn.text);
         let turns: Vec<String> = std::iter::once(question).chain(earlier).map(searchable_turn).collect();
-        let asked = sqlx::query_file!("src/answer/sql/question_lexemes.sql", server.db(), configuration, &turns)
-            .fetch_one(&self.pool)
-            .await?;
+        let asked =
+            sqlx::query_file!("src/answer/sql/question_lexemes.sql", server.db(), configuration, &turns)
+                .fetch_one(&self.pool)
+                .await?;
         let mut query = Query::default();
         for (at, turn) in asked.turns.iter().enumerate() {
             query.add(&vector::tokens(turn), if at == 0 { 1.0 } else { EARLIER_TURN_WEIGHT });
@@ -110,7 +115,10 @@ impl Retriever {
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(vectors.iter().map(|vector| vector::tokens(vector).into_iter().map(|token| token.lexeme).collect()).collect())
+        Ok(vectors
+            .iter()
+            .map(|vector| vector::tokens(vector).into_iter().map(|token| token.lexeme).collect())
+            .collect())
     }
 
     /// The server's index as of `key`; built when memory has none or an older one, by one task at a time.
@@ -122,10 +130,19 @@ impl Retriever {
         }
         let mut conn = self.pool.acquire().await?;
         let stale = indexing::index_stale(&mut conn, server, key.configuration).await?;
-        let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db()).fetch_all(&mut *conn).await?;
+        let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db())
+            .fetch_all(&mut *conn)
+            .await?;
         drop(conn);
-        let index = Arc::new(Index::new(rows));
-        tracing::debug!(server = server.0, version = key.version, stale, bytes = index.bytes(), "knowledge is loaded");
+        let built = tokio::task::spawn_blocking(|| Arc::new(Index::new(rows))).await;
+        let index = built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        tracing::debug!(
+            server = server.0,
+            version = key.version,
+            stale,
+            bytes = index.bytes(),
+            "knowledge is loaded"
+        );
         *held = Some((key, Arc::clone(&index)));
         drop(held);
         self.cache.keep(server, index.bytes());

@@ -1,6 +1,6 @@
 //! `helpline knowledge …`: what an operator types to bring documents in.
 
-use super::import::{self, Stored, StoreError};
+use super::import::{self, StoreError, Stored};
 use crate::server_config;
 use helpline_cluster::ids::ServerId;
 use sqlx::PgPool;
@@ -31,7 +31,11 @@ pub async fn import(pool: &PgPool, server: ServerId, files: &[PathBuf]) -> anyho
     Ok(())
 }
 
-async fn import_one(pool: &PgPool, server: ServerId, file: &std::path::Path) -> Result<(String, Stored), Failure> {
+async fn import_one(
+    pool: &PgPool,
+    server: ServerId,
+    file: &std::path::Path,
+) -> Result<(String, Stored), Failure> {
     let document = import::read(file)?;
     let stored = import::store(pool, server, &document).await?;
     Ok((document.title, stored))

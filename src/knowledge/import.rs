@@ -56,7 +56,8 @@ pub fn read(path: &Path) -> Result<NewDocument, FileError> {
 }
 
 fn format_of(path: &Path) -> Result<Format, FileError> {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let ending =
+        path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "txt" | "text" => Ok(Format::Text),
         "md" | "markdown" => Ok(Format::Markdown),
@@ -88,7 +89,8 @@ pub fn check(name: &str, format: Format, bytes: &[u8]) -> Result<NewDocument, Fi
         return Err(FileError::Empty);
     }
     let title = passages::title(&text, format).unwrap_or_else(|| name.replace(['_', '-'], " "));
-    let title: String = title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_TITLE_CHARS).collect();
+    let title: String =
+        title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_TITLE_CHARS).collect();
     let title = if title.is_empty() { "Untitled".to_owned() } else { title };
     Ok(NewDocument { title, content: text, format })
 }
@@ -122,7 +124,8 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         // program_limit_exceeded: the generated tsvector would be longer than a megabyte.
-        let too_long = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "54000");
+        let too_long =
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "54000");
         if too_long { Self::TooManyWords } else { Self::Database(error) }
     }
 }
@@ -131,13 +134,11 @@ impl From<sqlx::Error> for StoreError {
 pub async fn store(pool: &PgPool, server: ServerId, document: &NewDocument) -> Result<Stored, StoreError> {
     let mut tx = pool.begin().await?;
     // The lock serialises imports of one server: two of the same title must not both insert.
-    let config = sqlx::query_scalar!(
-        "select config from public.servers where id = $1 for no key update",
-        server.db()
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or_else(|| StoreError::UnknownServer(server_config::unknown_server(server)))?;
+    let config =
+        sqlx::query_scalar!("select config from public.servers where id = $1 for no key update", server.db())
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or_else(|| StoreError::UnknownServer(server_config::unknown_server(server)))?;
     let stored = upsert(&mut tx, server, document).await?;
     // A configuration that cannot be read must not keep documents out.
     let language = server_config::parse(&config).unwrap_or_default().language;
@@ -146,7 +147,11 @@ pub async fn store(pool: &PgPool, server: ServerId, document: &NewDocument) -> R
     Ok(stored)
 }
 
-async fn upsert(conn: &mut PgConnection, server: ServerId, document: &NewDocument) -> Result<Stored, sqlx::Error> {
+async fn upsert(
+    conn: &mut PgConnection,
+    server: ServerId,
+    document: &NewDocument,
+) -> Result<Stored, sqlx::Error> {
     let file_type = match document.format {
         Format::Text => "txt",
         Format::Markdown => "md",

@@ -75,7 +75,8 @@ async fn replace_passages(
     let passages = passages::split(source.content, source.format);
     let headings: Vec<String> = passages.iter().map(|passage| passage.heading.clone()).collect();
     let contents: Vec<String> = passages.iter().map(|passage| passage.content.clone()).collect();
-    let searchable = |texts: &[String]| texts.iter().map(|text| language::searchable(text)).collect::<Vec<_>>();
+    let searchable =
+        |texts: &[String]| texts.iter().map(|text| language::searchable(text)).collect::<Vec<_>>();
     sqlx::query_file!(
         "src/knowledge/sql/insert_passages.sql",
         server.db(),

@@ -84,7 +84,10 @@ mod tests {
 
     #[test]
     fn tokens_are_cut_but_version_numbers_stay_whole() {
-        assert_eq!(searchable("edit server.properties:max-players=20"), "edit server properties max players 20");
+        assert_eq!(
+            searchable("edit server.properties:max-players=20"),
+            "edit server properties max players 20"
+        );
         assert_eq!(searchable("on 1.21.4, not v2.0!"), "on 1.21.4, not v2.0!");
         assert_eq!(searchable("a\0b"), "a b");
     }

@@ -66,7 +66,9 @@ impl Cache {
             entry.bytes = index_bytes + ENTRY_BYTES;
         }
         while entries.bytes > self.max_bytes {
-            let Some(oldest) = entries.by_server.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id) else {
+            let Some(oldest) =
+                entries.by_server.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| *id)
+            else {
                 return;
             };
             let dropped = entries.by_server.remove(&oldest).map_or(0, |entry| entry.bytes);

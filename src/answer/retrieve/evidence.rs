@@ -23,7 +23,14 @@ pub struct Evidence {
 impl Evidence {
     #[expect(clippy::too_many_arguments, reason = "the features of one model")]
     pub(super) fn new(
-        z: f32, words: f32, pairs: f32, ideal: f32, margin: f32, matched: usize, asked: usize, documents: usize,
+        z: f32,
+        words: f32,
+        pairs: f32,
+        ideal: f32,
+        margin: f32,
+        matched: usize,
+        asked: usize,
+        documents: usize,
     ) -> Self {
         let _ = documents;
         Self { z, words, pairs, ideal, margin, matched, asked, confidence: words }

@@ -116,7 +116,8 @@ impl Index {
         let mut of_passage: HashMap<u32, f32> = HashMap::new();
         let mut sequence = Vec::new();
         for token in vector::tokens(&row.lexemes) {
-            let next = u32::try_from(self.terms.len()).expect("fewer than 2^32 different words fit in memory");
+            let next =
+                u32::try_from(self.terms.len()).expect("fewer than 2^32 different words fit in memory");
             let term = *self.terms.entry(token.lexeme.into_boxed_str()).or_insert(next);
             let weight = if token.place == Place::Body { 1.0 } else { HEADING_WEIGHT };
             *of_passage.entry(term).or_default() += weight;
@@ -127,7 +128,8 @@ impl Index {
             sequence.push(term);
         }
         let id = u32::try_from(self.passages.len()).expect("fewer than 2^32 passages fit in memory");
-        let document = u32::try_from(self.documents.len() - 1).expect("there are no more documents than passages");
+        let document =
+            u32::try_from(self.documents.len() - 1).expect("there are no more documents than passages");
         self.in_passages.add(id, &of_passage);
         self.sequences.push(sequence.into_boxed_slice());
         self.passages.push(Passage {

@@ -111,8 +111,12 @@ struct Pair {
 
 /// Finds the question's pairs and adds their part to the scores.
 fn pairs(index: &Index, query: &Query, words: &[Word], scores: &mut [f32]) -> Vec<Pair> {
-    let terms: HashMap<&str, u32> =
-        query.words.keys().zip(words).filter_map(|(lexeme, word)| Some((lexeme.as_str(), word.term?))).collect();
+    let terms: HashMap<&str, u32> = query
+        .words
+        .keys()
+        .zip(words)
+        .filter_map(|(lexeme, word)| Some((lexeme.as_str(), word.term?)))
+        .collect();
     let mut found = Vec::new();
     for ((first, second), count) in &query.pairs {
         let counts = match (terms.get(first.as_str()), terms.get(second.as_str())) {

@@ -59,7 +59,8 @@ fn may_be_mistyped(word: &str) -> bool {
 /// Different trigrams of a word, padded as pg_trgm does: two blanks before, one after.
 fn trigrams_of(word: &str) -> Vec<[char; 3]> {
     let padded: Vec<char> = [' ', ' '].into_iter().chain(word.chars()).chain([' ']).collect();
-    let mut trigrams: Vec<[char; 3]> = padded.windows(3).map(|three| [three[0], three[1], three[2]]).collect();
+    let mut trigrams: Vec<[char; 3]> =
+        padded.windows(3).map(|three| [three[0], three[1], three[2]]).collect();
     trigrams.sort_unstable();
     trigrams.dedup();
     trigrams

@@ -52,7 +52,8 @@ pub(super) fn text(text: &str) -> Document {
 /// Markdown (CommonMark's blocks as far as passages need them).
 pub(super) fn markdown(text: &str) -> Document {
     let (front_title, text) = front_matter(text);
-    let mut reader = Reader { document: Document { title: front_title, sections: Vec::new() }, ..Reader::default() };
+    let mut reader =
+        Reader { document: Document { title: front_title, sections: Vec::new() }, ..Reader::default() };
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let underline = lines.peek().map_or("", |next| next.trim());
@@ -67,11 +68,14 @@ pub(super) fn markdown(text: &str) -> Document {
 fn front_matter(text: &str) -> (Option<String>, &str) {
     let Some(body) = text.strip_prefix("---\n") else { return (None, text) };
     let Some((fields, rest)) = body.split_once("\n---\n") else { return (None, text) };
-    if !fields.lines().all(|line| line.contains(':') || line.starts_with([' ', '-', '#']) || line.is_empty()) {
+    if !fields.lines().all(|line| line.contains(':') || line.starts_with([' ', '-', '#']) || line.is_empty())
+    {
         return (None, text);
     }
     let title = fields.lines().find_map(|line| line.strip_prefix("title:"));
-    let title = title.map(|title| title.trim().trim_matches(['"', '\'']).to_owned()).filter(|title| !title.is_empty());
+    let title = title
+        .map(|title| title.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|title| !title.is_empty());
     (title, rest)
 }
 
@@ -104,7 +108,11 @@ impl Reader {
             self.end_paragraph();
         } else if let Some((level, heading)) = atx_heading(trimmed) {
             self.heading(level, heading);
-        } else if self.paragraph.is_empty() && !is_item(trimmed) && !trimmed.starts_with('|') && underlines(next) {
+        } else if self.paragraph.is_empty()
+            && !is_item(trimmed)
+            && !trimmed.starts_with('|')
+            && underlines(next)
+        {
             self.heading(if next.starts_with('=') { 1 } else { 2 }, trimmed);
             return true;
         } else {
@@ -184,7 +192,8 @@ fn is_rule(line: &str) -> bool {
 
 fn is_item(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-    let numbered = (1..=9).contains(&digits) && (line[digits..].starts_with(". ") || line[digits..].starts_with(") "));
+    let numbered =
+        (1..=9).contains(&digits) && (line[digits..].starts_with(". ") || line[digits..].starts_with(") "));
     numbered || ["- ", "* ", "+ "].iter().any(|mark| line.starts_with(mark))
 }
 

@@ -1,8 +1,10 @@
 //! Where sentences end, well enough for cutting passages and choosing what to quote.
 
 /// Abbreviations after which a full stop does not end a sentence, lower case and without the stop.
-const ABBREVIATIONS: [&str; 16] =
-    ["e.g", "i.e", "etc", "vs", "mr", "mrs", "ms", "dr", "st", "no", "approx", "cf", "resp", "z.b", "bzw", "ca"];
+const ABBREVIATIONS: [&str; 16] = [
+    "e.g", "i.e", "etc", "vs", "mr", "mrs", "ms", "dr", "st", "no", "approx", "cf", "resp", "z.b", "bzw",
+    "ca",
+];
 
 /// Cuts a text into sentences, each without surrounding white space. Every word of the text is in one of them.
 pub fn sentences(text: &str) -> Vec<&str> {
@@ -20,7 +22,9 @@ pub fn sentences(text: &str) -> Vec<&str> {
         }
         let after = &text[end..];
         let at_gap = after.is_empty() || after.starts_with(char::is_whitespace);
-        let ends = c == '\n' || wide || (at_gap && starts_anew(after) && !(c == '.' && is_abbreviated(&text[start..at])));
+        let ends = c == '\n'
+            || wide
+            || (at_gap && starts_anew(after) && !(c == '.' && is_abbreviated(&text[start..at])));
         if ends {
             push(&mut found, &text[start..end]);
             start = end;
@@ -43,7 +47,11 @@ fn is_closing(c: char) -> bool {
 
 /// A lower-case letter after the stop continues the sentence.
 fn starts_anew(after: &str) -> bool {
-    after.trim_start().chars().find(|c| !matches!(c, '*' | '_' | '"' | '(' | '“')).is_none_or(|c| !c.is_lowercase())
+    after
+        .trim_start()
+        .chars()
+        .find(|c| !matches!(c, '*' | '_' | '"' | '(' | '“'))
+        .is_none_or(|c| !c.is_lowercase())
 }
 
 fn is_abbreviated(before: &str) -> bool {
