@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the answering path in an optimised build, at Discord's default limit and at a large bot's.
-# With EVAL_DIR it measures retrieval first (benches/retrieval.rs says how a set looks). Nothing else should run. docs/benchmarks.md tells what was seen and how to read it.
+# With EVAL_DIR it measures retrieval first (benches/retrieval.rs says how a set looks). Nothing else should run.
+# docs/benchmarks.md tells what was seen and how to read it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --package helpline --package helpline-demo --package helpline-sim --bins
