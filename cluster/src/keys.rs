@@ -45,11 +45,6 @@ impl Keys {
         format!("{}:{{g{}}}:inc:{}", self.prefix, Self::group(shard), shard.0)
     }
 
-    /// Bytes of payload in a shard's stream (integer): `hl:{g3}:bytes:11`.
-    pub fn stream_bytes(&self, shard: ShardId) -> String {
-        format!("{}:{{g{}}}:bytes:{}", self.prefix, Self::group(shard), shard.0)
-    }
-
     /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
     pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
         format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
@@ -80,6 +75,11 @@ impl Keys {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)
     }
 
+    /// The bot's own user id, as the proxies know it (integer): `hl:{bot}:user`.
+    pub fn bot_user(&self) -> String {
+        format!("{}:{{bot}}:user", self.prefix)
+    }
+
     /// The last GUILD_CREATE of a server, reduced (string): `hl:{server:<id>}:snapshot`.
     pub fn server_snapshot(&self, server: ServerId) -> String {
         format!("{}:{{server:{}}}:snapshot", self.prefix, server.0)
@@ -102,7 +102,6 @@ mod tests {
         for shard in (0..40).map(ShardId) {
             let stream = keys.stream(shard);
             assert_eq!(tag(&stream), tag(&keys.incarnation(shard)));
-            assert_eq!(tag(&stream), tag(&keys.stream_bytes(shard)));
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
         }
         assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");

@@ -219,10 +219,9 @@ impl Backlog {
             match outcome {
                 Outcome::Refused => lane.retry_at = Some(now + RETRY_AFTER),
                 Outcome::Published => {
-                    let place = lane
-                        .queue
-                        .iter()
-                        .position(|waiting| (waiting.session, waiting.sequence) == (entry.session, entry.sequence));
+                    let place = lane.queue.iter().position(|waiting| {
+                        (waiting.session, waiting.sequence) == (entry.session, entry.sequence)
+                    });
                     if let Some(entry) = place.and_then(|place| lane.queue.remove(place)) {
                         lane.retry_at = None;
                         self.forget(&entry);

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! REST of the workers on its way to Discord: adds the token, keeps the limits, answers through.
 //!
 //! Workers send what they would send to Discord, below `/api/v10`; routes they do not need are not there.
@@ -85,7 +82,11 @@ impl Egress {
         let route = Route::new(request.method.as_str(), &request.path);
         let Ok(mut permit) = self.limiter.acquire(route).await else {
             ::metrics::counter!(metrics::REST_REFUSED).increment(1);
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait for Discord's limits", Some(1));
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests wait for Discord's limits",
+                Some(1),
+            );
         };
         ::metrics::histogram!(metrics::REST_WAIT).record(started.elapsed());
         let mut tries = 0;
@@ -156,7 +157,11 @@ impl Egress {
                 None => "none",
             };
             ::metrics::counter!(metrics::REST_LIMITED, "scope" => scope).increment(1);
-            tracing::debug!(scope, wait_ms = answer.wait().as_millis(), "Discord refused a request by a limit");
+            tracing::debug!(
+                scope,
+                wait_ms = answer.wait().as_millis(),
+                "Discord refused a request by a limit"
+            );
         }
         let invalid = matches!(answer.status, 401 | 403 | 429) && answer.scope != Some(Scope::Shared);
         if invalid && self.invalid.count(Instant::now()) {
@@ -194,7 +199,8 @@ async fn handle(
     body: Bytes,
 ) -> Response {
     let path = uri.path().strip_prefix("/api/v10");
-    let Some((path, speaker)) = path.and_then(|path| Some((path, allowed(path, egress.application_id)?))) else {
+    let Some((path, speaker)) = path.and_then(|path| Some((path, allowed(path, egress.application_id)?)))
+    else {
         return refuse(StatusCode::NOT_FOUND, "the proxy has no such route", None);
     };
     let headers = [header::CONTENT_TYPE, header::HeaderName::from_static("x-audit-log-reason")]
@@ -271,11 +277,19 @@ mod tests {
         assert_eq!(allowed("/interactions/1/aW50-_x.y=/callback", 8), Some(Speaker::Path));
         assert_eq!(allowed("/webhooks/8/tok/messages/@original", 8), Some(Speaker::Path));
         for path in [
-            "/webhooks/9/tok", "/users/@me", "/applications/@me", "/guilds/1", "/channels/x", "/gateway/bot",
-            "/channels/1/../../users/@me", "/channels/1/%2e%2e/x", "/channels//messages", "/interactions/1/t/other", "",
+            "/webhooks/9/tok",
+            "/users/@me",
+            "/applications/@me",
+            "/guilds/1",
+            "/channels/x",
+            "/gateway/bot",
+            "/channels/1/../../users/@me",
+            "/channels/1/%2e%2e/x",
+            "/channels//messages",
+            "/interactions/1/t/other",
+            "",
         ] {
             assert_eq!(allowed(path, 8), None, "{path}");
         }
     }
 }
->>>>>>> proxy

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! One gateway shard: a connection that is only polled, and what follows from how it ends.
 //!
 //! The polling task never waits for anything downstream: it classifies, leaves the event in the [`Link`] and
@@ -15,14 +12,16 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::gateway_session::Session;
-use helpline_cluster::identify::RedisQueue;
 use helpline_cluster::ids::{GatewayShard, ServerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use twilight_gateway::{CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState};
+use twilight_gateway::{
+    CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState,
+};
 
 use super::backlog::{Arrival, Taken};
+use super::identifies::Identifies;
 use super::ingest::{self, Dropped, Frame, Identity, Payload, Verdict};
 use super::metrics;
 use super::publish::Link;
@@ -48,9 +47,13 @@ pub enum Fatal {
          your application, Bot, Privileged Gateway Intents, and start again"
     )]
     DisallowedIntents,
-    #[error("Discord says that gateway shard {0} does not exist (4010): check GATEWAY_SHARDS and start again")]
+    #[error(
+        "Discord says that gateway shard {0} does not exist (4010): check GATEWAY_SHARDS and start again"
+    )]
     InvalidShard(GatewayShard),
-    #[error("Discord demands more gateway shards (4011): raise GATEWAY_SHARDS or leave it unset, and start again")]
+    #[error(
+        "Discord demands more gateway shards (4011): raise GATEWAY_SHARDS or leave it unset, and start again"
+    )]
     ShardingRequired,
     #[error("Discord no longer takes this version of its gateway (4012): update Helpline")]
     ApiVersion,
@@ -82,7 +85,9 @@ enum Ended {
     Closed(Option<u16>),
     /// Not even opened.
     Unreachable(String),
-    InvalidSession { resumable: bool },
+    InvalidSession {
+        resumable: bool,
+    },
     /// Discord asked us to connect again.
     Asked,
     Silent,
@@ -109,7 +114,7 @@ impl Ended {
 pub struct Polling {
     pub gateway: GatewayShard,
     /// Token, intents, queue and gateway address; the session is set for each connection.
-    pub config: Config<RedisQueue>,
+    pub config: Config<Identifies>,
     /// Ignore the resume address that Discord gives: somebody else's gateway stands in between.
     pub fixed_address: bool,
     pub me: Identity,
@@ -139,7 +144,10 @@ impl Polling {
                 Ended::Cancelled => return Ok(()),
                 Ended::Fatal(fatal) => return Err(fatal),
                 Ended::Full => {
-                    tracing::warn!("{}: too much waits to be published; disconnected until half of it is", self.gateway);
+                    tracing::warn!(
+                        "{}: too much waits to be published; disconnected until half of it is",
+                        self.gateway
+                    );
                     tokio::select! {
                         () = cancel.cancelled() => return Ok(()),
                         () = self.link.drained() => {}
@@ -147,7 +155,10 @@ impl Polling {
                 }
                 Ended::InvalidSession { resumable } => {
                     if !resumable && self.link.session().is_some() {
-                        tracing::warn!("{}: Discord refused to resume the session; starting a new one", self.gateway);
+                        tracing::warn!(
+                            "{}: Discord refused to resume the session; starting a new one",
+                            self.gateway
+                        );
                         ::metrics::counter!(metrics::SESSIONS_LOST).increment(1);
                         self.link.forget_session();
                     }
@@ -156,13 +167,19 @@ impl Polling {
                 }
                 Ended::Unreachable(error) => {
                     if attempt == 0 {
-                        tracing::warn!(error, "{}: the gateway cannot be reached; trying again", self.gateway);
+                        tracing::warn!(
+                            error,
+                            "{}: the gateway cannot be reached; trying again",
+                            self.gateway
+                        );
                     }
                     use_resume_address = attempt % 2 == 1;
                 }
                 Ended::Closed(code) => tracing::info!(code, "{}: disconnected; reconnecting", self.gateway),
                 Ended::Asked => tracing::info!("{}: Discord asked to reconnect", self.gateway),
-                Ended::Silent => tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway),
+                Ended::Silent => {
+                    tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway)
+                }
             }
             attempt = if started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
             tokio::select! {
@@ -219,7 +236,11 @@ impl Polling {
     }
 
     /// The error may quote the event, so it is not logged as it is.
-    fn failed(&self, error: &twilight_gateway::error::ReceiveMessageError, shard: &Shard<RedisQueue>) -> Option<Ended> {
+    fn failed(
+        &self,
+        error: &twilight_gateway::error::ReceiveMessageError,
+        shard: &Shard<Identifies>,
+    ) -> Option<Ended> {
         use twilight_gateway::error::ReceiveMessageErrorType as Kind;
         match error.kind() {
             Kind::Reconnect => {
@@ -259,7 +280,12 @@ impl Polling {
             Verdict::IfListening { class, server } => (class, Some(server), Payload::AsIs, true),
             Verdict::Drop(why) => {
                 if why == Dropped::Malformed {
-                    tracing::warn!(kind, sequence, "{}: an event is not as documented and was dropped", self.gateway);
+                    tracing::warn!(
+                        kind,
+                        sequence,
+                        "{}: an event is not as documented and was dropped",
+                        self.gateway
+                    );
                 }
                 dropped(why);
                 self.link.skip(sequence);
@@ -326,7 +352,7 @@ fn dropped(why: Dropped) {
 }
 
 /// Closes so that the session stays. What still comes in is not looked at: the resume brings it again.
-async fn close(shard: &mut Shard<RedisQueue>) {
+async fn close(shard: &mut Shard<Identifies>) {
     shard.close(CloseFrame::RESUME);
     let _ = tokio::time::timeout(CLOSE_WAIT, async {
         loop {
@@ -374,4 +400,3 @@ mod tests {
         assert!(Fatal::of_close_code(4009, gateway).is_none());
     }
 }
->>>>>>> proxy

@@ -38,7 +38,10 @@ pub fn describe() {
     describe_gauge!(SEQUENCE_SAVED, "Gateway sequence from which another proxy would resume");
     describe_counter!(RESUMES, "Sessions resumed");
     describe_counter!(IDENTIFIES, "Sessions started; Discord allows 1,000 a day");
-    describe_counter!(SESSIONS_LOST, "Sessions that Discord refused to resume: events between them are missed");
+    describe_counter!(
+        SESSIONS_LOST,
+        "Sessions that Discord refused to resume: events between them are missed"
+    );
     describe_counter!(DISCONNECTS, "Gateway connections that ended, by reason");
     describe_counter!(REST_REQUESTS, "Requests sent to Discord, by status");
     describe_counter!(REST_LIMITED, "Requests that Discord refused with 429, by scope");

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! From the backlog of a gateway shard into the streams, and the sequence after it.
 //!
 //! Promise: a sequence is saved only when every event at or below it is in its stream or was deliberately
@@ -189,7 +186,11 @@ impl Publishing {
                 Err(Failure::Redis(error)) => {
                     if !failing {
                         failing = true;
-                        tracing::warn!(error, "{}: Redis takes no events; they are kept meanwhile", self.gateway);
+                        tracing::warn!(
+                            error,
+                            "{}: Redis takes no events; they are kept meanwhile",
+                            self.gateway
+                        );
                     }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_LONGEST);
@@ -272,7 +273,9 @@ impl Publishing {
         if changed {
             self.sessions.save(self.gateway, &Session { sequence, ..session.clone() }).await?;
             self.session_stored(Some(&session));
-        } else if sequence == saved.sequence || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64) {
+        } else if sequence == saved.sequence
+            || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64)
+        {
             return Ok(());
         } else {
             self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await?;
@@ -328,4 +331,3 @@ fn new_event((shard, entry): &(ShardId, Entry)) -> NewEvent {
 fn gauge(name: &'static str, gateway_shard: &str, value: usize) {
     ::metrics::gauge!(name, "gateway_shard" => gateway_shard.to_owned()).set(value as f64);
 }
->>>>>>> proxy

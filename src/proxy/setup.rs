@@ -148,9 +148,9 @@ impl<'a> Setup<'a> {
         if !status.is_success() {
             bail!("Discord answered {path} with {status}: {body}");
         }
-        serde_json::from_str(&body)
-            .map(Ok)
-            .with_context(|| format!("{path} did not answer with JSON: does DISCORD_API_URL point to Discord?"))
+        serde_json::from_str(&body).map(Ok).with_context(|| {
+            format!("{path} did not answer with JSON: does DISCORD_API_URL point to Discord?")
+        })
     }
 }
 
@@ -177,11 +177,12 @@ pub fn commands() -> Value {
 fn same_commands(wanted: &Value, known: &Value) -> bool {
     match (wanted, known) {
         (Value::Array(wanted), Value::Array(known)) => {
-            wanted.len() == known.len() && wanted.iter().zip(known).all(|(wanted, known)| same_commands(wanted, known))
+            wanted.len() == known.len()
+                && wanted.iter().zip(known).all(|(wanted, known)| same_commands(wanted, known))
         }
-        (Value::Object(wanted), Value::Object(known)) => {
-            wanted.iter().all(|(key, wanted)| known.get(key).is_some_and(|known| same_commands(wanted, known)))
-        }
+        (Value::Object(wanted), Value::Object(known)) => wanted
+            .iter()
+            .all(|(key, wanted)| known.get(key).is_some_and(|known| same_commands(wanted, known))),
         (wanted, known) => wanted == known,
     }
 }
