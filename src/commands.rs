@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use helpline_cluster::ids::ServerId;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
@@ -71,30 +69,7 @@ pub fn stop_signal() -> CancellationToken {
 
 pub async fn proxy(args: ProxyArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
-    with_admin(&args.admin, async |health, cancel| run_proxy(config, &health, cancel).await).await
-}
-
-/// A proxy that says on /readyz whether every gateway shard has its session.
-pub async fn run_proxy(
-    config: proxy::Config,
-    health: &admin::Health,
-    cancel: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listen on {}: set PROXY_ADDR to another address", config.listen))?;
-    let (up, mut is_up) = watch::channel(false);
-    health.set("gateway", false);
-    let report = async {
-        while is_up.changed().await.is_ok() {
-            health.set("gateway", *is_up.borrow_and_update());
-        }
-        std::future::pending().await
-    };
-    tokio::select! {
-        done = proxy::run_on(listener, config, up, cancel) => done,
-        never = report => never,
-    }
+    with_admin(&args.admin, async |health, cancel| proxy::run(config, &health, cancel).await).await
 }
 
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::{self, stop_signal};
+use crate::commands::stop_signal;
 use crate::config::{AdminArgs, DiscordArgs, ProxyArgs, StoreArgs, WorkerArgs, WorkerTuning};
-use crate::{admin, migrate, store, telemetry, worker};
+use crate::{admin, migrate, proxy, store, telemetry, worker};
 use services::{Lifetime, Services};
 
 /// Holds the private database's URL while it runs, for `helpline config` and `helpline knowledge`.
@@ -160,7 +160,7 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
     let proxy_end = CancellationToken::new();
     let worker_end = cancel.child_token();
     let proxied = async {
-        let done = commands::run_proxy(proxy_config, &health, proxy_end.clone()).await;
+        let done = proxy::run(proxy_config, &health, proxy_end.clone()).await;
         worker_end.cancel();
         done
     };

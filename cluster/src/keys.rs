@@ -75,11 +75,6 @@ impl Keys {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)
     }
 
-    /// The bot's own user id, as the proxies know it (integer): `hl:{bot}:user`.
-    pub fn bot_user(&self) -> String {
-        format!("{}:{{bot}}:user", self.prefix)
-    }
-
     /// The last GUILD_CREATE of a server, reduced (string): `hl:{server:<id>}:snapshot`.
     pub fn server_snapshot(&self, server: ServerId) -> String {
         format!("{}:{{server:{}}}:snapshot", self.prefix, server.0)
