@@ -147,10 +147,13 @@ fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Vec<T> {
         .collect()
 }
 
-/// The documents that no question of an odd number needs: those questions cannot be answered.
+/// The documents without those of every second question, whose answers are then absent. Neighbouring questions
+/// about the same documents count as one.
 fn without_every_second(set: &Set) -> Vec<Document> {
-    let removed: HashSet<&String> =
-        set.questions.iter().skip(1).step_by(2).flat_map(|q| &q.relevant).collect();
+    let mut groups: Vec<&[String]> =
+        set.questions.iter().map(|question| question.relevant.as_slice()).collect();
+    groups.dedup();
+    let removed: HashSet<&String> = groups.into_iter().skip(1).step_by(2).flatten().collect();
     set.documents.iter().filter(|document| !removed.contains(&document.id)).cloned().collect()
 }
 

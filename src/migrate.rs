@@ -49,6 +49,19 @@ pub struct Report {
     pub shards_created: u32,
 }
 
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.applied.as_slice() {
+            [] => write!(f, "the database is at migration {}, nothing to apply", self.to)?,
+            applied => write!(f, "migrated the database from {} to {}: {}", self.from, self.to, applied.join(", "))?,
+        }
+        match self.shards_created {
+            0 => Ok(()),
+            created => write!(f, "; {created} shards created"),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A newer release migrated this database; applying old migrations to it could only do harm.

@@ -134,7 +134,8 @@ impl Retriever {
             .fetch_all(&mut *conn)
             .await?;
         drop(conn);
-        let index = Arc::new(Index::new(rows));
+        let built = tokio::task::spawn_blocking(|| Arc::new(Index::new(rows))).await;
+        let index = built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         tracing::debug!(
             server = server.0,
             version = key.version,

@@ -1,6 +1,6 @@
 //! Cuts documents into the passages that are searched and quoted. Pure.
 //!
-//! Short passages are what lifts BM25 most: about [`TARGET`] words with [`OVERLAP`] words shared between
+//! Short passages are what lifts BM25 most: about [`TARGET`] words with about 15 words shared between
 //! neighbours, cut only where a sentence or a line ends. A passage never spans two sections and carries its
 //! heading path; code stays fenced.
 
@@ -11,8 +11,8 @@ use blocks::Unit;
 
 /// Words a passage aims at; a passage ends before the unit that would exceed it by [`SLACK`].
 pub const TARGET: usize = 50;
-/// Words repeated from the end of the passage before, at most.
-pub const OVERLAP: usize = 15;
+/// Words repeated from the end of the passage before, at most: whole sentences, so about 15 of them on average.
+pub const OVERLAP: usize = 20;
 /// A unit (sentence, line) longer than this is cut between words; no passage is longer than this and a unit.
 const LONGEST_UNIT: usize = 60;
 const SLACK: usize = 10;

@@ -47,8 +47,8 @@ fn a_long_text_is_cut_at_sentence_ends_with_an_overlap() {
     assert!(passages.len() > 3);
     for pair in passages.windows(2) {
         assert!(pair[0].content.ends_with("here."));
-        let last = pair[0].content.rsplit("Sentence").next().expect("a last sentence");
-        assert!(pair[1].content.starts_with(&format!("Sentence{last}")), "neighbours share a sentence");
+        let first = sentences::sentences(&pair[1].content)[0];
+        assert!(pair[0].content.contains(first), "neighbours share a sentence");
     }
 }
 
