@@ -139,7 +139,8 @@ async fn too_many_waiting_requests_are_refused_and_a_stop_answers_the_rest() {
     let proxy = bench.start_with(config).await.ready().await;
     let worker = Worker::of(&proxy);
     let path = format!("/channels/{}/messages", server.support_channel.get());
-    let waiting = futures_util::future::join_all((0..12).map(|_| worker.post(&path, json!({ "content": "x" }))));
+    let waiting =
+        futures_util::future::join_all((0..12).map(|_| worker.post(&path, json!({ "content": "x" }))));
     let (responses, ()) = tokio::join!(waiting, async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         proxy.stop().await;

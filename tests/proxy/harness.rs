@@ -151,13 +151,6 @@ impl Bench {
         all
     }
 
-    pub async fn wait_until_connected(&self) {
-        eventually("a connected session", async || {
-            self.sim.sessions().iter().any(|session| session.connected).then_some(())
-        })
-        .await;
-    }
-
     pub async fn wait_until_saved(&self, sequence: u64) {
         eventually(&format!("sequence {sequence} is saved"), async || {
             self.saved_sequence().await.filter(|saved| *saved >= sequence)
@@ -181,11 +174,12 @@ impl Bench {
     /// Where a server has been put, once it is there.
     pub async fn shard_of(&self, server: GuildId) -> u32 {
         eventually(&format!("{server} has a shard"), async || {
-            let shard: Option<i32> = sqlx::query_scalar("select shard_id from server_shards where server_id = $1")
-                .bind(server.get().cast_signed())
-                .fetch_optional(&self.db.pool)
-                .await
-                .expect("read the shard");
+            let shard: Option<i32> =
+                sqlx::query_scalar("select shard_id from server_shards where server_id = $1")
+                    .bind(server.get().cast_signed())
+                    .fetch_optional(&self.db.pool)
+                    .await
+                    .expect("read the shard");
             shard.map(i32::cast_unsigned)
         })
         .await

@@ -49,7 +49,8 @@ async fn servers_seen_for_the_first_time_get_a_shard_and_all_are_in_the_streams(
         (created == 600).then_some(())
     })
     .await;
-    let most: i32 = sqlx::query_scalar("select max(server_count) from shards").fetch_one(&bench.db.pool).await.unwrap();
+    let most: i32 =
+        sqlx::query_scalar("select max(server_count) from shards").fetch_one(&bench.db.pool).await.unwrap();
     assert_eq!(most, 75, "spread evenly over eight shards");
 
     let server = bench.server(17);
@@ -98,7 +99,8 @@ async fn direct_messages_go_to_shard_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_gateway_shard_gets_its_own_session_and_workers_learn_who_the_bot_is() {
-    let bench = Bench::new(Config { servers: 12, gateway_shards: 3, max_concurrency: 3, ..Config::default() }).await;
+    let bench =
+        Bench::new(Config { servers: 12, gateway_shards: 3, max_concurrency: 3, ..Config::default() }).await;
     bench.begin_streams().await;
     for index in 0..12 {
         bench.place(&bench.server(index), (index % 8).try_into().expect("small"), true).await;

@@ -20,10 +20,12 @@ async fn the_sequence_is_saved_only_after_the_event_is_in_the_stream() {
     bench.wait_until_saved(bench.last_sequence()).await;
 
     // Nobody has begun the stream of shard 3 any more: it refuses.
-    let _: i64 =
-        fred::interfaces::KeysInterface::del(&bench.fred, bench.keys.incarnation(helpline_cluster::ids::ShardId(3)))
-            .await
-            .expect("delete");
+    let _: i64 = fred::interfaces::KeysInterface::del(
+        &bench.fred,
+        bench.keys.incarnation(helpline_cluster::ids::ShardId(3)),
+    )
+    .await
+    .expect("delete");
     let first = bench.say(&held, "waits");
     let waiting = bench.last_sequence();
     for index in 0..20 {
