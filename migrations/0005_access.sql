@@ -213,7 +213,8 @@ create policy server_admins_worker on public.server_admins
 create policy pending_admins_worker on helpline.pending_admins
     for all to helpline_worker using (true) with check (true);
 
-grant select, update on table helpline.shard_fences, helpline.shard_streams to helpline_worker;
+-- insert: the leader adds the rows of a shard that an operator added.
+grant select, insert, update on table helpline.shard_fences, helpline.shard_streams to helpline_worker;
 grant select on table helpline.knowledge_versions to helpline_worker;
 grant select, insert, update, delete on table
     helpline.workers, helpline.shard_assignments, helpline.event_keys, helpline.answer_jobs, helpline.outbox,
