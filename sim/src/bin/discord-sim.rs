@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-fn main() {}
-=======
 //! `discord-sim`: the simulated Discord as a process of its own, steered over `/sim`.
 
 use anyhow::Context;
@@ -132,4 +129,3 @@ async fn wait_for_stop() -> anyhow::Result<()> {
         _ = terminate.recv() => Ok(()),
     }
 }
->>>>>>> sim
