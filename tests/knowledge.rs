@@ -276,7 +276,8 @@ struct Question {
 struct Tally {
     answerable: u32,
     cited: u32,
-    cited_or_found: u32,
+    first: u32,
+    hit_at_3: u32,
     unanswerable: u32,
     unsure: u32,
     follow_ups: u32,
@@ -318,8 +319,12 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
             Some(title) => {
                 tally.answerable += 1;
                 tally.cited += u32::from(cites(&answer, title));
-                let found = titles(&retriever, SERVER, &question).await.first() == Some(title);
-                tally.cited_or_found += u32::from(found);
+                let ranked = titles(&retriever, SERVER, &question).await;
+                let mut documents: Vec<&String> = Vec::new();
+                ranked.iter().for_each(|title| if !documents.contains(&title) { documents.push(title) });
+                let found = documents.first() == Some(&title);
+                tally.first += u32::from(found);
+                tally.hit_at_3 += u32::from(documents.iter().take(3).any(|found| *found == title));
                 if cites(&answer, title) {
                     "right"
                 } else if found {

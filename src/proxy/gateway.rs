@@ -140,6 +140,8 @@ impl Polling {
             ::metrics::counter!(metrics::DISCONNECTS, "why" => ended.label()).increment(1);
             use_resume_address = true;
             let mut least = Duration::ZERO;
+            // A connection that we closed was a good one: waiting for the backlog is the pause.
+            let good = matches!(ended, Ended::Full);
             match ended {
                 Ended::Cancelled => return Ok(()),
                 Ended::Fatal(fatal) => return Err(fatal),
@@ -181,7 +183,7 @@ impl Polling {
                     tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway)
                 }
             }
-            attempt = if started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
+            attempt = if good || started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
                 () = tokio::time::sleep(backoff(attempt).max(least)) => {}

@@ -74,14 +74,14 @@ async fn a_429_is_waited_out_and_the_worker_sees_its_success() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_limit_nothing_is_refused_by_discord_and_the_limit_is_used() {
-    let bench = Bench::with_servers(40).await;
+    let bench = Bench::with_servers(60).await;
     let proxy = bench.start().await.ready().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = bench.sim.counters();
     let worker = Worker::of(&proxy);
     let started = Instant::now();
     let requests = (0..250).map(|n| {
-        let channel = bench.server(n % 40).support_channel.get();
+        let channel = bench.server(n % 60).support_channel.get();
         post_to(&worker, channel, n)
     });
     for response in futures_util::future::join_all(requests).await {

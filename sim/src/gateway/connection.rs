@@ -296,10 +296,10 @@ impl Connection {
         if let State::Live { session, .. } = &self.state
             && session.detach(self.link, Instant::now())
         {
-            self.core.record(Kind::Disconnected { session: session.id.clone() });
             if matches!(end, End::Closed(1000 | 1001)) {
                 self.core.hub.end(&session.id);
             }
+            self.core.record(Kind::Disconnected { session: session.id.clone() });
         }
         if let End::Close(code) = end {
             let frame = CloseFrame { code, reason: reason(code).into() };

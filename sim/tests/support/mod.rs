@@ -197,6 +197,8 @@ pub struct Rest {
 
 impl Rest {
     pub fn new(simulator: &Simulator) -> Self {
+        // The client wants a provider even for plain HTTP; the second test of a process finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             base: simulator.rest_base(),
