@@ -94,7 +94,8 @@ async fn with_admin(
 }
 
 pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
-    let report = migrate::run(&args.database.url()?, migrate::Options { shards: args.shards }).await?;
+    let pool = store::postgres_once(&args.database.url()?).await?;
+    let report = migrate::run(&pool, migrate::Options { shards: args.shards }).await?;
     println!("{report}");
     Ok(())
 }

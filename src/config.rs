@@ -189,7 +189,8 @@ impl Checker {
     }
 
     fn token(&mut self, value: Option<String>) -> Secret {
-        let hint = "copy it from https://discord.com/developers/applications, your application, Bot, Reset Token";
+        let hint =
+            "copy it from https://discord.com/developers/applications, your application, Bot, Reset Token";
         let token = self.required("DISCORD_TOKEN", value, hint);
         let bare = token.strip_prefix("Bot ").unwrap_or(&token).to_owned();
         if bare.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -279,7 +280,11 @@ impl WorkerArgs {
         let ttl = check.number("LEASE_TTL_MS", &self.tuning.lease_ttl_ms, 1_000..=60_000);
         let hostname = || std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
         let config = worker::Config {
-            name: self.name.clone().or_else(hostname).unwrap_or_else(|| format!("worker-{}", std::process::id())),
+            name: self
+                .name
+                .clone()
+                .or_else(hostname)
+                .unwrap_or_else(|| format!("worker-{}", std::process::id())),
             database_url: stores.database,
             session_url: stores.session,
             redis_url: stores.redis,
@@ -301,7 +306,10 @@ impl WorkerArgs {
 pub fn server_id(text: &str) -> Result<ServerId, String> {
     match text.trim().parse::<u64>() {
         Ok(id) if id > 0 => Ok(ServerId(id)),
-        _ => Err("give the server's id: in Discord, developer mode on, right click the server, Copy Server ID".into()),
+        _ => {
+            Err("give the server's id: in Discord, developer mode on, right click the server, Copy Server ID"
+                .into())
+        }
     }
 }
 
@@ -312,7 +320,11 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let args = ProxyArgs {
-            stores: StoreArgs { database_url: Some("mysql://x".into()), redis_prefix: "hl".into(), ..Default::default() },
+            stores: StoreArgs {
+                database_url: Some("mysql://x".into()),
+                redis_prefix: "hl".into(),
+                ..Default::default()
+            },
             discord: DiscordArgs {
                 discord_api_url: "discord.com".into(),
                 rest_per_second: "many".into(),
@@ -322,7 +334,9 @@ mod tests {
             ..Default::default()
         };
         let text = args.resolve().unwrap_err().to_string();
-        for name in ["DATABASE_URL", "REDIS_URL", "DISCORD_TOKEN", "DISCORD_API_URL", "REST_PER_SECOND", "PROXY_ADDR"] {
+        for name in
+            ["DATABASE_URL", "REDIS_URL", "DISCORD_TOKEN", "DISCORD_API_URL", "REST_PER_SECOND", "PROXY_ADDR"]
+        {
             assert!(text.contains(name), "{name} is missing in: {text}");
         }
     }

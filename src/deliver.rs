@@ -46,7 +46,9 @@ pub fn nonce(event_id: &str, effect: &str, part: i32) -> String {
 pub enum Controls {
     None,
     /// A button that asks a human to take over this conversation.
-    AskHuman { conversation: uuid::Uuid },
+    AskHuman {
+        conversation: uuid::Uuid,
+    },
 }
 
 /// One act on Discord. Stored as JSON in the outbox: variants and fields may be added, never renamed.
@@ -131,7 +133,8 @@ mod tests {
 
     #[test]
     fn an_effect_never_prints_what_it_says() {
-        let effect = Effect::Respond { interaction: InteractionId(1), token: "tok".into(), content: "text".into() };
+        let effect =
+            Effect::Respond { interaction: InteractionId(1), token: "tok".into(), content: "text".into() };
         assert_eq!(format!("{effect:?}"), "respond");
     }
 }

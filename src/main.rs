@@ -9,7 +9,11 @@ use helpline::{commands, telemetry, up};
 use helpline_cluster::ids::ServerId;
 
 #[derive(Parser)]
-#[command(name = "helpline", version, about = "A Discord support bot that answers from a server's own knowledge")]
+#[command(
+    name = "helpline",
+    version,
+    about = "A Discord support bot that answers from a server's own knowledge"
+)]
 struct Cli {
     /// How log lines look; what is logged is set by RUST_LOG
     #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
@@ -78,7 +82,9 @@ async fn main() -> ExitCode {
         Role::Worker(args) => commands::worker(args).await,
         Role::Up(args) => up::run(args).await,
         Role::Migrate(args) => commands::migrate(args).await,
-        Role::Config(ConfigCommand::Show { server, database }) => commands::config_show(&database, server).await,
+        Role::Config(ConfigCommand::Show { server, database }) => {
+            commands::config_show(&database, server).await
+        }
         Role::Config(ConfigCommand::Set { server, pairs, database }) => {
             commands::config_set(&database, server, &pairs).await
         }

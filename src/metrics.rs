@@ -16,11 +16,18 @@ pub const SHARD_LOOPS: &str = "helpline_shard_loops";
 /// Gives the exporter the help texts; once for each process, after the recorder is installed.
 pub fn describe() {
     describe_counter!(QUESTIONS, "Questions whose answer was stored, by outcome");
-    describe_histogram!(QUESTION_SECONDS, Unit::Seconds, "From a question's arrival at the proxy to its stored answer");
+    describe_histogram!(
+        QUESTION_SECONDS,
+        Unit::Seconds,
+        "From a question's arrival at the proxy to its stored answer"
+    );
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time the answerer took for one question");
     describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");
-    describe_counter!(CONFIG_UNREADABLE, "Server configs that could not be read; the last good one stayed in force");
+    describe_counter!(
+        CONFIG_UNREADABLE,
+        "Server configs that could not be read; the last good one stayed in force"
+    );
     describe_gauge!(SHARD_LOOPS, "Shards that this process applies now");
 }

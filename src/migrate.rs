@@ -5,6 +5,7 @@
 //! more than the rights of a service user.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -47,6 +48,22 @@ pub struct Report {
     pub applied: Vec<String>,
     /// Shards that were missing and exist now.
     pub shards_created: u32,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.applied.is_empty() {
+            write!(f, "the database is at migration {}, nothing to apply", self.to)?;
+        } else {
+            let applied = self.applied.join(", ");
+            write!(f, "the database went from migration {} to {} ({applied})", self.from, self.to)?;
+        }
+        match self.shards_created {
+            0 => Ok(()),
+            1 => write!(f, "; created 1 shard"),
+            created => write!(f, "; created {created} shards"),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -23,19 +23,34 @@ pub async fn postgres(
         .max_connections(size)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(5));
-    wait_for("Postgres", "DATABASE_URL", cancel, async || options.clone().connect(url).await, |error| {
-        // Wrong password, no such role, no such database: waiting mends nothing.
-        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
-        code.is_some_and(|code| code.starts_with("28") || code == "3D000")
-    })
+    wait_for(
+        "Postgres",
+        "DATABASE_URL",
+        cancel,
+        || options.clone().connect(url),
+        |error| {
+            // Wrong password, no such role, no such database: waiting mends nothing.
+            let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+            code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+        },
+    )
     .await
 }
 
 pub async fn redis(url: &str, cancel: &CancellationToken) -> anyhow::Result<redis::Client> {
     let client = redis::Client::open(url).context("REDIS_URL cannot be read")?;
-    wait_for("Redis", "REDIS_URL", cancel, async || ping(&client).await, |error| {
-        matches!(error.kind(), redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig)
-    })
+    wait_for(
+        "Redis",
+        "REDIS_URL",
+        cancel,
+        || ping(&client),
+        |error| {
+            matches!(
+                error.kind(),
+                redis::ErrorKind::AuthenticationFailed | redis::ErrorKind::InvalidClientConfig
+            )
+        },
+    )
     .await?;
     Ok(client)
 }
@@ -45,11 +60,12 @@ async fn ping(client: &redis::Client) -> redis::RedisResult<()> {
     redis::cmd("PING").query_async(&mut connection).await
 }
 
-async fn wait_for<T, E: std::error::Error + Send + Sync + 'static>(
+// A plain closure and not an async one: a future with a borrowing async closure is not seen to be `Send`.
+async fn wait_for<T, E: std::error::Error + Send + Sync + 'static, F: Future<Output = Result<T, E>>>(
     what: &str,
     setting: &str,
     cancel: &CancellationToken,
-    mut open: impl AsyncFnMut() -> Result<T, E>,
+    mut open: impl FnMut() -> F,
     is_hopeless: impl Fn(&E) -> bool,
 ) -> anyhow::Result<T> {
     let started = Instant::now();
@@ -69,7 +85,8 @@ async fn wait_for<T, E: std::error::Error + Send + Sync + 'static>(
         }
         if started.elapsed() > START_DEADLINE {
             let waited = START_DEADLINE.as_secs();
-            return Err(error).with_context(|| format!("{what} did not answer for {waited} s: check {setting}"));
+            return Err(error)
+                .with_context(|| format!("{what} did not answer for {waited} s: check {setting}"));
         }
         if !told {
             tracing::warn!(%error, "waiting for {what} ({setting}), at most {} s", START_DEADLINE.as_secs());

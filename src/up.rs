@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands::stop_signal;
 use crate::config::{AdminArgs, DiscordArgs, ProxyArgs, StoreArgs, WorkerArgs, WorkerTuning};
-use crate::{admin, migrate, proxy, telemetry, worker};
+use crate::{admin, migrate, proxy, store, telemetry, worker};
 use services::{Lifetime, Services};
 
 /// Holds the private database's URL while it runs, for `helpline config` and `helpline knowledge`.
@@ -52,7 +52,11 @@ pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     telemetry::install_crypto();
     match (&args.stores.database_url, &args.stores.redis_url) {
         (Some(url), Some(_)) => {
-            let urls = Urls { owner: url.clone(), stores: args.stores.clone(), stores_of_proxy: args.stores.clone() };
+            let urls = Urls {
+                owner: url.clone(),
+                stores: args.stores.clone(),
+                stores_of_proxy: args.stores.clone(),
+            };
             roles(&args, urls, stop_signal()).await
         }
         (None, None) => with_private_services(&args).await,
@@ -129,7 +133,9 @@ impl Drop for UrlFile {
 }
 
 async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::Result<()> {
-    let report = migrate::run(&urls.owner, migrate::Options { shards: args.shards }).await?;
+    let owner = store::postgres_once(&urls.owner).await?;
+    let report = migrate::run(&owner, migrate::Options { shards: args.shards }).await?;
+    owner.close().await;
     tracing::info!("{report}");
     let proxy_port = free_port()?;
     let proxy_config = ProxyArgs {

@@ -17,18 +17,20 @@ use std::time::Duration;
 use anyhow::Context;
 use helpline_cluster::claims::{self, Claims, Lease, Ownership};
 use helpline_cluster::event_log::{EventLog, Reader};
-use helpline_cluster::fence;
+use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::ShardId;
 use helpline_cluster::keys::Keys;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Health, Readiness};
 use crate::answer::Answerer;
 use crate::answer::extract::Extractive;
 use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
+use crate::store;
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -98,14 +100,15 @@ impl Default for Backoff {
 }
 
 /// Runs until `cancel`, then hands its shards over and returns. Errors: what makes a start impossible.
-pub async fn run(config: Config, health: &crate::admin::Health, cancel: CancellationToken) -> anyhow::Result<()> {
-    let pool = crate::store::postgres(&config.database_url, config.pool_size, config.lease_ttl / 2, &cancel).await?;
+pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> anyhow::Result<()> {
+    let pool = store::postgres(&config.database_url, config.pool_size, config.lease_ttl / 2, &cancel).await?;
     crate::migrate::check(&pool).await?;
-    let redis = crate::store::redis(&config.redis_url, &cancel).await?;
+    let redis = store::redis(&config.redis_url, &cancel).await?;
     let log = EventLog::new(redis.clone(), config.keys.clone()).await.context("open the event log")?;
-    let reader = Reader::start(redis.clone(), config.keys.clone(), cancel.child_token());
+    // These outlive `cancel`: they are needed to hand the shards over.
+    let handed_over = CancellationToken::new();
+    let reader = Reader::start(redis.clone(), config.keys.clone(), handed_over.clone());
     let (identity_tx, identity) = watch::channel(None);
-
     let shared = Arc::new(Shared {
         configs: configs::Configs::new(pool.clone()),
         answerer: Box::new(Extractive::new(Retriever::new(pool.clone()))),
@@ -114,35 +117,46 @@ pub async fn run(config: Config, health: &crate::admin::Health, cancel: Cancella
         identity,
         pool: pool.clone(),
     });
-    let claims_config =
-        claims::Config { name: config.name.clone(), ttl: config.lease_ttl, keys: config.keys.clone() };
-    // The claims outlive `cancel`: they are needed to hand over.
-    let claims_end = CancellationToken::new();
+    let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
+    claims_config.ttl = config.lease_ttl;
     let (claims, ownerships) =
-        Claims::start(claims_config, pool.clone(), config.session_url.clone(), redis.clone(), claims_end.clone())
-            .await
+        Claims::start(claims_config, pool.clone(), &config.session_url, redis.clone(), handed_over.clone())
             .context("join the cluster")?;
     let background = [
-        tokio::spawn(janitor::run(pool.clone(), cancel.clone())),
+        tokio::spawn(janitor::run(pool, cancel.clone())),
         tokio::spawn(watch_identity(redis, config.keys.clone(), identity_tx, cancel.clone())),
     ];
-    health.set("shards", claims.is_member());
-    tracing::info!("worker {} has joined the cluster", config.name);
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
     let serving = tokio::spawn(work.serve(ownerships));
-    cancel.cancelled().await;
+    report_health(&claims, health, &cancel).await;
     tracing::info!("worker {} hands over its shards", config.name);
-    let drained = tokio::time::timeout(config.drain_deadline, claims.drain()).await;
-    if !matches!(drained, Ok(Ok(()))) {
-        tracing::warn!("not every shard was handed over in time; the others take over what is left");
+    if let Err(error) = claims.drain(config.drain_deadline).await {
+        tracing::warn!(%error, "the other workers take over what is left");
     }
-    claims_end.cancel();
+    handed_over.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
     for task in background {
         let _ = task.await;
     }
+    tracing::info!("worker {} has left", config.name);
     Ok(())
+}
+
+/// Says on /readyz whether the worker can do its work, until `cancel`.
+async fn report_health(claims: &Claims, health: &Health, cancel: &CancellationToken) {
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    while cancel.run_until_cancelled(every.tick()).await.is_some() {
+        let membership = match (claims.worker().is_some(), claims.liveness_fast()) {
+            (false, _) => Readiness::Missing("joining the cluster, needs Postgres".to_owned()),
+            (true, true) => Readiness::Ready,
+            (true, false) => Readiness::Degraded(
+                "DATABASE_SESSION_URL leads through a pooler: a crash is noticed after the lease's TTL only"
+                    .to_owned(),
+            ),
+        };
+        health.set("membership", membership);
+    }
 }
 
 /// The loops of the shards that this worker owns.
@@ -158,8 +172,8 @@ impl Work {
     async fn serve(mut self, mut ownerships: mpsc::Receiver<Ownership>) {
         while let Some(ownership) = ownerships.recv().await {
             match ownership {
-                Ownership::Gained(lease) => self.gained(lease).await,
-                Ownership::Revoked { shard, fence } => self.revoked(shard, fence),
+                Ownership::Gained(lease) => self.gained(lease),
+                Ownership::Revoked { shard, fence } => self.revoked(shard, &fence).await,
             }
         }
         for (lease, task) in self.loops.into_values() {
@@ -168,13 +182,10 @@ impl Work {
         }
     }
 
-    async fn gained(&mut self, lease: Lease) {
+    fn gained(&mut self, lease: Lease) {
         let shard = lease.fence.shard;
-        if let Some((old, task)) = self.loops.remove(&shard) {
-            old.stop.cancel();
-            let _ = task.await;
-        }
         tracing::debug!("{shard} is owned at {}", lease.fence.epoch);
+        let before = self.loops.remove(&shard);
         let shard_loop = shard_loop::ShardLoop::new(
             Arc::clone(&self.shared),
             self.claims.clone(),
@@ -182,22 +193,31 @@ impl Work {
             self.log.clone(),
             lease.clone(),
         );
-        self.loops.insert(shard, (lease, tokio::spawn(shard_loop.run())));
-    }
-
-    /// Finishes the transaction in hand, then lets the next owner claim; other shards are not waited for.
-    fn revoked(&mut self, shard: ShardId, fence: fence::Fence) {
-        let running = self.loops.remove(&shard);
-        let claims = self.claims.clone();
-        tokio::spawn(async move {
-            if let Some((lease, task)) = running {
-                lease.stop.cancel();
+        let (claims, fence) = (self.claims.clone(), lease.fence.clone());
+        let task = tokio::spawn(async move {
+            if let Some((old, task)) = before {
+                old.stop.cancel();
                 let _ = task.await;
             }
-            if let Err(error) = claims.release(&fence).await {
-                tracing::warn!(%error, "releasing {shard}");
-            }
+            shard_loop.run().await;
+            release(&claims, &fence).await;
         });
+        self.loops.insert(shard, (lease, task));
+    }
+
+    /// The loop finishes the transaction in hand and releases; the other shards are not waited for.
+    async fn revoked(&mut self, shard: ShardId, fence: &Fence) {
+        match self.loops.get(&shard) {
+            Some((lease, _)) if lease.fence == *fence => lease.stop.cancel(),
+            _ => release(&self.claims, fence).await,
+        }
+    }
+}
+
+/// Lets the next owner claim.
+async fn release(claims: &Claims, fence: &Fence) {
+    if let Err(error) = claims.release(fence).await {
+        tracing::warn!(%error, "releasing {}", fence.shard);
     }
 }
 
@@ -220,7 +240,9 @@ async fn watch_identity(
         let Some(open) = &mut connection else { continue };
         match redis::cmd("GET").arg(keys.bot_user()).query_async::<Option<u64>>(open).await {
             Ok(Some(user)) => {
-                identity.send_if_modified(|known| std::mem::replace(known, Some(UserId(user))) != Some(UserId(user)));
+                identity.send_if_modified(|known| {
+                    std::mem::replace(known, Some(UserId(user))) != Some(UserId(user))
+                });
             }
             Ok(None) => {}
             Err(_) => connection = None,

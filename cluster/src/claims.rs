@@ -14,7 +14,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManagerConfig;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -96,7 +96,7 @@ pub enum Ownership {
 }
 
 /// The right to apply a shard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lease {
     pub fence: Fence,
     /// The stream is applied up to here.
@@ -127,6 +127,7 @@ struct Shared {
     redis: RedisLease,
     log: Log,
     held: Held,
+    waiting_claims: Semaphore,
     signals: Signals,
     news: mpsc::Sender<Ownership>,
     member: Mutex<Option<Member>>,
@@ -169,10 +170,11 @@ impl Claims {
         let shared = Arc::new(Shared {
             redis: RedisLease::new(redis.clone(), config.keys.clone(), config.ttl),
             log: Log { pool: pool.clone(), redis, keys: config.keys.clone() },
+            held: Held::new(),
+            waiting_claims: Semaphore::new(lease::waiting_claims(&pool)),
             config,
             pool,
             session,
-            held: Held::new(),
             signals: Signals::new(),
             news,
             member: Mutex::new(None),

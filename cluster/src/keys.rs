@@ -45,11 +45,6 @@ impl Keys {
         format!("{}:{{g{}}}:inc:{}", self.prefix, Self::group(shard), shard.0)
     }
 
-    /// Bytes of payload in a shard's stream (integer): `hl:{g3}:bytes:11`.
-    pub fn stream_bytes(&self, shard: ShardId) -> String {
-        format!("{}:{{g{}}}:bytes:{}", self.prefix, Self::group(shard), shard.0)
-    }
-
     /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
     pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
         format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
@@ -68,6 +63,11 @@ impl Keys {
     /// What is left of the daily identify budget (integer with a TTL): `hl:{identify}:budget`.
     pub fn identify_budget(&self) -> String {
         format!("{}:{{identify}}:budget", self.prefix)
+    }
+
+    /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.
+    pub fn bot_user(&self) -> String {
+        format!("{}:{{bot}}:user", self.prefix)
     }
 
     /// The liveness lease of a worker (string with a TTL): `hl:{lease}:<worker>`.
@@ -97,7 +97,6 @@ mod tests {
         for shard in (0..40).map(ShardId) {
             let stream = keys.stream(shard);
             assert_eq!(tag(&stream), tag(&keys.incarnation(shard)));
-            assert_eq!(tag(&stream), tag(&keys.stream_bytes(shard)));
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
         }
         assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use redis::aio::ConnectionManager;
 use sqlx::{PgConnection, PgPool};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -23,8 +22,6 @@ use crate::keys::Keys;
 const IDLE_BLOCKER: Duration = Duration::from_millis(100);
 /// How long one claim waits for a held fence before it is tried anew.
 const CLAIM_WAIT: Duration = Duration::from_secs(2);
-/// Claims that wait at the same time, each on a connection of the pool.
-const WAITING_CLAIMS: usize = 4;
 
 /// Whether a worker may still act for its shards: while one of its renewals (Postgres heartbeat or Redis
 /// lease) succeeded so recently that no peer can see both of them expired.
@@ -122,43 +119,39 @@ fn claim(worker: WorkerId, shard: i32, epoch: i64, claim_token: Uuid, previous: 
     }
 }
 
-/// Claims shards whose fence rows are held, each waiting for itself. Backends that hold one and do nothing
-/// are ended, where Postgres lets us. What could not be claimed in time is left out.
+/// Claims a shard whose fence row is held, and waits for that a while. Backends that hold it and do nothing
+/// are ended, where Postgres lets us. Takes one connection of the pool, and a second one to end them.
 pub(crate) async fn claim_held(
     pool: &PgPool,
     worker: WorkerId,
-    shards: &[ShardId],
-) -> Result<Vec<Claim>, sqlx::Error> {
-    // Taken first: claims that wait must not keep the pool from the one that ends their wait.
-    let mut killer = pool.acquire().await?;
-    let mut claims = Vec::new();
-    for some in shards.chunks(WAITING_CLAIMS) {
-        let mut waiting = JoinSet::new();
-        let mut pids = Vec::new();
-        for &shard in some {
-            let mut tx = pool.begin().await?;
-            pids.push(prepare_to_wait(&mut tx).await?);
-            waiting.spawn(async move {
-                let row = sqlx::query_file!("src/lease/sql/claim_held.sql", worker.db(), shard.db())
-                    .fetch_optional(&mut *tx)
-                    .await?;
-                tx.commit().await?;
-                Ok::<_, sqlx::Error>(
-                    row.map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous)),
-                )
-            });
-        }
-        while !waiting.is_empty() {
-            match timeout(IDLE_BLOCKER, waiting.join_next()).await {
-                Ok(Some(Ok(Ok(won)))) => claims.extend(won),
-                Ok(Some(Ok(Err(error)))) => tracing::debug!(%error, "a claim has to be tried again"),
-                Ok(Some(Err(error))) => tracing::error!(%error, "a claim panicked"),
-                Ok(None) => break,
-                Err(_) => terminate_blockers(&mut killer, &pids).await?,
+    shard: ShardId,
+) -> Result<Option<Claim>, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let pid = prepare_to_wait(&mut tx).await?;
+    let claiming = async {
+        let row = sqlx::query_file!("src/lease/sql/claim_held.sql", worker.db(), shard.db())
+            .fetch_optional(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(row.map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous)))
+    };
+    let ending = async {
+        loop {
+            sleep(IDLE_BLOCKER).await;
+            if let Err(error) = terminate_blockers(pool, pid).await {
+                tracing::warn!(%error, "cannot end the transactions that hold the fence of {shard}");
             }
         }
+    };
+    tokio::select! {
+        claimed = claiming => claimed,
+        () = ending => unreachable!("it loops for ever"),
     }
-    Ok(claims)
+}
+
+/// How many claims may wait at the same time, so that some of the pool is left for those who end their wait.
+pub(crate) fn waiting_claims(pool: &PgPool) -> usize {
+    usize::try_from(pool.options().get_max_connections() / 2).map_or(1, |half| half.clamp(1, 8))
 }
 
 async fn prepare_to_wait(conn: &mut PgConnection) -> Result<i32, sqlx::Error> {
@@ -172,9 +165,9 @@ async fn prepare_to_wait(conn: &mut PgConnection) -> Result<i32, sqlx::Error> {
     Ok(row.pid)
 }
 
-async fn terminate_blockers(conn: &mut PgConnection, waiting: &[i32]) -> Result<(), sqlx::Error> {
+async fn terminate_blockers(pool: &PgPool, waiting: i32) -> Result<(), sqlx::Error> {
     let row = sqlx::query_file!("src/lease/sql/terminate_blockers.sql", waiting, IDLE_BLOCKER.as_secs_f64())
-        .fetch_one(conn)
+        .fetch_one(pool)
         .await?;
     if row.ended > 0 {
         tracing::warn!("ended {} idle transactions that held the fences of a former owner", row.ended);

@@ -138,11 +138,11 @@ async fn holds(conn: &mut PgConnection, key: i32, mode: &str) -> Result<bool, sq
     sqlx::query_scalar!(
         r#"select exists (
             select from pg_locks
-            where locktype = 'advisory' and classid = $1::bigint::oid and objid = $2::bigint::oid
+            where locktype = 'advisory' and classid = $1::integer::oid and objid = $2::integer::oid
                 and objsubid = 2 and mode = $3 and granted and pid = pg_backend_pid()
         ) as "holds!""#,
-        i64::from(LOCK_CLASS),
-        i64::from(key),
+        LOCK_CLASS,
+        key,
         mode
     )
     .fetch_one(conn)

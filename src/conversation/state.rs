@@ -82,9 +82,8 @@ impl Conversation {
     /// A conversation that begins with this question. Its id follows from the event, so that a repetition finds it.
     pub fn begin(id: Uuid, question: &Question) -> Self {
         let thread = match question.origin {
-            Origin::Message { channel, in_thread: true, .. } | Origin::Slash { channel, in_thread: true, .. } => {
-                Some(channel)
-            }
+            Origin::Message { channel, in_thread: true, .. }
+            | Origin::Slash { channel, in_thread: true, .. } => Some(channel),
             Origin::Message { message, .. } => Some(message.thread()),
             Origin::Slash { .. } => None,
         };
@@ -304,7 +303,12 @@ mod tests {
 
     fn answer(text: &str) -> Answer {
         let citation = Citation { document_id: Uuid::nil(), title: "Refunds".into(), heading: String::new() };
-        Answer { action: answer::Action::Answer, text: text.into(), citations: vec![citation], confidence: 1.0 }
+        Answer {
+            action: answer::Action::Answer,
+            text: text.into(),
+            citations: vec![citation],
+            confidence: 1.0,
+        }
     }
 
     fn press(id: u64) -> Command {
@@ -343,7 +347,8 @@ mod tests {
         let (conversation, actions) = begun(message(100, "how do refunds work?"));
         assert_eq!(effects(&actions), ["start_thread", "answer job"]);
         assert_eq!(conversation.thread, Some(ChannelId(100)));
-        let answered = Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+        let answered =
+            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
         let (_, actions) = conversation.apply(answered);
         let [Action::Deliver(_, Effect::Post { channel, reply_to, content, .. })] = actions.as_slice() else {
             panic!("one post expected: {actions:?}");
@@ -366,8 +371,11 @@ mod tests {
     fn a_slash_question_is_deferred_then_filled_in_then_gets_a_thread() {
         let (conversation, actions) = begun(slash(200));
         assert_eq!(effects(&actions), ["defer", "answer job"]);
-        let answered =
-            Command::Answered { job: job(actions), answer: answer(&"Long. ".repeat(600)), at: OffsetDateTime::UNIX_EPOCH };
+        let answered = Command::Answered {
+            job: job(actions),
+            answer: answer(&"Long. ".repeat(600)),
+            at: OffsetDateTime::UNIX_EPOCH,
+        };
         let (_, actions) = conversation.apply(answered);
         assert_eq!(effects(&actions), ["edit_original", "start_thread_on_original", "post_in_thread"]);
     }
@@ -394,7 +402,8 @@ mod tests {
     #[test]
     fn a_transcript_reads_back_as_it_was_written() {
         let (conversation, actions) = begun(message(100, "how?"));
-        let answered = Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+        let answered =
+            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
         let (conversation, _) = conversation.apply(answered);
         let json = serde_json::to_value(&conversation.transcript).unwrap();
         assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);

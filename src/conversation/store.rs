@@ -50,7 +50,8 @@ impl TryFrom<Row> for Conversation {
                 "completed" => Status::Completed,
                 _ => return Err(malformed("status")),
             },
-            transcript: serde_json::from_value::<Vec<Turn>>(row.transcript).map_err(|_| malformed("transcript"))?,
+            transcript: serde_json::from_value::<Vec<Turn>>(row.transcript)
+                .map_err(|_| malformed("transcript"))?,
         })
     }
 }

@@ -66,7 +66,9 @@ impl Client {
     ) -> Outcome {
         let request = Request { client: self, fence, nonce };
         match effect {
-            Effect::StartThread { channel, message, name } => request.start_thread(*channel, *message, name).await,
+            Effect::StartThread { channel, message, name } => {
+                request.start_thread(*channel, *message, name).await
+            }
             Effect::Post { channel, content, reply_to, controls, ping_role, ping_user, fallback } => {
                 let message = Post {
                     content,
@@ -294,6 +296,9 @@ mod tests {
     #[test]
     fn a_post_is_repeatable() {
         let body = Post::new("text", Controls::None).body("the-nonce");
-        assert_eq!((body["nonce"].as_str(), body["enforce_nonce"].as_bool()), (Some("the-nonce"), Some(true)));
+        assert_eq!(
+            (body["nonce"].as_str(), body["enforce_nonce"].as_bool()),
+            (Some("the-nonce"), Some(true))
+        );
     }
 }

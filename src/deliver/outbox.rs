@@ -59,8 +59,9 @@ pub async fn add(tx: &mut FencedTx, lane: Lane, key: &OutboxKey, effect: &Effect
 
 /// What a lane still has to carry out, in order; at most 32 rows.
 pub async fn pending(pool: &PgPool, lane: Lane) -> Result<Vec<Row>, Error> {
-    let rows =
-        sqlx::query_file!("src/deliver/sql/pending.sql", lane.server.db(), lane.conversation).fetch_all(pool).await?;
+    let rows = sqlx::query_file!("src/deliver/sql/pending.sql", lane.server.db(), lane.conversation)
+        .fetch_all(pool)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| Row {

@@ -198,8 +198,10 @@ impl Backlog {
         shards.rotate_left(first);
         let mut batch = Vec::new();
         for shard in shards {
-            let room = max - batch.len();
-            batch.extend(self.lanes[&shard].queue.iter().take(room).map(|entry| (shard, entry.clone())));
+            let lane = &self.lanes[&shard];
+            // A stream that refused is asked with one entry, not with all of them.
+            let room = if lane.retry_at.is_some() { 1 } else { max - batch.len() };
+            batch.extend(lane.queue.iter().take(room).map(|entry| (shard, entry.clone())));
             if batch.len() == max {
                 // A lane that filled the batch is first again next time only if it is the only one.
                 self.turn = shard.0 + 1;
@@ -217,10 +219,9 @@ impl Backlog {
             match outcome {
                 Outcome::Refused => lane.retry_at = Some(now + RETRY_AFTER),
                 Outcome::Published => {
-                    let place = lane
-                        .queue
-                        .iter()
-                        .position(|waiting| (waiting.session, waiting.sequence) == (entry.session, entry.sequence));
+                    let place = lane.queue.iter().position(|waiting| {
+                        (waiting.session, waiting.sequence) == (entry.session, entry.sequence)
+                    });
                     if let Some(entry) = place.and_then(|place| lane.queue.remove(place)) {
                         lane.retry_at = None;
                         self.forget(&entry);

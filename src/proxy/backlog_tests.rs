@@ -55,8 +55,11 @@ fn a_refused_stream_waits_in_order_while_the_others_go_on() {
     backlog.push(arrival(6), LISTENING);
     backlog.push(arrival(7), OTHER);
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), [7]);
-    let batch = backlog.batch(100, Instant::now() + RETRY_AFTER);
-    assert_eq!(batch.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [2, 4, 6]);
+    let now = Instant::now() + RETRY_AFTER;
+    let probe = backlog.batch(100, now);
+    assert_eq!(probe.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [2]);
+    backlog.settle(&probe, &[Outcome::Published], now);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [4, 6]);
 }
 
 #[test]

@@ -66,9 +66,16 @@ pub fn frame(text: &str) -> Frame<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Goes to the server's shard, or without a server to shard 0.
-    Keep { class: Class, server: Option<u64>, payload: Payload },
+    Keep {
+        class: Class,
+        server: Option<u64>,
+        payload: Payload,
+    },
     /// Goes to the server's shard if the server is active and support is switched on there.
-    IfListening { class: Class, server: u64 },
+    IfListening {
+        class: Class,
+        server: u64,
+    },
     Drop(Dropped),
     /// A new session.
     Ready(Ready),

@@ -18,7 +18,8 @@ fn other_bots_and_webhooks_are_dropped_and_the_bot_itself_is_kept() {
     assert_eq!(classify("MESSAGE_CREATE", webhook, ME), Verdict::Drop(Dropped::Bot));
     let own = r#"{"guild_id":"42","author":{"id":"7","bot":true}}"#;
     assert_eq!(classify("MESSAGE_CREATE", own, ME), keep(Class::OwnMessage, Some(42)));
-    let follow_up = r#"{"guild_id":"42","webhook_id":"8","application_id":"8","author":{"id":"7","bot":true}}"#;
+    let follow_up =
+        r#"{"guild_id":"42","webhook_id":"8","application_id":"8","author":{"id":"7","bot":true}}"#;
     assert_eq!(classify("MESSAGE_CREATE", follow_up, ME), keep(Class::OwnMessage, Some(42)));
 }
 
@@ -26,7 +27,10 @@ fn other_bots_and_webhooks_are_dropped_and_the_bot_itself_is_kept() {
 fn direct_messages_and_interactions_are_always_kept() {
     let direct = r#"{"author":{"id":"9"},"content":"hi"}"#;
     assert_eq!(classify("MESSAGE_CREATE", direct, ME), keep(Class::DirectMessage, None));
-    assert_eq!(classify("INTERACTION_CREATE", r#"{"guild_id":"42"}"#, ME), keep(Class::Interaction, Some(42)));
+    assert_eq!(
+        classify("INTERACTION_CREATE", r#"{"guild_id":"42"}"#, ME),
+        keep(Class::Interaction, Some(42))
+    );
     assert_eq!(classify("INTERACTION_CREATE", r#"{"id":"1"}"#, ME), keep(Class::Interaction, None));
 }
 

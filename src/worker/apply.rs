@@ -43,9 +43,10 @@ impl Error {
             | Self::Database(error) => error,
         };
         // Classes 22 and 23: data exceptions and integrity violations. The rest (connections, locks, shutdowns) passes.
-        database.as_database_error().and_then(|error| error.code()).is_some_and(|code| {
-            code.starts_with("22") || code.starts_with("23")
-        })
+        database
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
     }
 
     pub fn is_superseded(&self) -> bool {
@@ -93,13 +94,22 @@ pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
     Ok(Some(Relevant { server, origin: entry.origin.clone(), received_at, event }))
 }
 
-/// Applies a batch in one transaction and moves the cursor to its end. Returns the lanes that have work now.
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Applied {
+    /// The lanes that have work now.
+    Now(HashSet<Lane>),
+    /// The cursor stands there or beyond already: an earlier attempt, whose outcome was unknown, took effect.
+    Before,
+}
+
+/// Applies a batch in one transaction and moves the cursor to its end.
 pub async fn apply(
     shared: &Shared,
     fence: &Fence,
     batch: &[Relevant],
     cursor: helpline_cluster::ids::StreamId,
-) -> Result<HashSet<Lane>, Error> {
+) -> Result<Applied, Error> {
     // Read before the transaction begins: it would otherwise hold its fence while it waits for a second connection.
     let mut configs = Vec::with_capacity(batch.len());
     for event in batch {
@@ -114,9 +124,12 @@ pub async fn apply(
     for (event, config) in batch.iter().zip(&configs) {
         t1.apply(event, config).await?;
     }
-    t1.tx.move_cursor(cursor).await?;
+    if !t1.tx.move_cursor(cursor).await? {
+        t1.tx.rollback().await?;
+        return Ok(Applied::Before);
+    }
     t1.tx.commit().await?;
-    Ok(t1.lanes)
+    Ok(Applied::Now(t1.lanes))
 }
 
 /// The transaction of one batch.
@@ -191,7 +204,8 @@ impl T1 {
             return Ok(());
         }
         let data = interaction.data.as_ref();
-        let pressed = data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix("human:"));
+        let pressed =
+            data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix("human:"));
         let asked = data.filter(|data| data.name.as_deref() == Some("ask")).and_then(|data| {
             data.options.iter().find(|option| option.name == "question")?.value.as_str().map(str::trim)
         });
@@ -290,7 +304,12 @@ impl T1 {
         Ok(())
     }
 
-    async fn respond(&mut self, server: ServerId, interaction: &Interaction, text: &str) -> Result<(), Error> {
+    async fn respond(
+        &mut self,
+        server: ServerId,
+        interaction: &Interaction,
+        text: &str,
+    ) -> Result<(), Error> {
         let effect = Effect::Respond {
             interaction: interaction.id,
             token: interaction.token.clone(),

@@ -79,8 +79,11 @@ fn read(server: ServerId, json: &serde_json::Value, known: Option<Cached>, read_
     if !seen {
         metrics::counter!(crate::metrics::CONFIG_UNREADABLE).increment(1);
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        tracing::warn!(server = server.get(), problems = problems.join("; "),
-            "the config of {server} cannot be read, the last good one stays in force: mend it with `helpline config set`");
+        tracing::warn!(
+            server = server.get(),
+            problems = problems.join("; "),
+            "the config of {server} cannot be read, the last good one stays in force: mend it with `helpline config set`"
+        );
     }
     let config = known.map(|cached| cached.config).unwrap_or_default();
     Cached { config, unreadable: Some(json.clone()), read_at }

@@ -24,8 +24,10 @@ pub async fn run(pool: PgPool, cancel: CancellationToken) {
 pub async fn sweep(pool: &PgPool) -> Result<u64, sqlx::Error> {
     let mut total = 0;
     loop {
-        let keys = sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(pool).await?.rows_affected();
-        let effects = sqlx::query_file!("src/worker/sql/sweep_outbox.sql").execute(pool).await?.rows_affected();
+        let keys =
+            sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(pool).await?.rows_affected();
+        let effects =
+            sqlx::query_file!("src/worker/sql/sweep_outbox.sql").execute(pool).await?.rows_affected();
         total += keys + effects;
         if keys + effects == 0 {
             return Ok(total);

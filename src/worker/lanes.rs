@@ -168,7 +168,8 @@ impl Inner {
             };
             match outcome {
                 Outcome::Done { message, thread } => {
-                    let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+                    let mut tx =
+                        FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
                     outbox::mark_sent(&mut tx, lane.server, row.id, message).await?;
                     if let (Effect::StartThreadOnOriginal { .. }, Some(id), Some(thread)) =
                         (effect, lane.conversation, thread)
@@ -176,11 +177,14 @@ impl Inner {
                         store::set_thread(&mut tx, lane.server, id, thread).await?;
                     }
                     tx.commit().await?;
-                    metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done").increment(1);
+                    metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done")
+                        .increment(1);
                     return Ok(Flow::Continue);
                 }
                 Outcome::GiveUp { reason } => return self.give_up(lane, &row, &reason).await,
-                Outcome::Again { reason, .. } if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER => {
+                Outcome::Again { reason, .. }
+                    if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER =>
+                {
                     return self.give_up(lane, &row, &reason).await;
                 }
                 Outcome::Again { after, reason } => {

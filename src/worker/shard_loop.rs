@@ -14,7 +14,7 @@ use helpline_cluster::ids::StreamId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::apply::{self, Error, Relevant};
+use super::apply::{self, Applied, Error, Relevant};
 use super::lanes::Lanes;
 use super::{Backoff, Shared};
 use crate::metrics as names;
@@ -48,7 +48,17 @@ impl ShardLoop {
     pub fn new(shared: Arc<Shared>, claims: Claims, reader: Reader, log: EventLog, lease: Lease) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
         let cursor = lease.cursor;
-        Self { shared, claims, reader, log, lease, lanes, cursor, unflushed_since: None, durable: VecDeque::new() }
+        Self {
+            shared,
+            claims,
+            reader,
+            log,
+            lease,
+            lanes,
+            cursor,
+            unflushed_since: None,
+            durable: VecDeque::new(),
+        }
     }
 
     /// Runs until the lease's `stop`; on return nothing of the shard runs any more.
@@ -168,9 +178,12 @@ impl ShardLoop {
         loop {
             self.wait_until_valid().await?;
             match apply::apply(&self.shared, &self.lease.fence, batch, to).await {
-                Ok(lanes) => {
+                Ok(applied) => {
                     self.moved(to);
-                    lanes.into_iter().for_each(|lane| self.lanes.kick(lane));
+                    match applied {
+                        Applied::Now(lanes) => lanes.into_iter().for_each(|lane| self.lanes.kick(lane)),
+                        Applied::Before => self.lanes.recover().await,
+                    }
                     return Ok(Ok(()));
                 }
                 Err(error) if error.is_superseded() => {
@@ -208,9 +221,9 @@ impl ShardLoop {
 
     async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
         // NUL is the one character that jsonb cannot hold; a payload that is no JSON at all is kept as a string.
-        let text = String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
-        let payload =
-            serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
+        let text =
+            String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
+        let payload = serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
         let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
         sqlx::query_file!(
             "src/worker/sql/dead_letter.sql",

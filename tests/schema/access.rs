@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::support::TestDb;
+use crate::support::{TestDb, run};
 use crate::{Outcome, TwoServers, attempt, become_user, denied, outcome};
 
 /// Every table of a server's affairs, with the column that names the server.
@@ -220,6 +220,20 @@ async fn an_admin_keeps_the_documents_of_his_server_and_no_other() {
     assert_eq!(as_admin(format!("update {documents} set server_id = {}", servers.theirs)).await, denied());
     assert_eq!(as_admin(format!("delete from {documents} {theirs}")).await, Outcome::Rows(0));
     assert_eq!(as_admin(format!("delete from {documents}")).await, Outcome::Rows(1));
+}
+
+/// Its passages carry the server's id too and would stay behind, in the answers of the old server.
+#[tokio::test]
+async fn not_even_an_admin_of_both_moves_a_document_or_ticket_to_another_server() {
+    let db = TestDb::new().await;
+    let servers = TwoServers::create(&db.pool).await;
+    let appoint =
+        format!("insert into public.server_admins values ({}, '{}')", servers.theirs, servers.admin);
+    run(&db.pool, appoint).await;
+    for table in ["public.knowledge_documents", "public.forwarded_tickets"] {
+        let moved = format!("update {table} set server_id = {}", servers.theirs);
+        assert_refused_to_all(&db, &servers, &moved).await;
+    }
 }
 
 /// Guards tables that do not exist yet: one without row security, or open to anon, fails here.

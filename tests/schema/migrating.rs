@@ -21,6 +21,7 @@ async fn of_many_migrators_at_once_one_works_and_the_others_find_nothing_to_do()
     assert_eq!(i64::try_from(worked[0].applied.len()).ok(), Some(migrate::version()));
     assert_eq!(reports.iter().map(|report| report.shards_created).sum::<u32>(), 16);
     assert!(reports.iter().all(|report| report.to == migrate::version()));
+    assert!(worked[0].to_string().ends_with("; created 16 shards"), "{}", worked[0]);
     migrate::check(&db.pool).await.expect("the database is ready");
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::future::join_all;
 use sqlx::PgPool;
 
-use crate::support::{SHARDS, TestDb, run};
+use crate::support::{SHARDS, TestDb, eventually, run};
 
 /// As the proxy's own database user.
 async fn add_servers(proxy: &PgPool, ids: &[i64]) -> HashMap<i64, i32> {
@@ -89,6 +89,31 @@ async fn proxies_that_see_the_same_servers_at_once_agree_and_stay_balanced() {
     assert_eq!(counts.iter().sum::<i64>(), 550);
     let (most, fewest) = (counts.iter().max().expect("shards"), counts.iter().min().expect("shards"));
     assert!(most - fewest <= 1, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_batch_sees_what_an_unfinished_one_before_it_placed() {
+    let db = TestDb::new().await;
+    let proxy = db.role("helpline_proxy");
+    let mut first = proxy.begin().await.expect("a transaction begins");
+    sqlx::query("select from helpline.add_servers(array[1, 2, 3, 4])")
+        .execute(&mut *first)
+        .await
+        .expect("placed");
+    let second = tokio::spawn(async move { add_servers(&proxy, &[11, 12, 13, 14]).await });
+    eventually("the second batch waits for the first", async || {
+        let waiting: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        )
+        .fetch_one(&db.pool)
+        .await
+        .expect("sessions are listed");
+        (waiting > 0).then_some(())
+    })
+    .await;
+    first.commit().await.expect("the first batch commits");
+    second.await.expect("the second batch is placed");
+    assert_eq!(counts(&db.pool).await, [1; SHARDS as usize]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Brings what this worker holds in line with the plan: claims, revocations, releases.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ impl Reconciler {
     pub(crate) async fn run(self) {
         let mut mine = self.shared.signals.mine.subscribe();
         let mut membership = self.shared.signals.membership.subscribe();
-        // Raised while shards are being claimed that others hold: they are left alone meanwhile.
-        let waiting = watch::Sender::new(Vec::new());
+        // Shards whose fences somebody holds, and which are being waited for.
+        let waiting = watch::Sender::new(HashSet::new());
         let mut pause = Duration::from_millis(50);
         loop {
             mine.mark_unchanged();
@@ -64,7 +65,7 @@ impl Reconciler {
         }
     }
 
-    async fn reconcile(&self, waiting: &watch::Sender<Vec<ShardId>>) -> Result<(), Error> {
+    async fn reconcile(&self, waiting: &watch::Sender<HashSet<ShardId>>) -> Result<(), Error> {
         let shared = &self.shared;
         let seen_at = shared.held.changes();
         let standings = membership::within(PATIENCE, self.standings()).await?;
@@ -87,8 +88,8 @@ impl Reconciler {
         let won = membership::within(PATIENCE, lease::claim_free(&shared.pool, self.id, &claim)).await?;
         claim.retain(|shard| !won.iter().any(|claim| claim.fence.shard == *shard));
         self.accept(won);
-        if !claim.is_empty() {
-            self.claim_held(claim, waiting.clone());
+        for shard in claim {
+            self.claim_held(shard, waiting.clone());
         }
         Ok(())
     }
@@ -118,32 +119,38 @@ impl Reconciler {
             .collect())
     }
 
-    /// Waits for fences that are held, beside everything else.
-    fn claim_held(&self, shards: Vec<ShardId>, waiting: watch::Sender<Vec<ShardId>>) {
+    /// Waits for a fence that is held, beside everything else.
+    fn claim_held(&self, shard: ShardId, waiting: watch::Sender<HashSet<ShardId>>) {
         let this = self.clone();
-        waiting.send_modify(|waiting| waiting.extend(&shards));
+        waiting.send_modify(|waiting| _ = waiting.insert(shard));
         self.tasks.spawn(async move {
-            let claiming = lease::claim_held(&this.shared.pool, this.id, &shards);
+            let claiming = async {
+                let _turn = this.shared.waiting_claims.acquire().await;
+                lease::claim_held(&this.shared.pool, this.id, shard).await
+            };
             let won = tokio::select! {
                 () = this.life.cancelled() => return,
                 won = claiming => won,
             };
-            waiting.send_modify(|waiting| waiting.retain(|shard| !shards.contains(shard)));
             match won {
-                Ok(won) => this.accept(won),
-                Err(error) => tracing::warn!(%error, "{} could not wait for its shards", this.id),
+                Ok(won) => this.accept(won.into_iter().collect()),
+                Err(error) => tracing::debug!(%error, "{} has to try again to claim {shard}", this.id),
             }
+            waiting.send_modify(|waiting| _ = waiting.remove(&shard));
             raise(&this.shared.signals.mine);
         });
     }
 
     fn accept(&self, won: Vec<Claim>) {
-        for Claim { fence, previous } in won {
-            metrics::counter!("helpline_epoch_changes_total").increment(1);
-            if let Some(dead) = previous.filter(|previous| *previous != self.id) {
-                metrics::counter!("helpline_takeovers_total").increment(1);
-                tracing::info!("{} takes {} at {} over from {dead}", self.id, fence.shard, fence.epoch);
-            }
+        if won.is_empty() {
+            return;
+        }
+        let taken_over =
+            won.iter().filter(|claim| claim.previous.is_some_and(|owner| owner != self.id)).count();
+        metrics::counter!("helpline_epoch_changes_total").increment(won.len() as u64);
+        metrics::counter!("helpline_takeovers_total").increment(taken_over as u64);
+        tracing::info!("{} claims {} shards, {taken_over} of them from the dead", self.id, won.len());
+        for Claim { fence, .. } in won {
             let stop = self.life.child_token();
             self.shared.held.enter(fence.clone(), stop.clone());
             let this = self.clone();

@@ -95,7 +95,7 @@ impl Watch {
         let looking = sqlx::query_file!(
             "src/membership/sql/snapshot.sql",
             self.id.db(),
-            i64::from(LOCK_CLASS),
+            LOCK_CLASS,
             self.ttl.as_secs_f64()
         );
         let rows = within(PATIENCE, looking.fetch_all(conn)).await?;

@@ -4,7 +4,7 @@ with held as materialized (
     from pg_locks l
     where l.locktype = 'advisory'
         and l.database = (select d.oid from pg_database d where d.datname = current_database())
-        and l.classid = $2::bigint::oid
+        and l.classid = $2::integer::oid
         and l.objsubid = 2
         and l.mode = 'ExclusiveLock'
         and l.granted
