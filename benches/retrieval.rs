@@ -57,8 +57,11 @@ async fn main() {
     };
     let features = std::env::var_os("EVAL_FEATURES").map(|path| {
         let mut file = std::fs::File::create(path).expect("EVAL_FEATURES can be written");
-        writeln!(file, "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,confidence,question")
-            .expect("written");
+        writeln!(
+            file,
+            "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,confidence,question"
+        )
+        .expect("written");
         file
     });
     println!(
@@ -203,7 +206,13 @@ async fn run(set: &Set, documents: &[Document], questions: &[Question]) -> Vec<O
         }
         let rank = ranked.iter().position(|id| question.relevant.iter().any(|r| r == id)).map(|at| at + 1);
         let answerable = question.relevant.iter().any(|r| ids.values().any(|id| id == r));
-        outcomes.push(Outcome { rank, answerable, question: question.question.clone(), evidence: found.evidence, took });
+        outcomes.push(Outcome {
+            rank,
+            answerable,
+            question: question.question.clone(),
+            evidence: found.evidence,
+            took,
+        });
     }
     outcomes
 }
