@@ -276,6 +276,8 @@ struct Question {
 struct Tally {
     answerable: u32,
     cited: u32,
+    citations: usize,
+    answered: u32,
     first: u32,
     hit_at_3: u32,
     unanswerable: u32,
@@ -304,6 +306,8 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
         let Question { question, expect, follow_up_of } = serde_json::from_str(line).expect("a question");
         let earlier: Vec<&str> = follow_up_of.as_deref().into_iter().collect();
         let answer = answerer.answer(&request(SERVER, &question, &earlier)).await.expect("answered");
+        tally.citations += answer.citations.len();
+        tally.answered += u32::from(answer.action == Action::Answer);
         let verdict = match &expect {
             None => {
                 tally.unanswerable += 1;
