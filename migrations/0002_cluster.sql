@@ -34,10 +34,12 @@ create table helpline.shard_streams (
 );
 
 -- The leader's plan: which worker should own the shard. The fence row says who does.
+-- moved_from is the live worker it was taken from at assigned_at, null when it had none: a shard does not go back there soon.
 create table helpline.shard_assignments (
     shard_id integer primary key references public.shards (id) on delete cascade,
     worker_id uuid not null,
-    assigned_at timestamptz not null default now()
+    assigned_at timestamptz not null default now(),
+    moved_from uuid
 );
 create index shard_assignments_worker_id_idx on helpline.shard_assignments (worker_id);
 

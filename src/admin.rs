@@ -1,0 +1,209 @@
+//! What operators and their tools look at: /livez, /readyz and /metrics on ADMIN_ADDR.
+//!
+//! Roles report into [`Health`]; nothing here asks a store, so a probe never hangs on one. Holds no secrets, yet
+//! belongs on a private address: it tells names of workers and how busy they are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often the exporter folds recorded samples into its histograms; without it they pile up in memory.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Upper bounds in seconds of every `*_seconds` histogram: from a database round trip to a model's answer.
+const SECONDS: [f64; 14] =
+    [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// What a role says of one thing it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    /// Serves, with a promise weakened: the text says which.
+    Degraded(String),
+    /// Cannot serve: the text says what is missing.
+    Missing(String),
+}
+
+impl From<bool> for Readiness {
+    fn from(ready: bool) -> Self {
+        if ready { Self::Ready } else { Self::Missing("not yet".to_owned()) }
+    }
+}
+
+/// The named checks of a process. Not ready until the first one is set, and while one of them is missing.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<BTreeMap<&'static str, Readiness>>);
+
+impl Health {
+    /// Sets the check `name`, such as "redis", or "shards".
+    pub fn set(&self, name: &'static str, readiness: impl Into<Readiness>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, readiness.into());
+    }
+
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !checks.is_empty() && !checks.values().any(|check| matches!(check, Readiness::Missing(_)))
+    }
+
+    /// One line for each check, for people.
+    fn report(&self) -> String {
+        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if checks.is_empty() {
+            return "starting: no check has been made yet\n".to_owned();
+        }
+        checks.iter().fold(String::new(), |mut report, (name, check)| {
+            let written = match check {
+                Readiness::Ready => writeln!(report, "{name}: ready"),
+                Readiness::Degraded(why) => writeln!(report, "{name}: degraded: {why}"),
+                Readiness::Missing(why) => writeln!(report, "{name}: missing: {why}"),
+            };
+            written.expect("a String takes every write");
+            report
+        })
+    }
+}
+
+/// Makes the process record metrics; a second call returns the first one's handle.
+pub fn install_recorder() -> anyhow::Result<PrometheusHandle> {
+    static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = INSTALLED.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .context("set the buckets of the metrics")?
+        .install_recorder()
+        .context("install the recorder of metrics")?;
+    crate::metrics::describe();
+    Ok(INSTALLED.get_or_init(|| handle).clone())
+}
+
+/// Installs the recorder and serves on `address` until `cancel`; without an address it only waits for `cancel`.
+pub async fn start(
+    address: Option<SocketAddr>,
+    health: Arc<Health>,
+    cancel: CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    let Some(address) = address else {
+        return Ok(tokio::spawn(async move { cancel.cancelled().await }));
+    };
+    let (_, served) = serve(address, health, install_recorder()?, cancel).await?;
+    Ok(served)
+}
+
+/// Serves until `cancel`, then lets requests under way finish. Returns the address, whose port is the one that was
+/// chosen when `address` has port 0.
+pub async fn serve(
+    address: SocketAddr,
+    health: Arc<Health>,
+    metrics: PrometheusHandle,
+    cancel: CancellationToken,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on ADMIN_ADDR {address}: choose a free port"))?;
+    let address = listener.local_addr().context("read the address of the admin endpoint")?;
+    let app = router(health, metrics.clone());
+    let served = tokio::spawn(async move {
+        let end = cancel.clone();
+        let http = axum::serve(listener, app).with_graceful_shutdown(async move { end.cancelled().await });
+        let (result, ()) = tokio::join!(http.into_future(), upkeep(metrics, cancel));
+        if let Err(error) = result {
+            tracing::error!("the admin endpoint on {address} ended: {error}");
+        }
+    });
+    Ok((address, served))
+}
+
+async fn upkeep(metrics: PrometheusHandle, cancel: CancellationToken) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    while cancel.run_until_cancelled(tick.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
+
+fn router(health: Arc<Health>, metrics: PrometheusHandle) -> Router {
+    let ready = async |State(health): State<Arc<Health>>| {
+        let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, health.report())
+    };
+    let render = async move || {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+            .into_response()
+    };
+    Router::new()
+        // Answering at all is the proof: a runtime that hangs does not.
+        .route("/livez", get("alive\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(render))
+        .with_state(health)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn readiness_names_what_is_missing() {
+        let health = Arc::new(Health::default());
+        let cancel = CancellationToken::new();
+        let (address, served) = endpoint(&health, &cancel).await;
+
+        let (status, text) = get_text(address, "/readyz").await;
+        assert_eq!((status, text.starts_with("starting")), (503, true), "{text}");
+
+        health.set("postgres", true);
+        health.set("redis", Readiness::Missing("no answer from redis:6379".to_owned()));
+        let (status, text) = get_text(address, "/readyz").await;
+        assert_eq!(status, 503);
+        assert_eq!(text, "postgres: ready\nredis: missing: no answer from redis:6379\n");
+        assert_eq!(get_text(address, "/livez").await.0, 200, "alive while not ready");
+
+        health.set("redis", Readiness::Degraded("one replica is away".to_owned()));
+        let (status, text) = get_text(address, "/readyz").await;
+        assert_eq!(status, 200, "degraded still serves");
+        assert!(text.contains("redis: degraded: one replica is away"), "{text}");
+
+        cancel.cancel();
+        served.await.expect("ends");
+    }
+
+    #[tokio::test]
+    async fn recorded_metrics_are_served_as_histograms_with_their_help() {
+        let cancel = CancellationToken::new();
+        let (address, served) = endpoint(&Arc::new(Health::default()), &cancel).await;
+        metrics::histogram!(crate::metrics::QUESTION_SECONDS).record(0.2);
+        let (status, text) = get_text(address, "/metrics").await;
+        assert_eq!(status, 200);
+        assert!(text.contains("helpline_question_seconds_bucket{le=\"0.25\"} 1"), "{text}");
+        assert!(text.contains("# HELP helpline_question_seconds"), "{text}");
+        cancel.cancel();
+        served.await.expect("ends");
+    }
+
+    async fn endpoint(health: &Arc<Health>, cancel: &CancellationToken) -> (SocketAddr, JoinHandle<()>) {
+        let recorder = install_recorder().expect("install the recorder");
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        serve(free, Arc::clone(health), recorder, cancel.clone()).await.expect("serve")
+    }
+
+    async fn get_text(address: SocketAddr, path: &str) -> (u16, String) {
+        crate::telemetry::install_crypto();
+        let response = reqwest::get(format!("http://{address}{path}")).await.expect("request");
+        (response.status().as_u16(), response.text().await.expect("body"))
+    }
+}

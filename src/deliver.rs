@@ -1,3 +1,140 @@
+//! Visible acts on Discord: what they are, how they are kept until done, and how they are done exactly once.
+//!
+//! An [`Effect`] is stored in `helpline.outbox` by the transaction that decided it ([`outbox`]) and carried out by the
+//! owner of its server's shard ([`client`]). Its [`OutboxKey`] gives the nonce, so that a repetition shows nothing new.
+
 pub mod client;
 pub mod outbox;
 pub mod render;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
+
+/// Names one effect for ever: the event that caused it, what it is, and which part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OutboxKey {
+    pub event_id: String,
+    pub effect: &'static str,
+    pub part: u16,
+}
+
+/// Base62 digits of a 128-bit number need at most 22 places; Discord takes 25 characters.
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The nonce of an outbox row: base62 of the first 128 bits of SHA-256 of `event/effect/part`. Never a sequence:
+/// a sequence would start again with a new owner and let Discord swallow an unrelated message.
+pub fn nonce(event_id: &str, effect: &str, part: i32) -> String {
+    let digest = Sha256::digest(format!("{event_id}/{effect}/{part}").as_bytes());
+    let mut number = u128::from_be_bytes(digest[..16].try_into().expect("a SHA-256 digest has 32 bytes"));
+    let mut digits = Vec::with_capacity(22);
+    loop {
+        digits.push(BASE62[usize::try_from(number % 62).expect("less than 62")]);
+        number /= 62;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.reverse();
+    String::from_utf8(digits).expect("base62 is ASCII")
+}
+
+/// What is shown below a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Controls {
+    None,
+    /// A button that asks a human to take over this conversation.
+    AskHuman {
+        conversation: uuid::Uuid,
+    },
+}
+
+/// One act on Discord. Stored as JSON in the outbox: variants and fields may be added, never renamed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Effect {
+    /// A thread from a message. "Already exists" is success.
+    StartThread { channel: ChannelId, message: MessageId, name: String },
+    /// A message in a channel or thread.
+    Post {
+        channel: ChannelId,
+        content: String,
+        reply_to: Option<MessageId>,
+        controls: Controls,
+        /// The only role, and the only member, that this message may ping.
+        ping_role: Option<RoleId>,
+        ping_user: Option<UserId>,
+        /// Where to say it when `channel` is gone or could not be made: as a reply to that message.
+        fallback: Option<(ChannelId, MessageId)>,
+    },
+    /// The first reply to an interaction, due within 3 s: "thinking…", public.
+    Defer { interaction: InteractionId, token: String },
+    /// The first reply to an interaction, due within 3 s: a message only the member sees.
+    Respond { interaction: InteractionId, token: String, content: String },
+    /// Fills in the deferred reply.
+    EditOriginal {
+        application: ApplicationId,
+        token: String,
+        content: String,
+        controls: Controls,
+        /// Where to say it, and to whom, when the interaction can no longer be answered.
+        channel: ChannelId,
+        user: UserId,
+    },
+    /// A thread on the reply to an interaction; its id becomes the conversation's thread.
+    StartThreadOnOriginal { application: ApplicationId, token: String, channel: ChannelId, name: String },
+    /// A message in the conversation's thread, wherever it turned out to be.
+    PostInThread {
+        content: String,
+        controls: Controls,
+        /// Where to say it when the conversation has no thread.
+        channel: ChannelId,
+    },
+}
+
+/// Interaction tokens and message text stay out of every log.
+impl std::fmt::Debug for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Effect {
+    /// A label for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StartThread { .. } => "start_thread",
+            Self::Post { .. } => "post",
+            Self::Defer { .. } => "defer",
+            Self::Respond { .. } => "respond",
+            Self::EditOriginal { .. } => "edit_original",
+            Self::StartThreadOnOriginal { .. } => "start_thread_on_original",
+            Self::PostInThread { .. } => "post_in_thread",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_short_stable_and_differs_by_part() {
+        let first = nonce("1234567890", "answer", 0);
+        assert_eq!(first, nonce("1234567890", "answer", 0));
+        assert_ne!(first, nonce("1234567890", "answer", 1));
+        assert_ne!(first, nonce("1234567890", "thread", 0));
+        for event in 0..1_000 {
+            assert!(nonce(&event.to_string(), "answer", 0).len() <= 25);
+        }
+    }
+
+    #[test]
+    fn an_effect_never_prints_what_it_says() {
+        let effect =
+            Effect::Respond { interaction: InteractionId(1), token: "tok".into(), content: "text".into() };
+        assert_eq!(format!("{effect:?}"), "respond");
+    }
+}

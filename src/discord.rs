@@ -1,0 +1,212 @@
+//! The parts of Discord's wire format that Helpline reads, and typed ids.
+//!
+//! Only the fields that are used are declared: an unknown field or a new enum value of Discord's never fails a parse.
+//! Source: Discord developer docs, "Message Object", "Interaction Object", "Guild Create".
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! snowflake {
+    ($($(#[$doc:meta])* $name:ident => $kind:literal),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(pub u64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($kind, " {}"), self.0)
+            }
+        }
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = std::num::ParseIntError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse().map(Self)
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.to_string()
+            }
+        }
+    )+};
+}
+
+snowflake! {
+    /// A channel or a thread; a thread started from a message has that message's id.
+    ChannelId => "channel",
+    MessageId => "message",
+    UserId => "user",
+    RoleId => "role",
+    InteractionId => "interaction",
+    ApplicationId => "application",
+    /// A guild as the wire names it; [`helpline_cluster::ids::ServerId`] everywhere else.
+    GuildId => "guild",
+}
+
+impl MessageId {
+    /// The thread that was, or would be, started from this message.
+    pub fn thread(self) -> ChannelId {
+        ChannelId(self.0)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub bot: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mention {
+    pub id: UserId,
+}
+
+/// MESSAGE_CREATE.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub channel_id: ChannelId,
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+    pub author: User,
+    #[serde(default)]
+    pub content: String,
+    #[serde(default)]
+    pub mentions: Vec<Mention>,
+    /// 0 = default, 19 = reply; everything else is a system message or a command's response.
+    #[serde(default, rename = "type")]
+    pub kind: u8,
+    /// Present only in threads.
+    #[serde(default)]
+    pub position: Option<u64>,
+    #[serde(default)]
+    pub webhook_id: Option<String>,
+}
+
+impl Message {
+    pub fn is_by_a_person(&self) -> bool {
+        !self.author.bot && self.webhook_id.is_none() && matches!(self.kind, 0 | 19)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Member {
+    pub user: User,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct InteractionChannel {
+    /// 10, 11 and 12 are threads.
+    #[serde(default, rename = "type")]
+    pub kind: u8,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct CommandOption {
+    pub name: String,
+    #[serde(default)]
+    pub value: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct InteractionData {
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub options: Vec<CommandOption>,
+    #[serde(default)]
+    pub custom_id: Option<String>,
+}
+
+/// INTERACTION_CREATE.
+#[derive(Clone, Deserialize)]
+pub struct Interaction {
+    pub id: InteractionId,
+    pub application_id: ApplicationId,
+    /// 2 = application command, 3 = component.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    pub token: String,
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+    #[serde(default)]
+    pub channel_id: Option<ChannelId>,
+    #[serde(default)]
+    pub channel: Option<InteractionChannel>,
+    #[serde(default)]
+    pub member: Option<Member>,
+    #[serde(default)]
+    pub data: Option<InteractionData>,
+}
+
+/// The token answers for 15 minutes in the bot's name: it is never printed.
+impl std::fmt::Debug for Interaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interaction").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Interaction {
+    pub fn is_in_thread(&self) -> bool {
+        self.channel.as_ref().is_some_and(|channel| matches!(channel.kind, 10..=12))
+    }
+}
+
+/// GUILD_CREATE, GUILD_UPDATE and GUILD_DELETE, as far as `servers` mirrors them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Guild {
+    pub id: GuildId,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub icon: Option<String>,
+    /// In GUILD_DELETE: true = an outage of Discord's, absent = the bot was removed.
+    #[serde(default)]
+    pub unavailable: Option<bool>,
+}
+
+impl Guild {
+    /// Source: Discord developer docs, "Image Formatting".
+    pub fn icon_url(&self) -> Option<String> {
+        self.icon.as_ref().map(|hash| format!("https://cdn.discordapp.com/icons/{}/{hash}.png", self.id.0))
+    }
+}
+
+/// Discord's limit for the content of a message, in characters (UTF-16 code units are not what it counts).
+pub const MAX_CONTENT_CHARS: usize = 2_000;
+/// Discord's limit for the name of a channel or thread.
+pub const MAX_THREAD_NAME_CHARS: usize = 100;
+
+/// JSON error codes that Helpline acts on. Source: Discord developer docs, "Opcodes and Status Codes".
+pub mod code {
+    pub const ALREADY_ACKNOWLEDGED: u64 = 40_060;
+    pub const THREAD_EXISTS: u64 = 160_004;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_their_kind_and_travel_as_strings() {
+        let id = ChannelId(5);
+        assert_eq!(id.to_string(), "channel 5");
+        assert_eq!(serde_json::to_string(&id).unwrap(), r#""5""#);
+        assert_eq!(serde_json::from_str::<ChannelId>(r#""18446744073709551615""#).unwrap().0, u64::MAX);
+    }
+
+    #[test]
+    fn an_interaction_never_prints_its_token() {
+        let json = r#"{"id":"1","application_id":"2","type":2,"token":"secret","unknown":[1]}"#;
+        let interaction: Interaction = serde_json::from_str(json).unwrap();
+        assert!(!format!("{interaction:?}").contains("secret"));
+    }
+}

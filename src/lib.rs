@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod commands;
 pub mod config;
 pub mod conversation;
 pub mod deliver;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod proxy;
 pub mod server_config;
+pub mod store;
 pub mod telemetry;
 pub mod up;
 pub mod worker;

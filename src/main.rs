@@ -1,1 +1,102 @@
-fn main(){}
+//! `helpline`: one binary, many roles. This file only dispatches.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use helpline::config::{self, ProxyArgs, WorkerArgs};
+use helpline::{commands, telemetry, up};
+use helpline_cluster::ids::ServerId;
+
+#[derive(Parser)]
+#[command(
+    name = "helpline",
+    version,
+    about = "A Discord support bot that answers from a server's own knowledge"
+)]
+struct Cli {
+    /// How log lines look; what is logged is set by RUST_LOG
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
+    log_format: telemetry::Format,
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Hold the connections to Discord: events in, REST out
+    Proxy(ProxyArgs),
+    /// Claim shards and answer their servers' questions
+    Worker(WorkerArgs),
+    /// Everything on one machine; starts a private Postgres and Redis when their URLs are unset
+    Up(up::UpArgs),
+    /// Bring the database's schema up to date
+    Migrate(commands::MigrateArgs),
+    /// Show or change what is set for a server
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// The documents a server's answers come from
+    #[command(subcommand)]
+    Knowledge(KnowledgeCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print a server's config
+    Show {
+        #[arg(long, value_parser = config::server_id)]
+        server: ServerId,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Set keys of a server's config, as in enabled=true channels=123,456
+    Set {
+        #[arg(long, value_parser = config::server_id)]
+        server: ServerId,
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        pairs: Vec<String>,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+}
+
+#[derive(Subcommand)]
+enum KnowledgeCommand {
+    /// Import text and Markdown files; a document of the same title is replaced
+    Import {
+        #[arg(long, value_parser = config::server_id)]
+        server: ServerId,
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::init(cli.log_format);
+    let done = match cli.role {
+        Role::Proxy(args) => commands::proxy(args).await,
+        Role::Worker(args) => commands::worker(args).await,
+        Role::Up(args) => up::run(args).await,
+        Role::Migrate(args) => commands::migrate(args).await,
+        Role::Config(ConfigCommand::Show { server, database }) => {
+            commands::config_show(&database, server).await
+        }
+        Role::Config(ConfigCommand::Set { server, pairs, database }) => {
+            commands::config_set(&database, server, &pairs).await
+        }
+        Role::Knowledge(KnowledgeCommand::Import { server, files, database }) => {
+            commands::knowledge_import(&database, server, &files).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("helpline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

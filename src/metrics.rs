@@ -1,0 +1,33 @@
+//! Every metric of the support side, declared once: name with its unit, help text, fixed labels (never a server or user).
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Labels: `outcome` = answered, unsure.
+pub const QUESTIONS: &str = "helpline_questions_total";
+pub const QUESTION_SECONDS: &str = "helpline_question_seconds";
+pub const ANSWER_SECONDS: &str = "helpline_answer_seconds";
+/// Labels: `effect`, `result` = done, given_up.
+pub const EFFECTS: &str = "helpline_effects_total";
+pub const EVENTS_APPLIED: &str = "helpline_events_applied_total";
+pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
+pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
+pub const SHARD_LOOPS: &str = "helpline_shard_loops";
+
+/// Gives the exporter the help texts; once for each process, after the recorder is installed.
+pub fn describe() {
+    describe_counter!(QUESTIONS, "Questions whose answer was stored, by outcome");
+    describe_histogram!(
+        QUESTION_SECONDS,
+        Unit::Seconds,
+        "From a question's arrival at the proxy to its stored answer"
+    );
+    describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time the answerer took for one question");
+    describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
+    describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
+    describe_counter!(DEAD_LETTERS, "Events put aside after three failures");
+    describe_counter!(
+        CONFIG_UNREADABLE,
+        "Server configs that could not be read; the last good one stayed in force"
+    );
+    describe_gauge!(SHARD_LOOPS, "Shards that this process applies now");
+}

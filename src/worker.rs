@@ -1,3 +1,251 @@
+//! The worker role: claims shards, applies their events, answers, and carries effects out through the proxy.
+//!
+//! [`shard_loop`] owns one shard for as long as its lease lasts; [`apply`] turns events into commands inside one fenced
+//! transaction (T1); [`lanes`] answer (T2) and deliver; [`configs`] caches what admins set; [`janitor`] deletes what
+//! has served its time.
+
 pub mod apply;
-pub mod jobs;
+pub mod configs;
+pub mod janitor;
+pub mod lanes;
 pub mod shard_loop;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use helpline_cluster::claims::{self, Claims, Lease, Ownership};
+use helpline_cluster::event_log::{EventLog, Reader};
+use helpline_cluster::fence::Fence;
+use helpline_cluster::ids::ShardId;
+use helpline_cluster::keys::Keys;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Health, Readiness};
+use crate::answer::Answerer;
+use crate::answer::extract::Extractive;
+use crate::answer::retrieve::Retriever;
+use crate::deliver::client::Client;
+use crate::discord::UserId;
+use crate::store;
+
+/// What a worker needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For people: the pod's name.
+    pub name: String,
+    pub database_url: String,
+    /// Direct connection for liveness locks and LISTEN.
+    pub session_url: String,
+    pub redis_url: String,
+    pub keys: Keys,
+    pub proxy_url: String,
+    /// How long a silent worker keeps its shards.
+    pub lease_ttl: Duration,
+    /// How many lanes answer and deliver at once.
+    pub lanes: usize,
+    pub pool_size: u32,
+    /// How long a stop may take before what is left is abandoned to the next owner.
+    pub drain_deadline: Duration,
+}
+
+/// What the loops of all shards share.
+pub struct Shared {
+    pub pool: sqlx::PgPool,
+    pub configs: configs::Configs,
+    pub answerer: Box<dyn Answerer>,
+    pub client: Client,
+    pub lane_slots: Arc<Semaphore>,
+    /// The bot's own user, once a proxy has seen it.
+    pub identity: watch::Receiver<Option<UserId>>,
+}
+
+/// Exponential waiting with jitter, 50 ms to 5 s.
+#[derive(Debug)]
+pub struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    pub fn new() -> Self {
+        Self { tries: 0 }
+    }
+
+    /// Nothing was waited for yet: the failure is worth a log line.
+    pub fn is_first(&self) -> bool {
+        self.tries == 0
+    }
+
+    pub async fn wait(&mut self) {
+        self.wait_at_least(Duration::ZERO).await;
+    }
+
+    pub async fn wait_at_least(&mut self, least: Duration) {
+        let full = Self::FIRST.saturating_mul(1 << self.tries.min(7)).min(Self::LONGEST);
+        self.tries += 1;
+        tokio::time::sleep(full.mul_f64(0.5 + fastrand::f64() / 2.0).max(least)).await;
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs until `cancel`, then hands its shards over and returns. Errors: what makes a start impossible.
+pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> anyhow::Result<()> {
+    let pool = store::postgres(&config.database_url, config.pool_size, config.lease_ttl / 2, &cancel).await?;
+    crate::migrate::check(&pool).await?;
+    let redis = store::redis(&config.redis_url, &cancel).await?;
+    let log = EventLog::new(redis.clone(), config.keys.clone()).await.context("open the event log")?;
+    // These outlive `cancel`: they are needed to hand the shards over.
+    let handed_over = CancellationToken::new();
+    let reader = Reader::start(redis.clone(), config.keys.clone(), handed_over.clone());
+    let (identity_tx, identity) = watch::channel(None);
+    let shared = Arc::new(Shared {
+        configs: configs::Configs::new(pool.clone()),
+        answerer: Box::new(Extractive::new(Retriever::new(pool.clone()))),
+        client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
+        lane_slots: Arc::new(Semaphore::new(config.lanes)),
+        identity,
+        pool: pool.clone(),
+    });
+    let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
+    claims_config.ttl = config.lease_ttl;
+    let (claims, ownerships) =
+        Claims::start(claims_config, pool.clone(), &config.session_url, redis.clone(), handed_over.clone())
+            .context("join the cluster")?;
+    let background = [
+        tokio::spawn(janitor::run(pool, cancel.clone())),
+        tokio::spawn(watch_identity(redis, config.keys.clone(), identity_tx, cancel.clone())),
+    ];
+
+    let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
+    let serving = tokio::spawn(work.serve(ownerships));
+    report_health(&claims, health, &cancel).await;
+    tracing::info!("worker {} hands over its shards", config.name);
+    if let Err(error) = claims.drain(config.drain_deadline).await {
+        tracing::warn!(%error, "the other workers take over what is left");
+    }
+    handed_over.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    for task in background {
+        let _ = task.await;
+    }
+    tracing::info!("worker {} has left", config.name);
+    Ok(())
+}
+
+/// Says on /readyz whether the worker can do its work, until `cancel`.
+async fn report_health(claims: &Claims, health: &Health, cancel: &CancellationToken) {
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    while cancel.run_until_cancelled(every.tick()).await.is_some() {
+        let membership = match (claims.worker().is_some(), claims.liveness_fast()) {
+            (false, _) => Readiness::Missing("joining the cluster, needs Postgres".to_owned()),
+            (true, true) => Readiness::Ready,
+            (true, false) => Readiness::Degraded(
+                "DATABASE_SESSION_URL leads through a pooler: a crash is noticed after the lease's TTL only"
+                    .to_owned(),
+            ),
+        };
+        health.set("membership", membership);
+    }
+}
+
+/// The loops of the shards that this worker owns.
+struct Work {
+    shared: Arc<Shared>,
+    claims: Claims,
+    reader: Reader,
+    log: EventLog,
+    loops: HashMap<ShardId, (Lease, JoinHandle<()>)>,
+}
+
+impl Work {
+    async fn serve(mut self, mut ownerships: mpsc::Receiver<Ownership>) {
+        while let Some(ownership) = ownerships.recv().await {
+            match ownership {
+                Ownership::Gained(lease) => self.gained(lease),
+                Ownership::Revoked { shard, fence } => self.revoked(shard, &fence).await,
+            }
+        }
+        for (lease, task) in self.loops.into_values() {
+            lease.stop.cancel();
+            let _ = task.await;
+        }
+    }
+
+    fn gained(&mut self, lease: Lease) {
+        let shard = lease.fence.shard;
+        tracing::debug!("{shard} is owned at {}", lease.fence.epoch);
+        let before = self.loops.remove(&shard);
+        let shard_loop = shard_loop::ShardLoop::new(
+            Arc::clone(&self.shared),
+            self.claims.clone(),
+            self.reader.clone(),
+            self.log.clone(),
+            lease.clone(),
+        );
+        let (claims, fence) = (self.claims.clone(), lease.fence.clone());
+        let task = tokio::spawn(async move {
+            if let Some((old, task)) = before {
+                old.stop.cancel();
+                let _ = task.await;
+            }
+            shard_loop.run().await;
+            release(&claims, &fence).await;
+        });
+        self.loops.insert(shard, (lease, task));
+    }
+
+    /// The loop finishes the transaction in hand and releases; the other shards are not waited for.
+    async fn revoked(&mut self, shard: ShardId, fence: &Fence) {
+        match self.loops.get(&shard) {
+            Some((lease, _)) if lease.fence == *fence => lease.stop.cancel(),
+            _ => release(&self.claims, fence).await,
+        }
+    }
+}
+
+/// Lets the next owner claim.
+async fn release(claims: &Claims, fence: &Fence) {
+    if let Err(error) = claims.release(fence).await {
+        tracing::warn!(%error, "releasing {}", fence.shard);
+    }
+}
+
+/// Follows which user the bot is, as the proxies have published it.
+async fn watch_identity(
+    redis: redis::Client,
+    keys: Keys,
+    identity: watch::Sender<Option<UserId>>,
+    cancel: CancellationToken,
+) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut connection = None;
+    loop {
+        if cancel.run_until_cancelled(every.tick()).await.is_none() {
+            return;
+        }
+        if connection.is_none() {
+            connection = redis.get_multiplexed_async_connection().await.ok();
+        }
+        let Some(open) = &mut connection else { continue };
+        match redis::cmd("GET").arg(keys.bot_user()).query_async::<Option<u64>>(open).await {
+            Ok(Some(user)) => {
+                identity.send_if_modified(|known| {
+                    std::mem::replace(known, Some(UserId(user))) != Some(UserId(user))
+                });
+            }
+            Ok(None) => {}
+            Err(_) => connection = None,
+        }
+    }
+}

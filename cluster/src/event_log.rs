@@ -1,0 +1,316 @@
+//! The event log: one Redis stream for each shard, written by proxies, read by the shard's owner.
+//!
+//! Owns the entry's fields and the publish script. Promises: ids are `<incarnation>-<seq>` and rise for ever; nothing
+//! is published under a superseded gateway epoch, nor into a stream that Redis has lost; the order of a stream is the
+//! order of the calls, because an entry that is refused holds back the later ones of its stream in the same batch.
+//! Plain streams without consumer groups: the cursor lives in Postgres ([`crate::fence::FencedTx::move_cursor`]).
+
+mod reader;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::TcpSettings;
+use redis::{ErrorKind, RedisError, Script, Value};
+
+use crate::ids::{GatewayShard, ServerId, ShardId, StreamId};
+use crate::keys::{GROUPS, Keys};
+
+pub use reader::{Delivery, Reader};
+
+/// What one stream holds at the most; at either bound publishing answers [`Outcome::Full`].
+pub const MAX_ENTRIES: u64 = 100_000;
+/// As Redis reckons the memory of a stream; approximate.
+pub const MAX_BYTES: u64 = 128 * 1024 * 1024;
+/// Entries in one script call: a script holds up every other client of its Redis.
+const CHUNK: usize = 200;
+
+/// An event on its way into the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    pub shard: ShardId,
+    /// `<gateway session id>:<sequence>`, the event's first key.
+    pub origin: String,
+    /// Discord's name of the event, `MESSAGE_CREATE`.
+    pub kind: String,
+    pub server: Option<ServerId>,
+    pub received_at_ms: u64,
+    /// Discord's `d`, as JSON.
+    pub payload: Bytes,
+}
+
+/// An event as the shard's owner reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub id: StreamId,
+    pub origin: String,
+    pub kind: String,
+    pub server: Option<ServerId>,
+    pub received_at_ms: u64,
+    pub payload: Bytes,
+}
+
+/// What became of one event of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Published(StreamId),
+    /// No owner has begun the stream yet, or Redis lost it: to be offered again.
+    NoIncarnation,
+    /// The stream is at its bound: to be offered again.
+    Full,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another proxy holds the gateway shard now. The caller stops publishing for it.
+    #[error("{0} belongs to another proxy now")]
+    Superseded(GatewayShard),
+    #[error("event log: {0}")]
+    Redis(#[from] RedisError),
+}
+
+/// One call for one slot group, see the script.
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/publish.lua")));
+
+/// Sets a number unless a higher one, or the same, stands already. Answers whether it did and what stands.
+static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/raise.lua")));
+
+/// A connection that comes back by itself and gives up on an answer after two seconds.
+///
+/// # Errors
+/// When the first connection cannot be made.
+pub async fn connect(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
+    without_delay(client)?.get_connection_manager_with_config(patience()).await
+}
+
+/// As [`connect`], connected by its first command.
+fn connect_lazy(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
+    without_delay(client)?.get_connection_manager_lazy(patience())
+}
+
+fn patience() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_response_timeout(Some(Duration::from_secs(2)))
+        .set_connection_timeout(Some(Duration::from_secs(2)))
+        .set_min_delay(Duration::from_millis(50))
+        .set_max_delay(Duration::from_secs(1))
+        .set_number_of_retries(3)
+        .set_pipeline_buffer_size(1024)
+}
+
+/// A small command must not wait in the kernel for the next.
+fn without_delay(client: &redis::Client) -> Result<redis::Client, RedisError> {
+    let info = client.get_connection_info().clone();
+    redis::Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// The proxy's side. Cheap to clone; one batch of a gateway shard at a time, or their order is lost.
+#[derive(Clone)]
+pub struct Publisher {
+    redis: ConnectionManager,
+    keys: Keys,
+    max_entries: u64,
+    max_bytes: u64,
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    /// # Errors
+    /// [`Error::Redis`] when Redis cannot be reached.
+    pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, Error> {
+        Ok(Self { redis: connect(client).await?, keys, max_entries: MAX_ENTRIES, max_bytes: MAX_BYTES })
+    }
+
+    /// With other bounds of a stream than [`MAX_ENTRIES`] and [`MAX_BYTES`].
+    #[must_use]
+    pub fn with_bounds(mut self, max_entries: u64, max_bytes: u64) -> Self {
+        (self.max_entries, self.max_bytes) = (max_entries, max_bytes);
+        self
+    }
+
+    /// Makes every earlier holder of the gateway shard unable to publish, in all slot groups, and returns the new
+    /// epoch. It is at least the time in ms, so that Redis may lose it without an epoch being given out twice.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]; to be repeated then, before anything is published.
+    pub async fn raise_gateway_epoch(&self, gateway: GatewayShard) -> Result<u64, Error> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut epoch = u64::try_from(since_1970.as_millis()).unwrap_or_default();
+        loop {
+            let raised = try_join_all((0..GROUPS).map(|group| self.raise(gateway, epoch, group))).await?;
+            // Of two that raise at once, one has to find its epoch taken in some group, and goes above it.
+            match raised.into_iter().filter(|(was_set, _)| !was_set).map(|(_, stands)| stands).max() {
+                None => return Ok(epoch),
+                Some(stands) => epoch = epoch.max(stands) + 1,
+            }
+        }
+    }
+
+    async fn raise(&self, gateway: GatewayShard, epoch: u64, group: u32) -> Result<(bool, u64), Error> {
+        let key = self.keys.gateway_epoch(group, gateway);
+        Ok(RAISE.key(key).arg(epoch).invoke_async(&mut self.redis.clone()).await?)
+    }
+
+    /// Publishes a batch and answers for each event, in the batch's order.
+    ///
+    /// Where Redis has lost the epoch, this one is put back: a higher one, put back by another, supersedes it.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`]: nothing was published, or a part when it happened in between.
+    /// [`Error::Redis`]: what was published is unknown, and repeating is safe, since every event carries its key.
+    pub async fn publish(
+        &self,
+        gateway: GatewayShard,
+        epoch: u64,
+        batch: &[NewEvent],
+    ) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = vec![Outcome::NoIncarnation; batch.len()];
+        // A stream may be begun between two calls: what follows a refused event in it must not overtake that event.
+        let mut refused: HashMap<ShardId, Outcome> = HashMap::new();
+        let indexes: Vec<usize> = (0..batch.len()).collect();
+        for chunk in indexes.chunks(CHUNK) {
+            let mut groups: Vec<Vec<usize>> = vec![Vec::new(); GROUPS as usize];
+            for index in chunk {
+                match refused.get(&batch[*index].shard) {
+                    Some(outcome) => outcomes[*index] = *outcome,
+                    None => groups[Keys::group(batch[*index].shard) as usize].push(*index),
+                }
+            }
+            let calls = groups.iter().zip(0..).filter(|(indexes, _)| !indexes.is_empty());
+            let calls =
+                calls.map(|(indexes, group)| self.publish_group(gateway, epoch, group, batch, indexes));
+            for answered in join_all(calls).await {
+                for (index, outcome) in answered? {
+                    outcomes[index] = outcome;
+                    if !matches!(outcome, Outcome::Published(_)) {
+                        refused.insert(batch[index].shard, outcome);
+                    }
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn publish_group(
+        &self,
+        gateway: GatewayShard,
+        epoch: u64,
+        group: u32,
+        batch: &[NewEvent],
+        indexes: &[usize],
+    ) -> Result<Vec<(usize, Outcome)>, Error> {
+        let mut call = PUBLISH.prepare_invoke();
+        call.key(self.keys.gateway_epoch(group, gateway));
+        call.arg(epoch).arg(self.max_entries).arg(self.max_bytes);
+        let mut streams: HashMap<ShardId, usize> = HashMap::new();
+        for event in indexes.iter().map(|index| &batch[*index]) {
+            let next = streams.len() + 1;
+            let stream = *streams.entry(event.shard).or_insert_with(|| {
+                call.key(self.keys.stream(event.shard)).key(self.keys.incarnation(event.shard));
+                next
+            });
+            call.arg(stream)
+                .arg(&event.origin)
+                .arg(&event.kind)
+                .arg(event.server.map(ServerId::get).unwrap_or(0))
+                .arg(event.received_at_ms)
+                .arg(event.payload.as_ref());
+        }
+        let mut redis = self.redis.clone();
+        let mut answer: Value = call.invoke_async(&mut redis).await?;
+        if answer == EPOCH_LOST {
+            let (_, stands) = self.raise(gateway, epoch, group).await?;
+            tracing::warn!(
+                "redis has lost the epoch of {gateway}; now {stands} stands there, ours is {epoch}"
+            );
+            answer = call.invoke_async(&mut redis).await?;
+        }
+        match answer {
+            Value::Int(_) => Err(Error::Superseded(gateway)),
+            Value::Array(answers) if answers.len() == indexes.len() => {
+                let outcomes = answers.into_iter().map(|answer| outcome(answer).ok_or_else(not_understood));
+                indexes.iter().zip(outcomes).map(|(index, outcome)| Ok((*index, outcome?))).collect()
+            }
+            _ => Err(not_understood()),
+        }
+    }
+}
+
+const EPOCH_LOST: Value = Value::Int(-1);
+
+fn outcome(answer: Value) -> Option<Outcome> {
+    match answer {
+        Value::Int(0) => Some(Outcome::NoIncarnation),
+        Value::Int(1) => Some(Outcome::Full),
+        Value::BulkString(id) => Some(Outcome::Published(std::str::from_utf8(&id).ok()?.parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn not_understood() -> Error {
+    Error::Redis(
+        (ErrorKind::UnexpectedReturnType, "the answer of the publish script is not understood").into(),
+    )
+}
+
+/// The worker's side beside [`Reader`]: upkeep of streams. Cheap to clone.
+#[derive(Clone)]
+pub struct EventLog {
+    redis: ConnectionManager,
+    keys: Keys,
+}
+
+impl std::fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventLog").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl EventLog {
+    /// # Errors
+    /// [`Error::Redis`] when Redis cannot be reached.
+    pub async fn new(client: redis::Client, keys: Keys) -> Result<Self, Error> {
+        Ok(Self { redis: connect(&client).await?, keys })
+    }
+
+    /// The incarnation of a shard's stream; none when nobody has begun it or Redis lost it.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn incarnation(&self, shard: ShardId) -> Result<Option<u64>, Error> {
+        let key = self.keys.incarnation(shard);
+        Ok(redis::cmd("GET").arg(key).query_async(&mut self.redis.clone()).await?)
+    }
+
+    /// Begins an incarnation. The caller holds the shard's fence and has raised the number in Postgres. A higher one
+    /// stays: the call of a superseded owner may arrive after that of its successor.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn set_incarnation(&self, shard: ShardId, incarnation: u64) -> Result<(), Error> {
+        let key = self.keys.incarnation(shard);
+        let _: (bool, u64) = RAISE.key(key).arg(incarnation).invoke_async(&mut self.redis.clone()).await?;
+        Ok(())
+    }
+
+    /// Drops entries below `below`; never the whole stream, so that Redis remembers its last id.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn trim(&self, shard: ShardId, below: StreamId) -> Result<u64, Error> {
+        let key = self.keys.stream(shard);
+        let minimum = below.to_string();
+        let mut trim = redis::cmd("XTRIM");
+        trim.arg(key).arg("MINID").arg("~").arg(minimum);
+        Ok(trim.query_async(&mut self.redis.clone()).await?)
+    }
+}

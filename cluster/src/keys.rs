@@ -1,0 +1,104 @@
+//! Every Redis key name of the cluster, in one place.
+//!
+//! A key that one script touches together with others carries the hash tag of its slot group, so that on
+//! a Redis Cluster the script and the XREAD of a group stay within one slot. The group of a shard is
+//! `shard % GROUPS` and never changes; keys of no group carry their own id as the tag.
+
+use crate::ids::{GatewayShard, ServerId, ShardId, WorkerId};
+
+/// Slot groups of the event log.
+pub const GROUPS: u32 = 8;
+
+/// Makes key names under one prefix: `hl` in production, a random one in tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new("hl")
+    }
+}
+
+impl Keys {
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The slot group of a shard.
+    pub const fn group(shard: ShardId) -> u32 {
+        shard.0 % GROUPS
+    }
+
+    /// The event log of a shard (stream): `hl:{g3}:shard:11`.
+    pub fn stream(&self, shard: ShardId) -> String {
+        format!("{}:{{g{}}}:shard:{}", self.prefix, Self::group(shard), shard.0)
+    }
+
+    /// The incarnation of a shard's stream (integer): `hl:{g3}:inc:11`. Absent = Redis lost the stream.
+    pub fn incarnation(&self, shard: ShardId) -> String {
+        format!("{}:{{g{}}}:inc:{}", self.prefix, Self::group(shard), shard.0)
+    }
+
+    /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
+    pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
+        format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
+    }
+
+    /// The resumable session of a gateway shard (hash): `hl:{gw:0:2}:session`.
+    pub fn gateway_session(&self, gateway: GatewayShard) -> String {
+        format!("{}:{{gw:{}:{}}}:session", self.prefix, gateway.id, gateway.total)
+    }
+
+    /// Held while an identify bucket rests (string with a TTL): `hl:{identify}:bucket:0`.
+    pub fn identify_bucket(&self, bucket: u32) -> String {
+        format!("{}:{{identify}}:bucket:{bucket}", self.prefix)
+    }
+
+    /// What is left of the daily identify budget (integer with a TTL): `hl:{identify}:budget`.
+    pub fn identify_budget(&self) -> String {
+        format!("{}:{{identify}}:budget", self.prefix)
+    }
+
+    /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.
+    pub fn bot_user(&self) -> String {
+        format!("{}:{{bot}}:user", self.prefix)
+    }
+
+    /// The liveness lease of a worker (string with a TTL): `hl:{lease}:<worker>`.
+    pub fn lease(&self, worker: WorkerId) -> String {
+        format!("{}:{{lease}}:{}", self.prefix, worker.0)
+    }
+
+    /// The last GUILD_CREATE of a server, reduced (string): `hl:{server:<id>}:snapshot`.
+    pub fn server_snapshot(&self, server: ServerId) -> String {
+        format!("{}:{{server:{}}}:snapshot", self.prefix, server.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(key: &str) -> &str {
+        let (_, rest) = key.split_once('{').expect("the key has a tag");
+        rest.split_once('}').expect("the tag is closed").0
+    }
+
+    #[test]
+    fn the_keys_that_a_publish_script_touches_share_their_tag() {
+        let keys = Keys::default();
+        let gateway = GatewayShard::new(1, 4);
+        for shard in (0..40).map(ShardId) {
+            let stream = keys.stream(shard);
+            assert_eq!(tag(&stream), tag(&keys.incarnation(shard)));
+            assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
+        }
+        assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");
+    }
+}

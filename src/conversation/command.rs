@@ -1,0 +1,102 @@
+//! What can happen to a conversation, and what follows from it. Pure data.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::answer::{self, Answer};
+use crate::deliver::{Effect, OutboxKey};
+use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
+
+/// Where a question was asked, and so where its answer goes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Origin {
+    /// A message. `in_thread`: it stands in a thread already, so that none can be started from it.
+    Message { channel: ChannelId, message: MessageId, in_thread: bool },
+    /// `/ask`.
+    Slash {
+        channel: ChannelId,
+        interaction: InteractionId,
+        application: ApplicationId,
+        token: String,
+        in_thread: bool,
+    },
+}
+
+/// Interaction tokens stay out of every log.
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Message { message, .. } => write!(f, "{message}"),
+            Self::Slash { interaction, .. } => write!(f, "{interaction}"),
+        }
+    }
+}
+
+impl Origin {
+    /// The id of the message or interaction: the event key that overlaps and backfill share.
+    pub fn event_id(&self) -> String {
+        match self {
+            Self::Message { message, .. } => message.0.to_string(),
+            Self::Slash { interaction, .. } => interaction.0.to_string(),
+        }
+    }
+
+    pub fn channel(&self) -> ChannelId {
+        match self {
+            Self::Message { channel, .. } | Self::Slash { channel, .. } => *channel,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    pub origin: Origin,
+    pub author: UserId,
+    pub text: String,
+    pub asked_at: OffsetDateTime,
+}
+
+/// A press of "Ask a human".
+#[derive(Clone, PartialEq, Eq)]
+pub struct Press {
+    pub interaction: InteractionId,
+    pub token: String,
+    pub user: UserId,
+    pub pressed_at: OffsetDateTime,
+}
+
+#[derive(Clone)]
+pub enum Command {
+    /// A question to the bot, the first one or a later one.
+    Ask(Question),
+    /// Talk in the conversation's thread that is not a question to the bot.
+    Overhear(Question),
+    /// An answer was found for an [`AnswerJob`].
+    Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime },
+    /// A member wants a human.
+    AskHuman { press: Press, support_role: Option<RoleId> },
+}
+
+/// A question that waits for its answer. Stored as JSON: fields may be added, never renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerJob {
+    pub origin: Origin,
+    pub author: UserId,
+    pub question: String,
+    /// What was said before, oldest first.
+    pub history: Vec<answer::Turn>,
+    /// The answer opens the thread's talk, so it needs no reference to the question.
+    pub first: bool,
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub asked_at: OffsetDateTime,
+}
+
+/// What the caller of [`super::state::Conversation::apply`] has to store in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Answer(AnswerJob),
+    Deliver(OutboxKey, Effect),
+    /// A forwarded ticket is to be opened.
+    OpenTicket,
+}

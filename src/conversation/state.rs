@@ -1,0 +1,411 @@
+//! The conversation as a state machine. Pure: no I/O, no clock; time comes in with the command.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::command::{Action, AnswerJob, Command, Origin, Press, Question};
+use crate::answer::{self, Answer, Citation};
+use crate::deliver::{Controls, Effect, OutboxKey, render};
+use crate::discord::{ChannelId, RoleId, UserId};
+
+/// How many earlier turns go along with a question: two questions with their answers, and some talk.
+const HISTORY_TURNS: usize = 6;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    pub id: Uuid,
+    /// Where it began.
+    pub channel: ChannelId,
+    /// Where it goes on; none until a thread was started.
+    pub thread: Option<ChannelId>,
+    pub user: UserId,
+    pub status: Status,
+    pub transcript: Vec<Turn>,
+}
+
+/// `conversations.status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    /// A human has it: the bot stays silent.
+    Forwarded,
+    Completed,
+}
+
+/// One entry of `conversations.transcript`. Stored as JSON: variants and fields may be added, never renamed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "snake_case")]
+pub enum Turn {
+    Member {
+        event_id: String,
+        user: UserId,
+        text: String,
+        /// False: said in the thread, but not to the bot.
+        #[serde(default = "yes")]
+        asked: bool,
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    Assistant {
+        /// The event id of the question.
+        answers: String,
+        text: String,
+        action: answer::Action,
+        citations: Vec<Citation>,
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+    Forwarded {
+        user: UserId,
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
+}
+
+impl Turn {
+    fn said(&self) -> Option<answer::Turn> {
+        let (speaker, text) = match self {
+            Self::Member { text, .. } => (answer::Speaker::Member, text),
+            Self::Assistant { text, .. } => (answer::Speaker::Bot, text),
+            Self::Forwarded { .. } => return None,
+        };
+        Some(answer::Turn { speaker, text: text.clone() })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Conversation {
+    /// A conversation that begins with this question. Its id follows from the event, so that a repetition finds it.
+    pub fn begin(id: Uuid, question: &Question) -> Self {
+        let thread = match question.origin {
+            Origin::Message { channel, in_thread: true, .. }
+            | Origin::Slash { channel, in_thread: true, .. } => Some(channel),
+            Origin::Message { message, .. } => Some(message.thread()),
+            Origin::Slash { .. } => None,
+        };
+        Self {
+            id,
+            channel: question.origin.channel(),
+            thread,
+            user: question.author,
+            status: Status::Active,
+            transcript: Vec::new(),
+        }
+    }
+
+    pub fn apply(mut self, command: Command) -> (Self, Vec<Action>) {
+        let actions = match command {
+            Command::Ask(question) => self.ask(question),
+            Command::Overhear(question) => self.overhear(&question),
+            Command::Answered { job, answer, at } => self.answered(job, answer, at),
+            Command::AskHuman { press, support_role } => self.ask_human(&press, support_role),
+        };
+        (self, actions)
+    }
+
+    fn ask(&mut self, question: Question) -> Vec<Action> {
+        if self.status == Status::Forwarded && matches!(question.origin, Origin::Message { .. }) {
+            return self.overhear(&question);
+        }
+        let first = self.transcript.is_empty();
+        let history = self.history();
+        let event_id = question.origin.event_id();
+        self.record(&question, true);
+        self.status = match self.status {
+            Status::Forwarded => Status::Forwarded,
+            Status::Active | Status::Completed => Status::Active,
+        };
+        let mut actions = Vec::new();
+        match &question.origin {
+            Origin::Message { channel, message, in_thread: false } if first => {
+                let name = render::thread_name(&question.text);
+                let effect = Effect::StartThread { channel: *channel, message: *message, name };
+                actions.push(Action::Deliver(key(&event_id, "thread", 0), effect));
+            }
+            Origin::Message { .. } => {}
+            Origin::Slash { interaction, token, .. } => {
+                let effect = Effect::Defer { interaction: *interaction, token: token.clone() };
+                actions.push(Action::Deliver(key(&event_id, "defer", 0), effect));
+            }
+        }
+        let in_thread = matches!(question.origin, Origin::Message { in_thread: true, .. });
+        actions.push(Action::Answer(AnswerJob {
+            first: first && !in_thread,
+            origin: question.origin,
+            author: question.author,
+            question: question.text,
+            history,
+            asked_at: question.asked_at,
+        }));
+        actions
+    }
+
+    fn overhear(&mut self, question: &Question) -> Vec<Action> {
+        self.record(question, false);
+        Vec::new()
+    }
+
+    fn answered(&mut self, job: AnswerJob, answer: Answer, at: OffsetDateTime) -> Vec<Action> {
+        let event_id = job.origin.event_id();
+        let parts = render::answer(&answer);
+        self.transcript.push(Turn::Assistant {
+            answers: event_id.clone(),
+            text: answer.text,
+            action: answer.action,
+            citations: answer.citations,
+            at,
+        });
+        let last = parts.len() - 1;
+        let mut actions = Vec::new();
+        for (part, content) in parts.into_iter().enumerate() {
+            let controls = match part == last {
+                true => Controls::AskHuman { conversation: self.id },
+                false => Controls::None,
+            };
+            let effect = self.place(&job, part, content, controls);
+            actions.push(Action::Deliver(key(&event_id, "answer", part), effect));
+        }
+        if let Origin::Slash { channel, application, token, in_thread: false, .. } = &job.origin
+            && self.thread.is_none()
+        {
+            let effect = Effect::StartThreadOnOriginal {
+                application: *application,
+                token: token.clone(),
+                channel: *channel,
+                name: render::thread_name(&job.question),
+            };
+            // The thread stands on the first part and holds the others.
+            actions.insert(1, Action::Deliver(key(&event_id, "thread", 0), effect));
+        }
+        actions
+    }
+
+    /// Where one part of an answer goes.
+    fn place(&self, job: &AnswerJob, part: usize, content: String, controls: Controls) -> Effect {
+        match &job.origin {
+            Origin::Message { channel, message, .. } => Effect::Post {
+                channel: self.thread.unwrap_or(*channel),
+                content,
+                reply_to: (!job.first && part == 0).then_some(*message),
+                controls,
+                ping_role: None,
+                ping_user: None,
+                fallback: Some((*channel, *message)),
+            },
+            Origin::Slash { channel, application, token, .. } if part == 0 => Effect::EditOriginal {
+                application: *application,
+                token: token.clone(),
+                content,
+                controls,
+                channel: *channel,
+                user: job.author,
+            },
+            Origin::Slash { channel, .. } => Effect::PostInThread { content, controls, channel: *channel },
+        }
+    }
+
+    fn ask_human(&mut self, press: &Press, support_role: Option<RoleId>) -> Vec<Action> {
+        let event_id = press.interaction.0.to_string();
+        let respond = |content: &str| {
+            let effect = Effect::Respond {
+                interaction: press.interaction,
+                token: press.token.clone(),
+                content: content.to_owned(),
+            };
+            Action::Deliver(key(&event_id, "respond", 0), effect)
+        };
+        if self.status == Status::Forwarded {
+            return vec![respond("A human has already been asked. They will answer here.")];
+        }
+        self.status = Status::Forwarded;
+        self.transcript.push(Turn::Forwarded { user: press.user, at: press.pressed_at });
+        let post = Effect::Post {
+            channel: self.thread.unwrap_or(self.channel),
+            content: self.summary(press.user, support_role),
+            reply_to: None,
+            controls: Controls::None,
+            ping_role: support_role,
+            ping_user: None,
+            fallback: None,
+        };
+        vec![
+            respond("A human has been asked. They will answer here."),
+            Action::OpenTicket,
+            Action::Deliver(key(&event_id, "forward", 0), post),
+        ]
+    }
+
+    /// What staff read first.
+    fn summary(&self, user: UserId, support_role: Option<RoleId>) -> String {
+        let ping = support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
+        let question = self.asked().next_back().map(|text| render::quote(text, 300)).unwrap_or_default();
+        format!("{ping}<@{}> asks for a human.\n{question}", user.0)
+    }
+
+    fn record(&mut self, question: &Question, asked: bool) {
+        self.transcript.push(Turn::Member {
+            event_id: question.origin.event_id(),
+            user: question.author,
+            text: question.text.clone(),
+            asked,
+            at: question.asked_at,
+        });
+    }
+
+    fn history(&self) -> Vec<answer::Turn> {
+        let earlier = self.transcript.len().saturating_sub(HISTORY_TURNS);
+        self.transcript[earlier..].iter().filter_map(Turn::said).collect()
+    }
+
+    /// The questions put to the bot, oldest first.
+    fn asked(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.transcript.iter().filter_map(|turn| match turn {
+            Turn::Member { text, asked: true, .. } => Some(text.as_str()),
+            Turn::Member { .. } | Turn::Assistant { .. } | Turn::Forwarded { .. } => None,
+        })
+    }
+}
+
+fn key(event_id: &str, effect: &'static str, part: usize) -> OutboxKey {
+    let part = u16::try_from(part).expect("an answer has far fewer than 65,536 parts");
+    OutboxKey { event_id: event_id.to_owned(), effect, part }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discord::{ApplicationId, InteractionId, MessageId};
+
+    fn message(id: u64, text: &str) -> Question {
+        let origin = Origin::Message { channel: ChannelId(5), message: MessageId(id), in_thread: false };
+        Question { origin, author: UserId(9), text: text.into(), asked_at: OffsetDateTime::UNIX_EPOCH }
+    }
+
+    fn follow_up(id: u64, text: &str) -> Question {
+        let origin = Origin::Message { channel: ChannelId(100), message: MessageId(id), in_thread: true };
+        Question { origin, ..message(id, text) }
+    }
+
+    fn slash(id: u64) -> Question {
+        let origin = Origin::Slash {
+            channel: ChannelId(5),
+            interaction: InteractionId(id),
+            application: ApplicationId(3),
+            token: "t".into(),
+            in_thread: false,
+        };
+        Question { origin, ..message(id, "how?") }
+    }
+
+    fn answer(text: &str) -> Answer {
+        let citation = Citation { document_id: Uuid::nil(), title: "Refunds".into(), heading: String::new() };
+        Answer {
+            action: answer::Action::Answer,
+            text: text.into(),
+            citations: vec![citation],
+            confidence: 1.0,
+        }
+    }
+
+    fn press(id: u64) -> Command {
+        let press = Press {
+            interaction: InteractionId(id),
+            token: "t".into(),
+            user: UserId(9),
+            pressed_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        Command::AskHuman { press, support_role: Some(RoleId(7)) }
+    }
+
+    fn begun(question: Question) -> (Conversation, Vec<Action>) {
+        Conversation::begin(Uuid::nil(), &question).apply(Command::Ask(question))
+    }
+
+    fn effects(actions: &[Action]) -> Vec<&'static str> {
+        let effect = |action: &Action| match action {
+            Action::Deliver(_, effect) => effect.name(),
+            Action::Answer(_) => "answer job",
+            Action::OpenTicket => "ticket",
+        };
+        actions.iter().map(effect).collect()
+    }
+
+    fn job(actions: Vec<Action>) -> AnswerJob {
+        let job = |action| match action {
+            Action::Answer(job) => Some(job),
+            Action::Deliver(..) | Action::OpenTicket => None,
+        };
+        actions.into_iter().find_map(job).expect("an answer job")
+    }
+
+    #[test]
+    fn the_first_question_starts_a_thread_and_its_answer_needs_no_reference() {
+        let (conversation, actions) = begun(message(100, "how do refunds work?"));
+        assert_eq!(effects(&actions), ["start_thread", "answer job"]);
+        assert_eq!(conversation.thread, Some(ChannelId(100)));
+        let answered =
+            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+        let (_, actions) = conversation.apply(answered);
+        let [Action::Deliver(_, Effect::Post { channel, reply_to, content, .. })] = actions.as_slice() else {
+            panic!("one post expected: {actions:?}");
+        };
+        assert_eq!((*channel, *reply_to), (ChannelId(100), None));
+        assert!(content.ends_with("-# Sources: [1] Refunds"), "{content}");
+    }
+
+    #[test]
+    fn a_follow_up_is_answered_as_a_reply_and_brings_what_was_said() {
+        let (conversation, _) = begun(message(100, "how do refunds work?"));
+        let (_, actions) = conversation.apply(Command::Ask(follow_up(101, "and for yearly plans?")));
+        assert_eq!(effects(&actions), ["answer job"]);
+        let job = job(actions);
+        assert!(!job.first);
+        assert_eq!(job.history[0].text, "how do refunds work?");
+    }
+
+    #[test]
+    fn a_slash_question_is_deferred_then_filled_in_then_gets_a_thread() {
+        let (conversation, actions) = begun(slash(200));
+        assert_eq!(effects(&actions), ["defer", "answer job"]);
+        let answered = Command::Answered {
+            job: job(actions),
+            answer: answer(&"Long. ".repeat(600)),
+            at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let (_, actions) = conversation.apply(answered);
+        assert_eq!(effects(&actions), ["edit_original", "start_thread_on_original", "post_in_thread"]);
+    }
+
+    #[test]
+    fn a_human_is_asked_once_however_often_the_button_is_pressed() {
+        let (conversation, _) = begun(message(100, "how?"));
+        let (conversation, first) = conversation.apply(press(300));
+        assert_eq!(effects(&first), ["respond", "ticket", "post"]);
+        let (conversation, second) = conversation.apply(press(301));
+        assert_eq!(effects(&second), ["respond"]);
+        assert_eq!(conversation.status, Status::Forwarded);
+    }
+
+    #[test]
+    fn the_bot_stays_silent_once_a_human_has_the_conversation() {
+        let (conversation, _) = begun(message(100, "how?"));
+        let (conversation, _) = conversation.apply(press(300));
+        let (conversation, actions) = conversation.apply(Command::Ask(follow_up(101, "hello?")));
+        assert!(actions.is_empty());
+        assert_eq!(conversation.transcript.len(), 3, "what was said is kept");
+    }
+
+    #[test]
+    fn a_transcript_reads_back_as_it_was_written() {
+        let (conversation, actions) = begun(message(100, "how?"));
+        let answered =
+            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+        let (conversation, _) = conversation.apply(answered);
+        let json = serde_json::to_value(&conversation.transcript).unwrap();
+        assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);
+    }
+}

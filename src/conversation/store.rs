@@ -1,0 +1,188 @@
+//! `conversations`, `forwarded_tickets` and `answer_jobs`. Every write takes the owner's fenced transaction, whose
+//! caller has locked the server; every statement is bound to one server.
+
+use helpline_cluster::fence::FencedTx;
+use helpline_cluster::ids::ServerId;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::command::AnswerJob;
+use super::state::{Conversation, Status, Turn};
+use crate::discord::{ChannelId, UserId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("read or write a conversation: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A row that no release of ours wrote.
+    #[error("conversation {id} holds an unreadable {what}")]
+    Malformed { id: Uuid, what: &'static str },
+    #[error("answer job {id} is unreadable: {source}")]
+    Job { id: i64, source: serde_json::Error },
+}
+
+struct Row {
+    id: Uuid,
+    channel_id: String,
+    thread_id: Option<String>,
+    user_id: String,
+    transcript: serde_json::Value,
+    status: String,
+}
+
+impl TryFrom<Row> for Conversation {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        let id = row.id;
+        let malformed = |what| Error::Malformed { id, what };
+        Ok(Self {
+            id,
+            channel: ChannelId(row.channel_id.parse().map_err(|_| malformed("channel_id"))?),
+            thread: match row.thread_id {
+                Some(thread) => Some(ChannelId(thread.parse().map_err(|_| malformed("thread_id"))?)),
+                None => None,
+            },
+            user: UserId(row.user_id.parse().map_err(|_| malformed("user_id"))?),
+            status: match row.status.as_str() {
+                "active" => Status::Active,
+                "forwarded" => Status::Forwarded,
+                "completed" => Status::Completed,
+                _ => return Err(malformed("status")),
+            },
+            transcript: serde_json::from_value::<Vec<Turn>>(row.transcript)
+                .map_err(|_| malformed("transcript"))?,
+        })
+    }
+}
+
+pub async fn load(tx: &mut FencedTx, server: ServerId, id: Uuid) -> Result<Option<Conversation>, Error> {
+    let row = sqlx::query_file_as!(Row, "src/conversation/sql/load.sql", server.db(), id)
+        .fetch_optional(tx.conn())
+        .await?;
+    row.map(Conversation::try_from).transpose()
+}
+
+pub async fn load_by_thread(
+    tx: &mut FencedTx,
+    server: ServerId,
+    thread: ChannelId,
+) -> Result<Option<Conversation>, Error> {
+    let row = sqlx::query_file_as!(
+        Row,
+        "src/conversation/sql/load_by_thread.sql",
+        server.db(),
+        thread.0.to_string()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(Conversation::try_from).transpose()
+}
+
+/// Inserts or overwrites. `username` is stored with a new conversation only.
+pub async fn save(
+    tx: &mut FencedTx,
+    server: ServerId,
+    conversation: &Conversation,
+    username: &str,
+) -> Result<(), Error> {
+    let status = match conversation.status {
+        Status::Active => "active",
+        Status::Forwarded => "forwarded",
+        Status::Completed => "completed",
+    };
+    let transcript = serde_json::to_value(&conversation.transcript).expect("turns have string keys");
+    sqlx::query_file!(
+        "src/conversation/sql/save.sql",
+        server.db(),
+        conversation.id,
+        conversation.channel.0.to_string(),
+        conversation.thread.map(|thread| thread.0.to_string()),
+        conversation.user.0.to_string(),
+        username,
+        transcript,
+        status
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The thread that a conversation turned out to have.
+pub async fn set_thread(
+    tx: &mut FencedTx,
+    server: ServerId,
+    id: Uuid,
+    thread: ChannelId,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "update public.conversations set thread_id = $3 where server_id = $1 and id = $2 and thread_id is null",
+        server.db(),
+        id,
+        thread.0.to_string()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn open_ticket(tx: &mut FencedTx, server: ServerId, conversation: Uuid) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into public.forwarded_tickets (server_id, conversation_id) values ($1, $2)",
+        server.db(),
+        conversation
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn add_job(
+    tx: &mut FencedTx,
+    server: ServerId,
+    conversation: Uuid,
+    job: &AnswerJob,
+) -> Result<(), Error> {
+    let event_id = job.origin.event_id();
+    let json = serde_json::to_value(job).expect("a job has string keys");
+    sqlx::query!(
+        "insert into helpline.answer_jobs (server_id, conversation_id, event_id, job) values ($1, $2, $3, $4)",
+        server.db(),
+        conversation,
+        event_id,
+        json
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The oldest question of the conversation that waits for its answer.
+pub async fn next_job(
+    pool: &PgPool,
+    server: ServerId,
+    conversation: Uuid,
+) -> Result<Option<(i64, AnswerJob)>, Error> {
+    let row = sqlx::query!(
+        "select id, job from helpline.answer_jobs
+         where server_id = $1 and conversation_id = $2 order by id limit 1",
+        server.db(),
+        conversation
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| {
+        let job = serde_json::from_value(row.job).map_err(|source| Error::Job { id: row.id, source })?;
+        Ok((row.id, job))
+    })
+    .transpose()
+}
+
+/// Ends a job. False: it has been ended before, and its answer stored.
+pub async fn end_job(tx: &mut FencedTx, server: ServerId, id: i64) -> Result<bool, Error> {
+    let ended =
+        sqlx::query!("delete from helpline.answer_jobs where server_id = $1 and id = $2", server.db(), id)
+            .execute(tx.conn())
+            .await?;
+    Ok(ended.rows_affected() == 1)
+}

@@ -1,0 +1,304 @@
+//! Carries effects out: one HTTP request to the proxy each, a second one only where Discord asks for it.
+//!
+//! Every outcome that Discord can give is sorted into done, again later, or given up; repeating a request whose
+//! outcome is unknown is safe, because the nonce, the thread's id or the interaction's own state absorbs it.
+//! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
+
+use std::time::Duration;
+
+use helpline_cluster::fence::Fence;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Controls, Effect};
+use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
+
+/// What became of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Visible now, or already since an earlier attempt.
+    Done {
+        message: Option<MessageId>,
+        /// The thread that was started, when the conversation could not know its id before.
+        thread: Option<ChannelId>,
+    },
+    /// Not known to have happened; to be repeated.
+    Again { after: Option<Duration>, reason: String },
+    /// Discord will not have it, however often it is repeated.
+    GiveUp { reason: String },
+}
+
+const DONE: Outcome = Outcome::Done { message: None, thread: None };
+
+/// A client of the proxy's REST egress. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// An answer of Discord's, or the reason why there is none.
+enum Reply {
+    Ok(Value),
+    Refused { status: StatusCode, code: u64, text: String },
+    Again { after: Option<Duration>, reason: String },
+}
+
+impl Client {
+    /// `proxy_url` is HELPLINE_PROXY_URL, without a path.
+    pub fn new(proxy_url: &str) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(128)
+            .build()?;
+        Ok(Self { http, base: format!("{}/api/v10", proxy_url.trim_end_matches('/')) })
+    }
+
+    /// Carries one effect out. `thread` is the conversation's thread as known now.
+    pub async fn carry_out(
+        &self,
+        fence: &Fence,
+        effect: &Effect,
+        nonce: &str,
+        thread: Option<ChannelId>,
+    ) -> Outcome {
+        let request = Request { client: self, fence, nonce };
+        match effect {
+            Effect::StartThread { channel, message, name } => {
+                request.start_thread(*channel, *message, name).await
+            }
+            Effect::Post { channel, content, reply_to, controls, ping_role, ping_user, fallback } => {
+                let message = Post {
+                    content,
+                    controls: *controls,
+                    ping_role: *ping_role,
+                    ping_user: *ping_user,
+                    reply_to: *reply_to,
+                };
+                request.post_or_fall_back(*channel, message, *fallback).await
+            }
+            Effect::Defer { interaction, token } => {
+                request.callback(interaction.0, token, json!({ "type": 5 })).await
+            }
+            Effect::Respond { interaction, token, content } => {
+                let data = json!({ "content": content, "flags": 64, "allowed_mentions": { "parse": [] } });
+                request.callback(interaction.0, token, json!({ "type": 4, "data": data })).await
+            }
+            Effect::EditOriginal { application, token, content, controls, channel, user } => {
+                let done = request.edit_original(*application, token, content, *controls).await;
+                match done {
+                    Outcome::GiveUp { .. } => {
+                        let content = format!("<@{}> {content}", user.0);
+                        let message = Post { ping_user: Some(*user), ..Post::new(&content, *controls) };
+                        request.post(*channel, message).await
+                    }
+                    done => done,
+                }
+            }
+            Effect::StartThreadOnOriginal { application, token, channel, name } => {
+                request.start_thread_on_original(*application, token, *channel, name).await
+            }
+            Effect::PostInThread { content, controls, channel } => {
+                request.post(thread.unwrap_or(*channel), Post::new(content, *controls)).await
+            }
+        }
+    }
+}
+
+/// A message to be created.
+#[derive(Clone, Copy)]
+struct Post<'a> {
+    content: &'a str,
+    controls: Controls,
+    ping_role: Option<RoleId>,
+    ping_user: Option<UserId>,
+    reply_to: Option<MessageId>,
+}
+
+impl<'a> Post<'a> {
+    fn new(content: &'a str, controls: Controls) -> Self {
+        Self { content, controls, ping_role: None, ping_user: None, reply_to: None }
+    }
+
+    fn body(&self, nonce: &str) -> Value {
+        let ids = |id: Option<u64>| id.map(|id| vec![id.to_string()]).unwrap_or_default();
+        let mut body = json!({
+            "content": self.content,
+            "nonce": nonce,
+            "enforce_nonce": true,
+            // Explicit lists switch every other mention off, whatever the text says.
+            "allowed_mentions": {
+                "parse": [],
+                "roles": ids(self.ping_role.map(|id| id.0)),
+                "users": ids(self.ping_user.map(|id| id.0)),
+                "replied_user": false,
+            },
+            "components": components(self.controls),
+        });
+        if let Some(message) = self.reply_to {
+            body["message_reference"] = json!({ "message_id": message, "fail_if_not_exists": false });
+        }
+        body
+    }
+}
+
+fn components(controls: Controls) -> Value {
+    match controls {
+        Controls::None => json!([]),
+        Controls::AskHuman { conversation } => json!([{ "type": 1, "components": [
+            { "type": 2, "style": 2, "label": "Ask a human", "custom_id": format!("human:{conversation}") },
+        ]}]),
+    }
+}
+
+/// The requests of one effect.
+struct Request<'a> {
+    client: &'a Client,
+    fence: &'a Fence,
+    nonce: &'a str,
+}
+
+impl Request<'_> {
+    async fn start_thread(&self, channel: ChannelId, message: MessageId, name: &str) -> Outcome {
+        let path = format!("/channels/{}/messages/{}/threads", channel.0, message.0);
+        let body = json!({ "name": name, "auto_archive_duration": 1440 });
+        let started = Outcome::Done { message: None, thread: Some(message.thread()) };
+        match self.send(Method::POST, &path, Some(body)).await {
+            Reply::Ok(_) | Reply::Refused { code: code::THREAD_EXISTS, .. } => started,
+            reply => reply.into(),
+        }
+    }
+
+    async fn post(&self, channel: ChannelId, message: Post<'_>) -> Outcome {
+        let path = format!("/channels/{}/messages", channel.0);
+        self.send(Method::POST, &path, Some(message.body(self.nonce))).await.into()
+    }
+
+    async fn post_or_fall_back(
+        &self,
+        channel: ChannelId,
+        message: Post<'_>,
+        fallback: Option<(ChannelId, MessageId)>,
+    ) -> Outcome {
+        match (self.post(channel, message).await, fallback) {
+            (Outcome::GiveUp { .. }, Some((other, reply_to))) if other != channel => {
+                self.post(other, Post { reply_to: Some(reply_to), ..message }).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn callback(&self, interaction: u64, token: &str, body: Value) -> Outcome {
+        let path = format!("/interactions/{interaction}/{token}/callback");
+        match self.send(Method::POST, &path, Some(body)).await {
+            Reply::Ok(_) | Reply::Refused { code: code::ALREADY_ACKNOWLEDGED, .. } => DONE,
+            reply => reply.into(),
+        }
+    }
+
+    async fn edit_original(
+        &self,
+        application: ApplicationId,
+        token: &str,
+        content: &str,
+        controls: Controls,
+    ) -> Outcome {
+        let path = format!("/webhooks/{}/{token}/messages/@original", application.0);
+        let body = json!({
+            "content": content,
+            "allowed_mentions": { "parse": [] },
+            "components": components(controls),
+        });
+        self.send(Method::PATCH, &path, Some(body)).await.into()
+    }
+
+    async fn start_thread_on_original(
+        &self,
+        application: ApplicationId,
+        token: &str,
+        channel: ChannelId,
+        name: &str,
+    ) -> Outcome {
+        let path = format!("/webhooks/{}/{token}/messages/@original", application.0);
+        match Outcome::from(self.send(Method::GET, &path, None).await) {
+            Outcome::Done { message: Some(message), .. } => self.start_thread(channel, message, name).await,
+            Outcome::Done { message: None, .. } => {
+                Outcome::GiveUp { reason: "the reply to the interaction has no id".to_owned() }
+            }
+            other => other,
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let mut request = self
+            .client
+            .http
+            .request(method, format!("{}{path}", self.client.base))
+            .header("x-helpline-shard", self.fence.shard.get())
+            .header("x-helpline-epoch", self.fence.epoch.0);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let reply = match request.send().await {
+            Ok(reply) => reply,
+            // The path holds interaction tokens: the URL stays out of the reason.
+            Err(error) => return Reply::Again { after: None, reason: error.without_url().to_string() },
+        };
+        let status = reply.status();
+        let after = retry_after(reply.headers());
+        let body: Value = reply.json().await.unwrap_or(Value::Null);
+        if status.is_success() {
+            return Reply::Ok(body);
+        }
+        let text = body["message"].as_str().unwrap_or("no reason given").to_owned();
+        // 401 is the token's fault, not the request's: it will be taken once the operator has mended the token.
+        let passing = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED);
+        if passing || status.is_server_error() {
+            return Reply::Again { after, reason: format!("{status}: {text}") };
+        }
+        Reply::Refused { status, code: body["code"].as_u64().unwrap_or(0), text }
+    }
+}
+
+fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Ok(body) => {
+                let message = body["id"].as_str().and_then(|id| id.parse().ok()).map(MessageId);
+                Self::Done { message, thread: None }
+            }
+            Reply::Refused { status, code, text } => {
+                Self::GiveUp { reason: format!("Discord refused it: {status}, code {code}: {text}") }
+            }
+            Reply::Again { after, reason } => Self::Again { after, reason },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_pings_nobody_but_the_role_it_names() {
+        let post = Post { ping_role: Some(RoleId(7)), ..Post::new("@everyone <@1> <@&7>", Controls::None) };
+        let mentions = post.body("n")["allowed_mentions"].clone();
+        assert_eq!(mentions, json!({ "parse": [], "roles": ["7"], "users": [], "replied_user": false }));
+    }
+
+    #[test]
+    fn a_post_is_repeatable() {
+        let body = Post::new("text", Controls::None).body("the-nonce");
+        assert_eq!(
+            (body["nonce"].as_str(), body["enforce_nonce"].as_bool()),
+            (Some("the-nonce"), Some(true))
+        );
+    }
+}

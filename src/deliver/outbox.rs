@@ -1,0 +1,118 @@
+//! `helpline.outbox`: effects that have been decided and wait to be carried out.
+
+use helpline_cluster::fence::FencedTx;
+use helpline_cluster::ids::{ServerId, ShardId};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::{Effect, OutboxKey};
+use crate::discord::MessageId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("read or write the outbox: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A stored effect.
+#[derive(Debug)]
+pub struct Row {
+    pub id: i64,
+    pub event_id: String,
+    pub effect: String,
+    pub part: i32,
+    /// Unreadable when a later release wrote a variant that this one does not know.
+    pub request: Result<Effect, serde_json::Error>,
+    pub created_at: time::OffsetDateTime,
+}
+
+impl Row {
+    pub fn nonce(&self) -> String {
+        super::nonce(&self.event_id, &self.effect, self.part)
+    }
+}
+
+/// Effects of one lane are carried out one after the other, those of different lanes side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane {
+    pub server: ServerId,
+    /// None: effects that belong to no conversation.
+    pub conversation: Option<Uuid>,
+}
+
+pub async fn add(tx: &mut FencedTx, lane: Lane, key: &OutboxKey, effect: &Effect) -> Result<(), Error> {
+    let request = serde_json::to_value(effect).expect("an effect has string keys");
+    sqlx::query!(
+        "insert into helpline.outbox (server_id, conversation_id, event_id, effect, part, request)
+         values ($1, $2, $3, $4, $5, $6)",
+        lane.server.db(),
+        lane.conversation,
+        key.event_id,
+        key.effect,
+        i32::from(key.part),
+        request
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a lane still has to carry out, in order; at most 32 rows.
+pub async fn pending(pool: &PgPool, lane: Lane) -> Result<Vec<Row>, Error> {
+    let rows = sqlx::query_file!("src/deliver/sql/pending.sql", lane.server.db(), lane.conversation)
+        .fetch_all(pool)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Row {
+            id: row.id,
+            event_id: row.event_id,
+            effect: row.effect,
+            part: row.part,
+            request: serde_json::from_value(row.request),
+            created_at: row.created_at,
+        })
+        .collect())
+}
+
+/// The lanes of a shard in which something waits: open jobs or effects not yet carried out.
+pub async fn waiting_lanes(pool: &PgPool, shard: ShardId) -> Result<Vec<Lane>, Error> {
+    let rows = sqlx::query_file!("src/deliver/sql/waiting_lanes.sql", shard.db()).fetch_all(pool).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Lane { server: ServerId::from_db(row.server_id), conversation: row.conversation_id })
+        .collect())
+}
+
+/// Marks an effect as carried out. False: it was marked before.
+pub async fn mark_sent(
+    tx: &mut FencedTx,
+    server: ServerId,
+    id: i64,
+    message: Option<MessageId>,
+) -> Result<bool, Error> {
+    let marked = sqlx::query!(
+        "update helpline.outbox set state = 'sent', message_id = $3, sent_at = now(), attempts = attempts + 1
+         where server_id = $1 and id = $2 and state = 'pending'",
+        server.db(),
+        id,
+        message.map(|id| id.0.to_string())
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(marked.rows_affected() == 1)
+}
+
+/// Marks an effect as given up. Kept with its reason until it is cleaned away.
+pub async fn mark_failed(tx: &mut FencedTx, server: ServerId, id: i64, reason: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "update helpline.outbox set state = 'failed', last_error = $3, sent_at = now(), attempts = attempts + 1
+         where server_id = $1 and id = $2 and state = 'pending'",
+        server.db(),
+        id,
+        reason
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! How an answer looks on Discord: text, sources, split into messages of at most 2,000 characters. Pure.
+
+use crate::answer::{Action, Answer};
+use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};
+
+/// Opens the line that names the documents an answer came from.
+pub const SOURCES: &str = "-# Sources: ";
+
+/// Said when the documents do not answer the question.
+pub const UNSURE: &str = "I could not find an answer to that in this server's documents. \
+     You can put the question in other words, or ask a human with the button below.";
+
+/// The messages of an answer, in order. The last one carries the sources.
+pub fn answer(answer: &Answer) -> Vec<String> {
+    match answer.action {
+        Action::Unsure => vec![UNSURE.to_owned()],
+        Action::Answer => {
+            let sources = sources(answer);
+            let mut parts = split(&answer.text, MAX_CONTENT_CHARS);
+            match parts.last_mut() {
+                Some(last) if chars(last) + 2 + chars(&sources) <= MAX_CONTENT_CHARS => {
+                    last.push_str("\n\n");
+                    last.push_str(&sources);
+                }
+                _ => parts.push(sources),
+            }
+            parts
+        }
+    }
+}
+
+fn sources(answer: &Answer) -> String {
+    let named: Vec<String> = answer
+        .citations
+        .iter()
+        .enumerate()
+        .map(|(index, citation)| {
+            let title = one_line(&citation.title, 80);
+            match one_line(&citation.heading, 80) {
+                heading if heading.is_empty() || heading == title => format!("[{}] {title}", index + 1),
+                heading => format!("[{}] {title} › {heading}", index + 1),
+            }
+        })
+        .collect();
+    truncate(&format!("{SOURCES}{}", named.join(" · ")), MAX_CONTENT_CHARS)
+}
+
+/// A thread's name made from a question.
+pub fn thread_name(question: &str) -> String {
+    match one_line(question, MAX_THREAD_NAME_CHARS - 10) {
+        name if name.is_empty() => "Question".to_owned(),
+        name => name,
+    }
+}
+
+/// Splits at the last paragraph, line, sentence or word end that fits; inside a word only when there is none.
+pub fn split(text: &str, limit: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = text.trim();
+    while chars(rest) > limit {
+        let window = &rest[..byte_of_char(rest, limit)];
+        let cut = ["\n\n", "\n", ". ", "! ", "? ", "。", " "]
+            .iter()
+            .find_map(|end| window.rfind(end).map(|at| at + end.len()).filter(|cut| *cut > window.len() / 3))
+            .unwrap_or(window.len());
+        let (part, left) = rest.split_at(cut);
+        parts.push(part.trim_end().to_owned());
+        rest = left.trim_start();
+    }
+    if !rest.is_empty() {
+        parts.push(rest.to_owned());
+    }
+    parts
+}
+
+/// Quotes a member's words without letting them become formatting across lines.
+pub fn quote(text: &str, limit: usize) -> String {
+    format!("> {}", one_line(text, limit))
+}
+
+fn one_line(text: &str, limit: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    truncate(&line, limit)
+}
+
+fn truncate(text: &str, limit: usize) -> String {
+    if chars(text) <= limit {
+        return text.to_owned();
+    }
+    format!("{}…", text[..byte_of_char(text, limit - 1)].trim_end())
+}
+
+fn chars(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn byte_of_char(text: &str, index: usize) -> usize {
+    text.char_indices().nth(index).map_or(text.len(), |(byte, _)| byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn long_text_is_cut_at_sentence_ends() {
+        let text = "One sentence here. ".repeat(30);
+        let parts = split(&text, 100);
+        assert!(parts.len() > 4);
+        for part in &parts {
+            assert!(part.ends_with('.'), "cut inside a sentence: {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_thread_name_is_one_short_line() {
+        let name = thread_name(&"how do\nI reset ".repeat(40));
+        assert!(!name.contains('\n') && name.chars().count() <= MAX_THREAD_NAME_CHARS);
+        assert_eq!(thread_name("  \n"), "Question");
+    }
+
+    proptest! {
+        #[test]
+        fn parts_fit_and_keep_every_word(text in "[a-zé漢 .\n]{0,400}", limit in 10usize..80) {
+            let parts = split(&text, limit);
+            for part in &parts {
+                prop_assert!(chars(part) <= limit);
+            }
+            let letters = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(letters(&text), letters(&parts.concat()));
+        }
+    }
+}

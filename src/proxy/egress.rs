@@ -1,0 +1,295 @@
+//! REST of the workers on its way to Discord: adds the token, keeps the limits, answers through.
+//!
+//! Workers send what they would send to Discord, below `/api/v10`; routes they do not need are not there.
+//! Promises: a client's own authorization is never passed on; no request is sent into an exhausted limit; the
+//! number of waiting requests is bounded (503 with Retry-After beyond); a stop answers 503, so that the worker
+//! repeats the request, which is safe because messages carry a nonce. When Discord has refused too many
+//! requests (401, 403, 429), nothing more is sent before it bans the address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use helpline_cluster::rate_limit::{Answer, Limiter, Permit, Route, Scope};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::invalid::InvalidBudget;
+use super::metrics;
+use super::rest::Rest;
+
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// How often a request that was refused by a limit is repeated here before the worker sees the 429.
+const LIMITED_TRIES: u32 = 5;
+/// A longer wait is the worker's own to decide about.
+const LIMITED_WAIT: Duration = Duration::from_secs(20);
+/// After a stop, what is under way may still end for so long.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The egress; see the module's documentation.
+#[derive(Debug)]
+pub struct Egress {
+    rest: Rest,
+    limiter: Arc<Limiter>,
+    application_id: u64,
+    invalid: InvalidBudget,
+    stop: CancellationToken,
+}
+
+impl Egress {
+    /// `invalid_per_10_min`: refusals after which nothing is sent any more; Discord bans at 10,000.
+    pub fn new(
+        rest: Rest,
+        limiter: Arc<Limiter>,
+        application_id: u64,
+        invalid_per_10_min: u32,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let invalid = InvalidBudget::new(invalid_per_10_min);
+        Arc::new(Self { rest, limiter, application_id, invalid, stop })
+    }
+
+    /// Serves until stopped, then ends what is under way within a deadline.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> std::io::Result<()> {
+        let stop = self.stop.clone();
+        let app = Router::new()
+            .fallback(handle)
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(Arc::clone(&self));
+        let stopped = stop.clone();
+        let server =
+            axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await });
+        tokio::select! {
+            result = server => result,
+            () = async { stop.cancelled().await; tokio::time::sleep(STOP_DEADLINE).await } => Ok(()),
+        }
+    }
+
+    async fn forward(&self, request: Request) -> Response {
+        if self.stop.is_cancelled() {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping", Some(1));
+        }
+        let started = Instant::now();
+        let route = Route::new(request.method.as_str(), &request.path);
+        let Ok(mut permit) = self.limiter.acquire(route).await else {
+            ::metrics::counter!(metrics::REST_REFUSED).increment(1);
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many requests wait for Discord's limits",
+                Some(1),
+            );
+        };
+        ::metrics::histogram!(metrics::REST_WAIT).record(started.elapsed());
+        let mut tries = 0;
+        loop {
+            if let Some(until) = self.invalid.exhausted(Instant::now()) {
+                let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
+                let why = "Discord refused too many requests (401, 403, 429): nothing is sent until it forgets them";
+                return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(seconds));
+            }
+            tries += 1;
+            let (answer, response) = match self.send(&request).await {
+                Ok(answered) => answered,
+                Err(error) => return unanswered(&error, permit),
+            };
+            self.count(&answer);
+            if !answer.is_limited() || tries >= LIMITED_TRIES || answer.wait() > LIMITED_WAIT {
+                permit.answered(&answer);
+                return response;
+            }
+            permit = match permit.again(&answer).await {
+                Ok(permit) => permit,
+                Err(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping", Some(1)),
+            };
+        }
+    }
+
+    async fn send(&self, request: &Request) -> reqwest::Result<(Answer, Response)> {
+        let target = match &request.query {
+            Some(query) => format!("{}?{query}", request.path),
+            None => request.path.clone(),
+        };
+        let mut outgoing = match request.speaker {
+            Speaker::Bot => self.rest.as_bot(request.method.clone(), &target),
+            Speaker::Path => self.rest.without_token(request.method.clone(), &target),
+        };
+        for (name, value) in &request.headers {
+            outgoing = outgoing.header(name, value);
+        }
+        if !request.body.is_empty() {
+            outgoing = outgoing.body(request.body.clone());
+        }
+        let started = Instant::now();
+        let answered = outgoing.send().await?;
+        let status = answered.status();
+        let answer = Answer::from_headers(status.as_u16(), |name| {
+            answered.headers().get(name).and_then(|value| value.to_str().ok())
+        });
+        let mut response = Response::builder().status(status);
+        for (name, value) in answered.headers() {
+            if passes(name.as_str()) {
+                response = response.header(name, value);
+            }
+        }
+        let body = answered.bytes().await?;
+        ::metrics::histogram!(metrics::REST_TIME).record(started.elapsed());
+        let response =
+            response.body(Body::from(body)).unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response());
+        Ok((answer, response))
+    }
+
+    fn count(&self, answer: &Answer) {
+        ::metrics::counter!(metrics::REST_REQUESTS, "status" => answer.status.to_string()).increment(1);
+        if answer.is_limited() {
+            let scope = match answer.scope {
+                Some(Scope::Global) => "global",
+                Some(Scope::Shared) => "shared",
+                Some(Scope::User) => "user",
+                None => "none",
+            };
+            ::metrics::counter!(metrics::REST_LIMITED, "scope" => scope).increment(1);
+            tracing::debug!(
+                scope,
+                wait_ms = answer.wait().as_millis(),
+                "Discord refused a request by a limit"
+            );
+        }
+        let invalid = matches!(answer.status, 401 | 403 | 429) && answer.scope != Some(Scope::Shared);
+        if invalid && self.invalid.count(Instant::now()) {
+            tracing::error!(
+                "Discord refused too many requests (401, 403, 429) in ten minutes; nothing more is sent for now, \
+                 because it would ban this address: check the bot's token and its permissions"
+            );
+        }
+    }
+}
+
+/// Whose name a request is sent in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaker {
+    Bot,
+    /// The path carries an interaction's token, and the bot's would add nothing.
+    Path,
+}
+
+#[derive(Debug)]
+struct Request {
+    method: Method,
+    path: String,
+    query: Option<String>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+    body: Bytes,
+    speaker: Speaker,
+}
+
+async fn handle(
+    State(egress): State<Arc<Egress>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.path().strip_prefix("/api/v10");
+    let Some((path, speaker)) = path.and_then(|path| Some((path, allowed(path, egress.application_id)?)))
+    else {
+        return refuse(StatusCode::NOT_FOUND, "the proxy has no such route", None);
+    };
+    let headers = [header::CONTENT_TYPE, header::HeaderName::from_static("x-audit-log-reason")]
+        .into_iter()
+        .filter_map(|name| headers.get(&name).map(|value| (name.clone(), value.clone())))
+        .collect();
+    let query = uri.query().map(str::to_owned);
+    let request = Request { method, path: path.to_owned(), query, headers, body, speaker };
+    let stopped = async {
+        egress.stop.cancelled().await;
+        // Leaves the server's own deadline a moment to send the refusal.
+        tokio::time::sleep(STOP_DEADLINE.saturating_sub(Duration::from_millis(500))).await;
+    };
+    tokio::select! {
+        response = egress.forward(request) => response,
+        () = stopped => refuse(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping", Some(1)),
+    }
+}
+
+/// Which routes there are. A path that a URL parser would rewrite (dots, escapes) is none of them.
+fn allowed(path: &str, application_id: u64) -> Option<Speaker> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let plain = |segment: &&str| {
+        !segment.is_empty()
+            && !segment.starts_with('.')
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@_-.=~".contains(&byte))
+    };
+    if !segments.iter().all(plain) {
+        return None;
+    }
+    let id = |segment: &str| segment.parse::<u64>().ok();
+    match segments.as_slice() {
+        ["channels", channel, ..] => id(channel).map(|_| Speaker::Bot),
+        ["interactions", interaction, _, "callback"] => id(interaction).map(|_| Speaker::Path),
+        ["webhooks", application, _, ..] if id(application) == Some(application_id) => Some(Speaker::Path),
+        _ => None,
+    }
+}
+
+fn passes(header: &str) -> bool {
+    matches!(header, "content-type" | "retry-after" | "date") || header.starts_with("x-ratelimit-")
+}
+
+/// No answer: whether the request arrived is not known, and the worker decides. The URL may hold a token.
+fn unanswered(error: &reqwest::Error, permit: Permit) -> Response {
+    drop(permit);
+    let (status, message) = if error.is_timeout() {
+        (StatusCode::GATEWAY_TIMEOUT, "Discord did not answer in time")
+    } else {
+        (StatusCode::BAD_GATEWAY, "Discord could not be reached")
+    };
+    ::metrics::counter!(metrics::REST_REQUESTS, "status" => "none").increment(1);
+    tracing::debug!(connect = error.is_connect(), message);
+    refuse(status, message, Some(1))
+}
+
+/// An answer of our own, in the form of Discord's errors.
+fn refuse(status: StatusCode, message: &str, retry_after_s: Option<u64>) -> Response {
+    let mut response = (status, axum::Json(json!({ "message": message, "code": 0 }))).into_response();
+    if let Some(seconds) = retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_reach_the_routes_they_need_and_no_others() {
+        assert_eq!(allowed("/channels/1/messages", 8), Some(Speaker::Bot));
+        assert_eq!(allowed("/channels/1/messages/2/threads", 8), Some(Speaker::Bot));
+        assert_eq!(allowed("/interactions/1/aW50-_x.y=/callback", 8), Some(Speaker::Path));
+        assert_eq!(allowed("/webhooks/8/tok/messages/@original", 8), Some(Speaker::Path));
+        for path in [
+            "/webhooks/9/tok",
+            "/users/@me",
+            "/applications/@me",
+            "/guilds/1",
+            "/channels/x",
+            "/gateway/bot",
+            "/channels/1/../../users/@me",
+            "/channels/1/%2e%2e/x",
+            "/channels//messages",
+            "/interactions/1/t/other",
+            "",
+        ] {
+            assert_eq!(allowed(path, 8), None, "{path}");
+        }
+    }
+}

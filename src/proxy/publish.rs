@@ -1,0 +1,333 @@
+//! From the backlog of a gateway shard into the streams, and the sequence after it.
+//!
+//! Promise: a sequence is saved only when every event at or below it is in its stream or was deliberately
+//! dropped. So whoever resumes from the saved sequence misses nothing; what he gets twice, the event keys catch.
+//! Redis being away or a stream refusing delays publishing; the backlog's bounds are the only loss rule, and
+//! they close the gateway connection instead of losing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use helpline_cluster::event_log::{self, NewEvent, Publisher};
+use helpline_cluster::gateway_session::{self, Session, SessionStore};
+use helpline_cluster::ids::{GatewayShard, ShardId};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Arrival, Backlog, Bounds, Entry, Outcome, Taken};
+use super::metrics;
+use super::routes::{Route, Routes};
+
+/// Entries published by one call.
+const BATCH: usize = 512;
+/// Pause after Redis failed, doubled up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A sequence that moved only by dropped events is saved so often.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is buffered.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
+
+/// What the poller and the publisher of one gateway shard share. The poller never waits: it leaves things here.
+#[derive(Debug)]
+pub struct Link {
+    state: Mutex<State>,
+    /// Something is there to publish or to save.
+    arrived: Notify,
+    /// Something was published.
+    published: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    backlog: Backlog,
+    session: Option<Session>,
+    /// The session itself, not only its sequence, differs from what is stored.
+    session_changed: bool,
+}
+
+impl Link {
+    pub fn new(bounds: Bounds) -> Arc<Self> {
+        let state = State { backlog: Backlog::new(bounds), session: None, session_changed: false };
+        Arc::new(Self { state: Mutex::new(state), arrived: Notify::new(), published: Notify::new() })
+    }
+
+    /// Goes on with a session from before a restart.
+    pub fn restore(&self, session: Session) {
+        let mut state = self.lock();
+        state.backlog.start_session(&session.session_id, session.sequence);
+        state.session = Some(session);
+    }
+
+    /// A new session has begun.
+    pub fn begin(&self, session: Session) {
+        let mut state = self.lock();
+        state.backlog.start_session(&session.session_id, session.sequence);
+        state.session = Some(session);
+        state.session_changed = true;
+        drop(state);
+        self.arrived.notify_one();
+    }
+
+    /// Discord does not know the session any more.
+    pub fn forget_session(&self) {
+        let mut state = self.lock();
+        state.session_changed |= state.session.take().is_some();
+        drop(state);
+        self.arrived.notify_one();
+    }
+
+    /// The session to resume, with the sequence after which this process needs events.
+    pub fn session(&self) -> Option<Session> {
+        let state = self.lock();
+        let sequence = state.backlog.taken_sequence();
+        state.session.clone().map(|session| Session { sequence, ..session })
+    }
+
+    /// Takes an event.
+    pub fn push(&self, arrival: Arrival, route: Option<Route>) -> Taken {
+        let taken = self.lock().backlog.push(arrival, route);
+        if taken == Taken::Queued {
+            self.arrived.notify_one();
+        }
+        taken
+    }
+
+    /// Notes an event that is not passed on.
+    pub fn skip(&self, sequence: u64) {
+        self.lock().backlog.skip(sequence);
+    }
+
+    /// Waits until the backlog is half empty.
+    pub async fn drained(&self) {
+        loop {
+            let published = self.published.notified();
+            if self.lock().backlog.is_half_empty() {
+                return;
+            }
+            published.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why publishing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Another proxy holds the gateway shard now.
+    Superseded,
+    /// Stopped; so many events are left, which the next proxy gets by its resume.
+    Stopped { left: usize },
+}
+
+/// Publishes one gateway shard's backlog.
+#[derive(Debug)]
+pub struct Publishing {
+    pub gateway: GatewayShard,
+    pub epoch: u64,
+    pub link: Arc<Link>,
+    pub publisher: Publisher,
+    pub sessions: SessionStore,
+    pub routes: Arc<Routes>,
+}
+
+/// What was last saved.
+#[derive(Debug, Default)]
+struct Saved {
+    sequence: u64,
+    at: Option<Instant>,
+}
+
+impl Publishing {
+    /// Publishes until superseded, or until `stop` (no more events arrive) and the backlog is empty.
+    pub async fn run(self, stop: CancellationToken) -> End {
+        let mut additions = self.routes.additions();
+        let mut saved = Saved::default();
+        let mut pause = RETRY_FIRST;
+        let mut failing = false;
+        let mut deadline = None;
+        loop {
+            if stop.is_cancelled() {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN_DEADLINE);
+                if Instant::now() > deadline {
+                    return End::Stopped { left: self.link.lock().backlog.len() };
+                }
+            }
+            self.reroute();
+            let published = self.publish().await;
+            let result = match published {
+                Ok(some) => self.save(&mut saved, stop.is_cancelled()).await.map(|()| some),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(published) => {
+                    if failing {
+                        failing = false;
+                        tracing::info!("{}: Redis takes events again", self.gateway);
+                    }
+                    pause = RETRY_FIRST;
+                    let (empty, retry_at) = {
+                        let state = self.link.lock();
+                        (state.backlog.is_empty(), state.backlog.next_retry())
+                    };
+                    if empty && stop.is_cancelled() {
+                        return End::Stopped { left: 0 };
+                    }
+                    if !published {
+                        self.wait(&stop, &mut additions, retry_at).await;
+                    }
+                }
+                Err(Failure::Superseded) => return End::Superseded,
+                Err(Failure::Redis(error)) => {
+                    if !failing {
+                        failing = true;
+                        tracing::warn!(
+                            error,
+                            "{}: Redis takes no events; they are kept meanwhile",
+                            self.gateway
+                        );
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+            }
+        }
+    }
+
+    async fn wait(
+        &self,
+        stop: &CancellationToken,
+        additions: &mut tokio::sync::watch::Receiver<u64>,
+        retry_at: Option<Instant>,
+    ) {
+        let soon = Instant::now() + SAVE_EVERY;
+        let until = retry_at.map_or(soon, |at| at.min(soon));
+        let stopping = stop.is_cancelled();
+        tokio::select! {
+            () = self.link.arrived.notified() => {}
+            _ = additions.changed() => {}
+            () = stop.cancelled(), if !stopping => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+    }
+
+    fn reroute(&self) {
+        let dropped = self.link.lock().backlog.reroute(|server| self.routes.get(server));
+        if dropped > 0 {
+            let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+            ::metrics::counter!(metrics::DROPPED, "reason" => "not_listening").increment(dropped);
+        }
+    }
+
+    /// Publishes one batch; whether anything got into a stream.
+    async fn publish(&self) -> Result<bool, Failure> {
+        let batch = self.link.lock().backlog.batch(BATCH, Instant::now());
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let events: Vec<NewEvent> = batch.iter().map(new_event).collect();
+        let outcomes = self.publisher.publish(self.gateway, self.epoch, &events).await?;
+        let outcomes: Vec<Outcome> = outcomes
+            .into_iter()
+            .map(|outcome| match outcome {
+                event_log::Outcome::Published(_) => Outcome::Published,
+                event_log::Outcome::NoIncarnation | event_log::Outcome::Full => Outcome::Refused,
+            })
+            .collect();
+        let taken = outcomes.iter().filter(|outcome| **outcome == Outcome::Published).count();
+        self.count(taken, outcomes.len() - taken);
+        self.link.lock().backlog.settle(&batch, &outcomes, Instant::now());
+        self.link.published.notify_waiters();
+        Ok(taken > 0)
+    }
+
+    fn count(&self, taken: usize, refused: usize) {
+        ::metrics::counter!(metrics::PUBLISHED).increment(taken.try_into().unwrap_or(u64::MAX));
+        ::metrics::counter!(metrics::REFUSED).increment(refused.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// Saves the session if it changed, otherwise its sequence if that moved.
+    async fn save(&self, saved: &mut Saved, now_or_never: bool) -> Result<(), Failure> {
+        let (session, changed, sequence, waiting, bytes) = {
+            let state = self.link.lock();
+            let backlog = &state.backlog;
+            let sequence = backlog.safe_sequence();
+            (state.session.clone(), state.session_changed, sequence, backlog.len(), backlog.bytes())
+        };
+        let label = self.gateway.id.to_string();
+        gauge(metrics::BACKLOG_ENTRIES, &label, waiting);
+        gauge(metrics::BACKLOG_BYTES, &label, bytes);
+        let Some(session) = session else {
+            if changed {
+                self.sessions.forget(self.gateway).await?;
+                self.session_stored(None);
+            }
+            return Ok(());
+        };
+        let recent = saved.at.is_some_and(|at| at.elapsed() < SAVE_EVERY);
+        if changed {
+            self.sessions.save(self.gateway, &Session { sequence, ..session.clone() }).await?;
+            self.session_stored(Some(&session));
+        } else if sequence == saved.sequence
+            || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64)
+        {
+            return Ok(());
+        } else {
+            self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await?;
+        }
+        *saved = Saved { sequence, at: Some(Instant::now()) };
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is for looking at")]
+        ::metrics::gauge!(metrics::SEQUENCE_SAVED, "gateway_shard" => label).set(sequence as f64);
+        Ok(())
+    }
+
+    /// Takes the mark off, unless the session has changed again meanwhile.
+    fn session_stored(&self, stored: Option<&Session>) {
+        let mut state = self.link.lock();
+        let now = state.session.as_ref().map(|session| &session.session_id);
+        if now == stored.map(|session| &session.session_id) {
+            state.session_changed = false;
+        }
+    }
+}
+
+enum Failure {
+    Superseded,
+    Redis(String),
+}
+
+impl From<event_log::Error> for Failure {
+    fn from(error: event_log::Error) -> Self {
+        match error {
+            event_log::Error::Superseded(_) => Self::Superseded,
+            other => Self::Redis(other.to_string()),
+        }
+    }
+}
+
+impl From<gateway_session::Error> for Failure {
+    fn from(error: gateway_session::Error) -> Self {
+        Self::Redis(error.to_string())
+    }
+}
+
+fn new_event((shard, entry): &(ShardId, Entry)) -> NewEvent {
+    NewEvent {
+        shard: *shard,
+        origin: entry.origin.clone(),
+        kind: entry.kind.clone(),
+        server: entry.server,
+        received_at_ms: entry.received_at_ms,
+        payload: entry.payload.clone(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is for looking at")]
+fn gauge(name: &'static str, gateway_shard: &str, value: usize) {
+    ::metrics::gauge!(name, "gateway_shard" => gateway_shard.to_owned()).set(value as f64);
+}

@@ -1,0 +1,384 @@
+//! From events to commands: what an event means, and T1, the fenced transaction that stores what follows from a batch
+//! of them together with the cursor.
+
+use std::collections::HashSet;
+
+use helpline_cluster::event_log::Entry;
+use helpline_cluster::fence::{self, Fence, FencedTx};
+use helpline_cluster::ids::ServerId;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Shared;
+use crate::conversation::command::{Action, Command, Origin, Press, Question};
+use crate::conversation::state::Conversation;
+use crate::conversation::store;
+use crate::deliver::outbox::{self, Lane};
+use crate::deliver::{Controls, Effect, OutboxKey};
+use crate::discord::{Guild, Interaction, Message, RoleId, UserId};
+use crate::server_config::ServerConfig;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Fence(#[from] fence::Error),
+    #[error(transparent)]
+    Conversation(#[from] store::Error),
+    #[error(transparent)]
+    Outbox(#[from] outbox::Error),
+    #[error("apply an event: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// The event itself cannot be applied, however often it is tried: everything that is not the store's state.
+    pub fn is_about_the_event(&self) -> bool {
+        let database = match self {
+            Self::Fence(fence::Error::Superseded { .. }) => return false,
+            Self::Fence(fence::Error::ServerElsewhere { .. }) => return true,
+            Self::Conversation(store::Error::Malformed { .. } | store::Error::Job { .. }) => return true,
+            Self::Fence(fence::Error::Database(error))
+            | Self::Conversation(store::Error::Database(error))
+            | Self::Outbox(outbox::Error::Database(error))
+            | Self::Database(error) => error,
+        };
+        // Classes 22 and 23: data exceptions and integrity violations. The rest (connections, locks, shutdowns) passes.
+        database
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, Self::Fence(fence::Error::Superseded { .. }))
+    }
+}
+
+/// An event as far as it matters.
+#[derive(Debug)]
+pub enum Event {
+    Message(Box<Message>),
+    Interaction(Box<Interaction>),
+    GuildSeen(Guild),
+    GuildGone(Guild),
+}
+
+/// An event of one server that may have an effect.
+#[derive(Debug)]
+pub struct Relevant {
+    pub server: ServerId,
+    /// (gateway session, sequence).
+    origin: String,
+    received_at: OffsetDateTime,
+    event: Event,
+}
+
+/// Reads an entry of the log; none when nothing can follow from it. An unreadable payload is an error of the entry.
+pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
+    let Some(server) = entry.server else { return Ok(None) };
+    let event = match entry.kind.as_str() {
+        "MESSAGE_CREATE" => {
+            let message: Message = serde_json::from_slice(&entry.payload)?;
+            if !message.is_by_a_person() || message.content.trim().is_empty() {
+                return Ok(None);
+            }
+            Event::Message(Box::new(message))
+        }
+        "INTERACTION_CREATE" => Event::Interaction(serde_json::from_slice(&entry.payload)?),
+        "GUILD_CREATE" | "GUILD_UPDATE" => Event::GuildSeen(serde_json::from_slice(&entry.payload)?),
+        "GUILD_DELETE" => Event::GuildGone(serde_json::from_slice(&entry.payload)?),
+        _ => return Ok(None),
+    };
+    let millis = i128::from(entry.received_at_ms) * 1_000_000;
+    let received_at = OffsetDateTime::from_unix_timestamp_nanos(millis).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    Ok(Some(Relevant { server, origin: entry.origin.clone(), received_at, event }))
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Applied {
+    /// The lanes that have work now.
+    Now(HashSet<Lane>),
+    /// The cursor stands there or beyond already: an earlier attempt, whose outcome was unknown, took effect.
+    Before,
+}
+
+/// Applies a batch in one transaction and moves the cursor to its end.
+pub async fn apply(
+    shared: &Shared,
+    fence: &Fence,
+    batch: &[Relevant],
+    cursor: helpline_cluster::ids::StreamId,
+) -> Result<Applied, Error> {
+    // Read before the transaction begins: it would otherwise hold its fence while it waits for a second connection.
+    let mut configs = Vec::with_capacity(batch.len());
+    for event in batch {
+        configs.push(shared.configs.get(event.server).await?);
+    }
+    let mut t1 = T1 {
+        tx: FencedTx::begin(&shared.pool, fence).await?,
+        bot: *shared.identity.borrow(),
+        locked: HashSet::new(),
+        lanes: HashSet::new(),
+    };
+    for (event, config) in batch.iter().zip(&configs) {
+        t1.apply(event, config).await?;
+    }
+    if !t1.tx.move_cursor(cursor).await? {
+        t1.tx.rollback().await?;
+        return Ok(Applied::Before);
+    }
+    t1.tx.commit().await?;
+    Ok(Applied::Now(t1.lanes))
+}
+
+/// The transaction of one batch.
+struct T1 {
+    tx: FencedTx,
+    bot: Option<UserId>,
+    locked: HashSet<ServerId>,
+    lanes: HashSet<Lane>,
+}
+
+impl T1 {
+    async fn apply(&mut self, relevant: &Relevant, config: &ServerConfig) -> Result<(), Error> {
+        match &relevant.event {
+            Event::Message(message) => self.message(relevant, message, config).await,
+            Event::Interaction(interaction) => self.interaction(relevant, interaction, config).await,
+            Event::GuildSeen(guild) if guild.unavailable == Some(true) => Ok(()),
+            Event::GuildSeen(guild) => self.guild_seen(relevant.server, guild).await,
+            Event::GuildGone(guild) if guild.unavailable == Some(true) => Ok(()),
+            Event::GuildGone(_) => self.guild_gone(relevant.server).await,
+        }
+    }
+
+    async fn message(
+        &mut self,
+        relevant: &Relevant,
+        message: &Message,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        if !config.enabled {
+            return Ok(());
+        }
+        let server = relevant.server;
+        let mentioned = self.bot.is_some_and(|bot| message.mentions.iter().any(|mention| mention.id == bot));
+        let known = store::load_by_thread(&mut self.tx, server, message.channel_id).await?;
+        let in_support_channel = config.channels.contains(&message.channel_id.0);
+        if known.is_none() && !mentioned && !in_support_channel {
+            return Ok(());
+        }
+        if !self.is_new(relevant, &format!("message:{}", message.id.0)).await? {
+            return Ok(());
+        }
+        let text = without_mention(&message.content, self.bot);
+        if text.is_empty() {
+            return self.hint(server, message).await;
+        }
+        let question = Question {
+            origin: Origin::Message {
+                channel: message.channel_id,
+                message: message.id,
+                in_thread: known.is_some() || message.position.is_some(),
+            },
+            author: message.author.id,
+            text,
+            asked_at: relevant.received_at,
+        };
+        let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
+        let command = match mentioned || conversation.user == message.author.id {
+            true => Command::Ask(question),
+            false => Command::Overhear(question),
+        };
+        self.run(server, conversation, command, &message.author.username).await
+    }
+
+    async fn interaction(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        let server = relevant.server;
+        if !self.is_new(relevant, &format!("interaction:{}", interaction.id.0)).await? {
+            return Ok(());
+        }
+        let data = interaction.data.as_ref();
+        let pressed =
+            data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix("human:"));
+        let asked = data.filter(|data| data.name.as_deref() == Some("ask")).and_then(|data| {
+            data.options.iter().find(|option| option.name == "question")?.value.as_str().map(str::trim)
+        });
+        match (interaction.kind, asked, pressed) {
+            (2, Some(_), _) if !config.enabled => {
+                let text = "Support is switched off on this server. Somebody who manages the server can switch it on.";
+                self.respond(server, interaction, text).await
+            }
+            (2, Some(text), _) if !text.is_empty() => self.slash_ask(relevant, interaction, text).await,
+            (3, _, Some(conversation)) => self.ask_human(relevant, interaction, conversation, config).await,
+            _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
+        }
+    }
+
+    async fn slash_ask(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        text: &str,
+    ) -> Result<(), Error> {
+        let server = relevant.server;
+        let (Some(channel), Some(member)) = (interaction.channel_id, &interaction.member) else {
+            return self.respond(server, interaction, "Please ask in a channel of the server.").await;
+        };
+        let known = store::load_by_thread(&mut self.tx, server, channel).await?;
+        let question = Question {
+            origin: Origin::Slash {
+                channel,
+                interaction: interaction.id,
+                application: interaction.application_id,
+                token: interaction.token.clone(),
+                in_thread: known.is_some() || interaction.is_in_thread(),
+            },
+            author: member.user.id,
+            text: text.to_owned(),
+            asked_at: relevant.received_at,
+        };
+        let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
+        self.run(server, conversation, Command::Ask(question), &member.user.username).await
+    }
+
+    async fn ask_human(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        conversation: &str,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        let server = relevant.server;
+        // The id comes from outside: it is looked for among this server's conversations only.
+        let found = match Uuid::parse_str(conversation) {
+            Ok(id) => store::load(&mut self.tx, server, id).await?,
+            Err(_) => None,
+        };
+        let (Some(conversation), Some(member)) = (found, &interaction.member) else {
+            return self.respond(server, interaction, "That conversation is no longer here.").await;
+        };
+        let press = Press {
+            interaction: interaction.id,
+            token: interaction.token.clone(),
+            user: member.user.id,
+            pressed_at: relevant.received_at,
+        };
+        let support_role = config.support_role_id.map(RoleId);
+        let command = Command::AskHuman { press, support_role };
+        self.run(server, conversation, command, &member.user.username).await
+    }
+
+    async fn run(
+        &mut self,
+        server: ServerId,
+        conversation: Conversation,
+        command: Command,
+        username: &str,
+    ) -> Result<(), Error> {
+        self.lock(server).await?;
+        let (conversation, actions) = conversation.apply(command);
+        let lane = Lane { server, conversation: Some(conversation.id) };
+        store::save(&mut self.tx, server, &conversation, username).await?;
+        if store_actions(&mut self.tx, lane, actions).await? {
+            self.lanes.insert(lane);
+        }
+        Ok(())
+    }
+
+    /// Both keys are remembered, so that neither a replay of the session nor a second way in applies it again.
+    async fn is_new(&mut self, relevant: &Relevant, key: &str) -> Result<bool, Error> {
+        let new = self.tx.remember_events(&[&relevant.origin, key]).await?;
+        Ok(new.into_iter().all(|new| new))
+    }
+
+    async fn lock(&mut self, server: ServerId) -> Result<(), Error> {
+        if self.locked.insert(server) {
+            self.tx.lock_server(server).await?;
+        }
+        Ok(())
+    }
+
+    async fn respond(
+        &mut self,
+        server: ServerId,
+        interaction: &Interaction,
+        text: &str,
+    ) -> Result<(), Error> {
+        let effect = Effect::Respond {
+            interaction: interaction.id,
+            token: interaction.token.clone(),
+            content: text.to_owned(),
+        };
+        self.deliver_alone(server, interaction.id.0.to_string(), "respond", effect).await
+    }
+
+    async fn hint(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
+        let effect = Effect::Post {
+            channel: message.channel_id,
+            content: "Ask me a question about this server and I look it up in its documents.".to_owned(),
+            reply_to: Some(message.id),
+            controls: Controls::None,
+            ping_role: None,
+            ping_user: None,
+            fallback: None,
+        };
+        self.deliver_alone(server, message.id.0.to_string(), "hint", effect).await
+    }
+
+    /// An effect that belongs to no conversation.
+    async fn deliver_alone(
+        &mut self,
+        server: ServerId,
+        event_id: String,
+        effect: &'static str,
+        request: Effect,
+    ) -> Result<(), Error> {
+        self.lock(server).await?;
+        let lane = Lane { server, conversation: None };
+        outbox::add(&mut self.tx, lane, &OutboxKey { event_id, effect, part: 0 }, &request).await?;
+        self.lanes.insert(lane);
+        Ok(())
+    }
+
+    async fn guild_seen(&mut self, server: ServerId, guild: &Guild) -> Result<(), Error> {
+        self.lock(server).await?;
+        sqlx::query_file!("src/worker/sql/guild_seen.sql", server.db(), guild.name, guild.icon_url())
+            .execute(self.tx.conn())
+            .await?;
+        Ok(())
+    }
+
+    async fn guild_gone(&mut self, server: ServerId) -> Result<(), Error> {
+        self.lock(server).await?;
+        sqlx::query!("update public.servers set active = false where id = $1 and active", server.db())
+            .execute(self.tx.conn())
+            .await?;
+        Ok(())
+    }
+}
+
+/// Stores what follows from a command. True: the lane has something to do.
+pub async fn store_actions(tx: &mut FencedTx, lane: Lane, actions: Vec<Action>) -> Result<bool, Error> {
+    let conversation = lane.conversation.expect("actions come from a conversation");
+    let any = !actions.is_empty();
+    for action in actions {
+        match action {
+            Action::Answer(job) => store::add_job(tx, lane.server, conversation, &job).await?,
+            Action::Deliver(key, effect) => outbox::add(tx, lane, &key, &effect).await?,
+            Action::OpenTicket => store::open_ticket(tx, lane.server, conversation).await?,
+        }
+    }
+    Ok(any)
+}
+
+/// The text without the mention that addressed the bot.
+fn without_mention(text: &str, bot: Option<UserId>) -> String {
+    let Some(UserId(bot)) = bot else { return text.trim().to_owned() };
+    text.replace(&format!("<@{bot}>"), " ").replace(&format!("<@!{bot}>"), " ").trim().to_owned()
+}

@@ -1,0 +1,299 @@
+//! One shard under one lease: entries of its log are applied in order, in batches, until the lease ends.
+//!
+//! A batch that cannot be applied because of one event is applied event by event; an event that fails three times is
+//! put into `helpline.dead_letters`, so that it never stops its shard. Failures of the stores are waited out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpline_cluster::claims::{Claims, Lease};
+use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
+use helpline_cluster::fence::FencedTx;
+use helpline_cluster::ids::StreamId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::apply::{self, Applied, Error, Relevant};
+use super::lanes::Lanes;
+use super::{Backoff, Shared};
+use crate::metrics as names;
+
+/// A cursor that moved over events without effect is stored after this long: losing it repeats nothing visible.
+const CURSOR_FLUSH_AFTER: Duration = Duration::from_millis(250);
+/// How often one event is tried before it is put aside.
+const TRIES: u32 = 3;
+/// The log keeps what lies above the durable cursor of this long ago.
+const KEEP: Duration = Duration::from_secs(60);
+const TRIM_EVERY: Duration = Duration::from_secs(15);
+
+/// Everything that one shard's loop uses.
+pub struct ShardLoop {
+    shared: Arc<Shared>,
+    claims: Claims,
+    reader: Reader,
+    log: EventLog,
+    lease: Lease,
+    lanes: Lanes,
+    cursor: StreamId,
+    unflushed_since: Option<Instant>,
+    /// Durable cursors and when they became so, oldest first.
+    durable: VecDeque<(Instant, StreamId)>,
+}
+
+/// The lease is over, or the worker stops: nothing more is applied.
+struct Stopped;
+
+impl ShardLoop {
+    pub fn new(shared: Arc<Shared>, claims: Claims, reader: Reader, log: EventLog, lease: Lease) -> Self {
+        let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
+        let cursor = lease.cursor;
+        Self {
+            shared,
+            claims,
+            reader,
+            log,
+            lease,
+            lanes,
+            cursor,
+            unflushed_since: None,
+            durable: VecDeque::new(),
+        }
+    }
+
+    /// Runs until the lease's `stop`; on return nothing of the shard runs any more.
+    pub async fn run(mut self) {
+        let shard = self.lease.fence.shard;
+        metrics::gauge!(names::SHARD_LOOPS).increment(1.0);
+        let lanes = self.lanes.clone();
+        let recovered = tokio::spawn(async move { lanes.recover().await });
+        let mut deliveries = self.reader.watch(shard, self.cursor);
+        let mut trim = tokio::time::interval(TRIM_EVERY);
+        trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let stop = self.lease.stop.clone();
+            let step = tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(Stopped),
+                () = flush_at(self.unflushed_since) => self.flush().await,
+                delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
+                _ = trim.tick() => { self.trim().await; Ok(()) }
+            };
+            if step.is_err() {
+                break;
+            }
+        }
+        self.reader.unwatch(shard);
+        self.lease.stop.cancel();
+        let _ = recovered.await;
+        self.lanes.join().await;
+        metrics::gauge!(names::SHARD_LOOPS).decrement(1.0);
+    }
+
+    async fn deliver(
+        &mut self,
+        delivery: Option<Delivery>,
+        deliveries: &mut mpsc::Receiver<Delivery>,
+    ) -> Result<(), Stopped> {
+        match delivery {
+            Some(Delivery::Entries(entries)) => self.entries(entries).await,
+            // The reader ends only with the process.
+            None => Err(Stopped),
+            Some(Delivery::Wiped) => {
+                let fence = self.lease.fence.clone();
+                let stop = self.lease.stop.clone();
+                let mut backoff = Backoff::new();
+                loop {
+                    match self.claims.log_wiped(&fence).await {
+                        Ok(cursor) => {
+                            tracing::warn!("the log of {} was lost and starts anew at {cursor}", fence.shard);
+                            self.cursor = cursor;
+                            self.durable.clear();
+                            *deliveries = self.reader.watch(fence.shard, cursor);
+                            return Ok(());
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "starting the log of {} anew", fence.shard);
+                            stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped)?;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn entries(&mut self, entries: Vec<Entry>) -> Result<(), Stopped> {
+        let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(()) };
+        metrics::counter!(names::EVENTS_APPLIED).increment(entries.len() as u64);
+        let mut batch = Vec::new();
+        let mut readable = true;
+        for entry in &entries {
+            match apply::parse(entry) {
+                Ok(Some(relevant)) => batch.push(relevant),
+                Ok(None) => {}
+                Err(_) => readable = false,
+            }
+        }
+        if !readable {
+            return self.one_by_one(&entries).await;
+        }
+        if batch.is_empty() {
+            self.cursor = last;
+            self.unflushed_since.get_or_insert_with(Instant::now);
+            return Ok(());
+        }
+        match self.try_apply(&batch, last).await? {
+            Ok(()) => Ok(()),
+            Err(_) => self.one_by_one(&entries).await,
+        }
+    }
+
+    /// Applies each entry in a transaction of its own; those that cannot be applied are put aside.
+    async fn one_by_one(&mut self, entries: &[Entry]) -> Result<(), Stopped> {
+        for entry in entries {
+            let mut failure = String::new();
+            let mut applied = false;
+            for _ in 0..TRIES {
+                match apply::parse(entry) {
+                    Err(error) => failure = format!("unreadable payload: {error}"),
+                    Ok(relevant) => match self.try_apply(relevant.as_slice(), entry.id).await? {
+                        Err(error) => failure = error.to_string(),
+                        Ok(()) => {
+                            applied = true;
+                            break;
+                        }
+                    },
+                }
+            }
+            if !applied {
+                self.put_aside(entry, &failure).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a batch, waiting out failures of the stores. The inner error is the event's own.
+    async fn try_apply(&mut self, batch: &[Relevant], to: StreamId) -> Result<Result<(), Error>, Stopped> {
+        let mut backoff = Backoff::new();
+        loop {
+            self.wait_until_valid().await?;
+            match apply::apply(&self.shared, &self.lease.fence, batch, to).await {
+                Ok(applied) => {
+                    self.moved(to);
+                    match applied {
+                        Applied::Now(lanes) => lanes.into_iter().for_each(|lane| self.lanes.kick(lane)),
+                        Applied::Before => self.lanes.recover().await,
+                    }
+                    return Ok(Ok(()));
+                }
+                Err(error) if error.is_superseded() => {
+                    tracing::info!("{error}; it is not applied here any more");
+                    return Err(Stopped);
+                }
+                Err(error) if error.is_about_the_event() => return Ok(Err(error)),
+                Err(error) => self.wait_out(&error, &mut backoff).await?,
+            }
+        }
+    }
+
+    async fn put_aside(&mut self, entry: &Entry, failure: &str) -> Result<(), Stopped> {
+        tracing::error!(
+            failure,
+            stream_id = %entry.id,
+            "an event ({}) of {} failed {TRIES} times and is put aside in helpline.dead_letters",
+            entry.kind,
+            self.lease.fence.shard
+        );
+        let mut backoff = Backoff::new();
+        loop {
+            self.wait_until_valid().await?;
+            match self.store_dead_letter(entry, failure).await {
+                Ok(()) => {
+                    metrics::counter!(names::DEAD_LETTERS).increment(1);
+                    self.moved(entry.id);
+                    return Ok(());
+                }
+                Err(error) if error.is_superseded() => return Err(Stopped),
+                Err(error) => self.wait_out(&error, &mut backoff).await?,
+            }
+        }
+    }
+
+    async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
+        // NUL is the one character that jsonb cannot hold; a payload that is no JSON at all is kept as a string.
+        let text =
+            String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
+        let payload = serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
+        let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
+        sqlx::query_file!(
+            "src/worker/sql/dead_letter.sql",
+            self.lease.fence.shard.db(),
+            entry.server.map(|server| server.db()),
+            entry.id.to_string(),
+            entry.kind,
+            payload,
+            failure
+        )
+        .execute(tx.conn())
+        .await?;
+        tx.move_cursor(entry.id).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Stores a cursor that moved over events without effect.
+    async fn flush(&mut self) -> Result<(), Stopped> {
+        let cursor = self.cursor;
+        self.try_apply(&[], cursor).await.map(drop)
+    }
+
+    async fn wait_out(&self, error: &Error, backoff: &mut Backoff) -> Result<(), Stopped> {
+        if backoff.is_first() {
+            tracing::warn!(%error, "{} waits for its stores", self.lease.fence.shard);
+        }
+        self.lease.stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped)
+    }
+
+    /// A worker that cannot renew its lease stops applying before the lease could be taken.
+    async fn wait_until_valid(&self) -> Result<(), Stopped> {
+        while !self.lease.self_fence.is_valid() {
+            let pause = tokio::time::sleep(Duration::from_millis(20));
+            self.lease.stop.run_until_cancelled(pause).await.ok_or(Stopped)?;
+        }
+        match self.lease.stop.is_cancelled() {
+            true => Err(Stopped),
+            false => Ok(()),
+        }
+    }
+
+    fn moved(&mut self, to: StreamId) {
+        self.cursor = to;
+        self.unflushed_since = None;
+        let now = Instant::now();
+        if self.durable.back().is_none_or(|(at, _)| now - *at > Duration::from_secs(1)) {
+            self.durable.push_back((now, to));
+        }
+    }
+
+    async fn trim(&mut self) {
+        let mut below = None;
+        while let Some((at, id)) = self.durable.front()
+            && at.elapsed() > KEEP
+        {
+            below = Some(*id);
+            self.durable.pop_front();
+        }
+        if let Some(below) = below
+            && let Err(error) = self.log.trim(self.lease.fence.shard, below).await
+        {
+            tracing::debug!(%error, "trimming the log of {}", self.lease.fence.shard);
+        }
+    }
+}
+
+async fn flush_at(since: Option<Instant>) {
+    match since {
+        Some(since) => tokio::time::sleep_until(since + CURSOR_FLUSH_AFTER).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,42 @@
+# Recipes for people and for CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Queries are checked against the committed .sqlx, so that a build needs no database; `make prepare` renews it.
+export SQLX_OFFLINE := true
+ARGS ?=
+
+.PHONY: help setup demo test lint bench prepare prepare-check clean
+
+help: ## List the recipes
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install Postgres and Redis when they are missing, and check for Rust and a C compiler
+	@scripts/setup.sh
+
+demo: setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --json'
+	@cargo build --package helpline --package helpline-demo --package helpline-sim --bins
+	@$(TARGET)/debug/demo $(ARGS)
+
+test: setup ## Run every test beside a private Postgres and Redis: make test ARGS='--test layout'
+	@cargo test --workspace --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace $(ARGS)
+
+lint: ## Formatting, clippy, dependencies and their licences
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings -D clippy::too_many_lines
+	@scripts/check-dependencies.sh
+
+bench: setup ## Measure the answering path in an optimised build: make bench ARGS='--for 60s'
+	@scripts/bench.sh $(ARGS)
+
+prepare: setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
+	@scripts/prepare.sh
+
+prepare-check: setup ## Fail when .sqlx is not what `make prepare` would write
+	@scripts/prepare.sh --check
+
+clean: ## Remove what was built
+	@cargo clean

@@ -1,0 +1,244 @@
+//! The shards this process holds, and how far each lease has come. Memory only: Postgres is the truth,
+//! this is what was said to the consumer. No I/O here.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::signals::raise;
+use crate::fence::Fence;
+use crate::ids::{ShardId, WorkerId};
+use crate::lease::Status;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Claimed; its log is not usable yet.
+    Preparing,
+    /// Handed to the consumer.
+    Running,
+    /// The consumer was asked to give it up.
+    Revoked,
+    /// Its `stop` was cancelled; the consumer has not released it yet.
+    Stopped { since: Instant },
+}
+
+#[derive(Debug)]
+struct Entry {
+    fence: Fence,
+    phase: Phase,
+    stop: CancellationToken,
+    /// Count of changes when it was entered: a view of Postgres from before says nothing about it.
+    entered: u64,
+}
+
+/// What Postgres says of a shard that is or should be ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) shard: ShardId,
+    /// The fence, when we own it.
+    pub(crate) mine: Option<Fence>,
+    pub(crate) assigned: Option<WorkerId>,
+    /// Whether its owner is nobody, dead, or we.
+    pub(crate) claimable: bool,
+}
+
+/// What follows from a view of Postgres.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    pub(crate) claim: Vec<ShardId>,
+    /// Ours in Postgres, not in use, wanted elsewhere.
+    pub(crate) release: Vec<Fence>,
+    /// To be told to the consumer.
+    pub(crate) revoke: Vec<Fence>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Held {
+    entries: Mutex<Entries>,
+    /// Raised at every change.
+    pub(crate) changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_shard: HashMap<ShardId, Entry>,
+    changes: u64,
+}
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        Self { entries: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        // Nothing panics while it holds the lock, and every change is one step.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Entries) -> T) -> T {
+        let changed = {
+            let mut entries = self.lock();
+            entries.changes += 1;
+            change(&mut entries)
+        };
+        raise(&self.changed);
+        changed
+    }
+
+    /// To be called before Postgres is asked.
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    pub(crate) fn enter(&self, fence: Fence, stop: CancellationToken) {
+        self.change(|entries| {
+            let entered = entries.changes;
+            let shard = fence.shard;
+            entries.by_shard.insert(shard, Entry { fence, phase: Phase::Preparing, stop, entered });
+        });
+    }
+
+    /// Its log is usable: `hand_over` gives it to the consumer, unless it is not wanted any more. Nobody
+    /// can revoke it before that.
+    pub(crate) fn run(&self, fence: &Fence, hand_over: impl FnOnce()) {
+        self.change(|entries| match entries.of(fence) {
+            Some(entry) if entry.phase == Phase::Preparing && !entry.stop.is_cancelled() => {
+                entry.phase = Phase::Running;
+                hand_over();
+            }
+            _ => {}
+        });
+    }
+
+    /// Forgets a lease; its `stop` is cancelled. False: it was not held.
+    pub(crate) fn remove(&self, fence: &Fence) -> bool {
+        self.change(|entries| {
+            if entries.of(fence).is_none() {
+                return false;
+            }
+            if let Some(entry) = entries.by_shard.remove(&fence.shard) {
+                entry.stop.cancel();
+            }
+            true
+        })
+    }
+
+    /// Stops every lease. Those in the consumer's hands stay until he releases them.
+    pub(crate) fn stop_all(&self, now: Instant) {
+        self.change(|entries| entries.by_shard.retain(|_, entry| entry.stop(now)));
+    }
+
+    /// All leases that the consumer runs, which are from now on revoked.
+    pub(crate) fn revoke_all(&self) -> Vec<Fence> {
+        self.change(|entries| {
+            let running = entries.by_shard.values_mut().filter(|entry| entry.phase == Phase::Running);
+            running.map(Entry::revoke).collect()
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().by_shard.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().by_shard.len()
+    }
+
+    /// The leases the consumer runs.
+    pub(crate) fn running(&self) -> Vec<Fence> {
+        let entries = self.lock();
+        let running = entries.by_shard.values().filter(|entry| entry.phase == Phase::Running);
+        running.map(|entry| entry.fence.clone()).collect()
+    }
+
+    /// What to report of each shard to operators.
+    pub(crate) fn statuses(&self) -> Vec<(ShardId, Status)> {
+        let entries = self.lock();
+        let status = |entry: &Entry| match entry.phase {
+            Phase::Preparing => Status::Starting,
+            Phase::Running => Status::Online,
+            Phase::Revoked | Phase::Stopped { .. } => Status::Stopping,
+        };
+        entries.by_shard.iter().map(|(shard, entry)| (*shard, status(entry))).collect()
+    }
+
+    /// Compares what is held with what Postgres says. `seen_at` = `changes()` before Postgres was asked;
+    /// entries of stopped leases that nobody released since `forget_before` are given up.
+    pub(crate) fn compare(
+        &self,
+        me: WorkerId,
+        standings: &[Standing],
+        seen_at: u64,
+        now: Instant,
+        forget_before: Option<Instant>,
+    ) -> Steps {
+        let mut steps = Steps::default();
+        let mut entries = self.lock();
+        entries.by_shard.retain(|shard, entry| {
+            let kept = !entry.is_overdue(forget_before);
+            if !kept {
+                tracing::warn!("{shard} was stopped and never released; its fence keeps it safe");
+            }
+            kept
+        });
+        for standing in standings {
+            let wanted = standing.assigned == Some(me);
+            match entries.by_shard.get_mut(&standing.shard) {
+                Some(entry) if entry.entered > seen_at => {}
+                Some(entry) if standing.mine.as_ref() != Some(&entry.fence) => {
+                    if !entry.stop(now) {
+                        entries.by_shard.remove(&standing.shard);
+                    }
+                }
+                // Without an assignment it stays where it is.
+                Some(_) if wanted || standing.assigned.is_none() => {}
+                Some(entry) => match entry.phase {
+                    Phase::Running => steps.revoke.push(entry.revoke()),
+                    Phase::Preparing => {
+                        entry.stop.cancel();
+                        steps.release.push(entry.fence.clone());
+                    }
+                    Phase::Revoked | Phase::Stopped { .. } => {}
+                },
+                None if wanted && standing.claimable => steps.claim.push(standing.shard),
+                None => steps.release.extend(standing.mine.clone().filter(|_| standing.assigned.is_some())),
+            }
+        }
+        let known: HashSet<ShardId> = standings.iter().map(|standing| standing.shard).collect();
+        entries
+            .by_shard
+            .retain(|shard, entry| known.contains(shard) || entry.entered > seen_at || entry.stop(now));
+        steps
+    }
+}
+
+impl Entries {
+    fn of(&mut self, fence: &Fence) -> Option<&mut Entry> {
+        self.by_shard.get_mut(&fence.shard).filter(|entry| entry.fence == *fence)
+    }
+}
+
+impl Entry {
+    /// False: nobody but us knew of it, so that there is nobody to wait for.
+    fn stop(&mut self, now: Instant) -> bool {
+        self.stop.cancel();
+        match self.phase {
+            Phase::Preparing => return false,
+            Phase::Running | Phase::Revoked => self.phase = Phase::Stopped { since: now },
+            Phase::Stopped { .. } => {}
+        }
+        true
+    }
+
+    fn revoke(&mut self) -> Fence {
+        self.phase = Phase::Revoked;
+        self.fence.clone()
+    }
+
+    fn is_overdue(&self, forget_before: Option<Instant>) -> bool {
+        matches!((self.phase, forget_before), (Phase::Stopped { since }, Some(before)) if since < before)
+    }
+}

@@ -1,0 +1,150 @@
+//! A worker's own membership: joining, the heartbeat, and coming back after a lost connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, LOCK_CLASS, MEMBERSHIP, Mode, PATIENCE, Purpose, connect, lock, notify};
+use super::{session_locks_work, within};
+use crate::ids::{ShardId, WorkerId};
+use crate::lease::{SelfFence, Status, report};
+
+/// A reconnecting worker does not wait long for its lock: the old session may linger in Postgres.
+const RELOCK_WAIT: Duration = Duration::from_millis(300);
+
+/// Why a membership is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The row is gone: peers took this worker for dead. Its leases are void.
+    DeclaredDead,
+    Cancelled,
+}
+
+/// The direct connection that vouches for this worker.
+#[derive(Debug)]
+pub(crate) struct Session {
+    options: PgConnectOptions,
+    conn: PgConnection,
+    pub(crate) id: WorkerId,
+    key: i32,
+    /// Whether session locks work, so that peers see a death within milliseconds.
+    pub(crate) fast: bool,
+    locked: bool,
+}
+
+impl Session {
+    /// Joins under a new id. Row and lock become visible together.
+    pub(crate) async fn join(options: &PgConnectOptions, name: &str) -> Result<Self, Error> {
+        let id = WorkerId::random();
+        let mut conn = connect(options, Purpose::Alive, id, RELOCK_WAIT).await?;
+        let fast = session_locks_work(&mut conn, options, id).await?;
+        let key = within(PATIENCE, async {
+            let mut tx = conn.begin().await?;
+            let key = sqlx::query_scalar!(
+                "insert into helpline.workers (id, name) values ($1, $2) returning liveness_key",
+                id.db(),
+                name
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            if fast {
+                // A session lock: it outlives this transaction, which makes the row visible after it.
+                sqlx::query!("select pg_advisory_lock($1, $2)::text as locked", LOCK_CLASS, key)
+                    .fetch_one(&mut *tx)
+                    .await?;
+            }
+            notify(&mut *tx, MEMBERSHIP, "").await?;
+            tx.commit().await?;
+            Ok(key)
+        })
+        .await?;
+        Ok(Self { options: options.clone(), conn, id, key, fast, locked: fast })
+    }
+
+    /// Keeps the membership until it is over. `shards` says what this worker answers for at the moment.
+    pub(crate) async fn keep(
+        mut self,
+        ttl: Duration,
+        fence: Arc<SelfFence>,
+        mut membership: watch::Receiver<u64>,
+        shards: impl Fn() -> Vec<(ShardId, Status)>,
+        life: CancellationToken,
+    ) -> End {
+        let every = ttl / 3;
+        loop {
+            tokio::select! {
+                () = life.cancelled() => return End::Cancelled,
+                end = self.beat(every, &fence, &shards) => match end {
+                    Ok(true) => {}
+                    Ok(false) => return End::DeclaredDead,
+                    Err(error) => {
+                        tracing::warn!(%error, "{} lost its session connection and opens another", self.id);
+                        tokio::select! {
+                            () = life.cancelled() => return End::Cancelled,
+                            () = self.reconnect(every) => continue,
+                        }
+                    }
+                },
+            }
+            tokio::select! {
+                () = life.cancelled() => return End::Cancelled,
+                // Somebody was declared dead: it may have been this worker.
+                Ok(()) = membership.changed() => {}
+                () = sleep(every.mul_f64(0.9 + 0.1 * fastrand::f64())) => {}
+            }
+        }
+    }
+
+    async fn beat(
+        &mut self,
+        every: Duration,
+        fence: &SelfFence,
+        shards: impl Fn() -> Vec<(ShardId, Status)>,
+    ) -> Result<bool, Error> {
+        let asked_at = Instant::now();
+        let beating = sqlx::query_file!("src/membership/sql/heartbeat.sql", self.id.db());
+        let beaten = within(every, beating.execute(&mut self.conn)).await?;
+        if beaten.rows_affected() == 0 {
+            return Ok(false);
+        }
+        fence.renewed(asked_at);
+        metrics::histogram!("helpline_lease_renew_seconds", "by" => "postgres")
+            .record(asked_at.elapsed().as_secs_f64());
+        if self.fast && !self.locked {
+            self.locked = lock(&mut self.conn, self.key, Mode::Exclusive).await?;
+        }
+        let shards = shards();
+        if !shards.is_empty() {
+            within(every, report(&mut self.conn, self.id, &shards)).await?;
+        }
+        Ok(true)
+    }
+
+    /// Opens the connection anew and takes the lock again. Whether the row is still there the next beat tells.
+    async fn reconnect(&mut self, every: Duration) {
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.try_reconnect().await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(%error, "{} could not reconnect yet", self.id),
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause = (pause * 2).min(every);
+        }
+    }
+
+    async fn try_reconnect(&mut self) -> Result<(), Error> {
+        self.conn = connect(&self.options, Purpose::Alive, self.id, RELOCK_WAIT).await?;
+        self.locked = false;
+        if self.fast {
+            // Not got while the old session lingers in Postgres or a peer is judging: each beat tries again.
+            self.locked = lock(&mut self.conn, self.key, Mode::Exclusive).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Watching the others. Each worker waits for the lock of its successor in the ring of ids, and looks at
+//! everybody's lock and heartbeat once a round, so that neighbours that die together are found too.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::within;
+use super::{Error, LOCK_CLASS, Mode, PATIENCE, Purpose, connect, lock, try_lock_shared, unlock_shared};
+use crate::ids::WorkerId;
+use crate::lease::RedisLease;
+
+/// A round is short, so that silence is seen soon after the TTL; and shorter than Postgres' deadlock_timeout.
+const LONGEST_ROUND: Duration = Duration::from_millis(900);
+
+/// What one worker needs to watch its peers.
+pub(crate) struct Watch {
+    pub(crate) options: PgConnectOptions,
+    pub(crate) id: WorkerId,
+    pub(crate) fast: bool,
+    pub(crate) ttl: Duration,
+    pub(crate) redis: RedisLease,
+    pub(crate) membership: watch::Receiver<u64>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    id: WorkerId,
+    key: i32,
+    held: bool,
+    stale: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Its lock was held and is free now, on one unbroken connection.
+    SessionEnded,
+    /// No heartbeat and no Redis lease for the TTL.
+    Silence,
+}
+
+impl Watch {
+    /// Watches until cancelled; survives any outage, and starts without prejudice after each.
+    pub(crate) async fn run(mut self, life: CancellationToken) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let started = Instant::now();
+            let watched = tokio::select! {
+                () = life.cancelled() => return,
+                watched = self.watch_on_one_connection() => watched,
+            };
+            if let Err(error) = watched {
+                tracing::warn!(%error, "{} watches its peers on a new connection", self.id);
+            }
+            if started.elapsed() > self.ttl {
+                pause = Duration::from_millis(50);
+            }
+            tokio::select! {
+                () = life.cancelled() => return,
+                () = sleep(pause.mul_f64(0.5 + fastrand::f64())) => {}
+            }
+            pause = (pause * 2).min(self.ttl / 3);
+        }
+    }
+
+    async fn watch_on_one_connection(&mut self) -> Result<(), Error> {
+        let round = (self.ttl / 8).min(LONGEST_ROUND);
+        let mut conn = connect(&self.options, Purpose::Watch, self.id, round).await?;
+        // Before that, a silent heartbeat may be the fault of Postgres.
+        let may_judge_silence_at = Instant::now() + self.ttl;
+        let mut seen_held = HashSet::new();
+        loop {
+            let peers = self.snapshot(&mut conn).await?;
+            for peer in &peers {
+                if self.fast && !peer.held && seen_held.contains(&peer.id) {
+                    self.bury_if_free(&mut conn, peer).await?;
+                } else if peer.stale && Instant::now() >= may_judge_silence_at {
+                    self.bury_if_lease_gone(&mut conn, peer).await?;
+                }
+            }
+            seen_held = peers.iter().filter(|peer| peer.held).map(|peer| peer.id).collect();
+            match successor(self.id, &peers).filter(|_| self.fast) {
+                Some(peer) => self.wait_for_its_end(&mut conn, peer).await?,
+                None => drop(timeout(round, self.membership.changed()).await),
+            }
+        }
+    }
+
+    async fn snapshot(&self, conn: &mut PgConnection) -> Result<Vec<Peer>, Error> {
+        let looking = sqlx::query_file!(
+            "src/membership/sql/snapshot.sql",
+            self.id.db(),
+            LOCK_CLASS,
+            self.ttl.as_secs_f64()
+        );
+        let rows = within(PATIENCE, looking.fetch_all(conn)).await?;
+        let peer = |id, key, held, stale| Peer { id: WorkerId::from_db(id), key, held, stale };
+        Ok(rows.into_iter().map(|row| peer(row.id, row.liveness_key, row.held, row.stale)).collect())
+    }
+
+    /// Blocks on the lock of a peer that was just seen to hold it: to get it means that its session ended.
+    async fn wait_for_its_end(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
+        if lock(conn, peer.key, Mode::Shared).await? {
+            self.bury(conn, peer, Cause::SessionEnded).await?;
+            unlock_shared(conn, peer.key).await?;
+        }
+        Ok(())
+    }
+
+    /// Holding the peer's lock while deleting its row keeps a peer that reconnects from slipping in between.
+    async fn bury_if_free(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
+        if try_lock_shared(conn, peer.key).await? {
+            self.bury(conn, peer, Cause::SessionEnded).await?;
+            unlock_shared(conn, peer.key).await?;
+        }
+        Ok(())
+    }
+
+    async fn bury_if_lease_gone(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
+        match timeout(self.ttl / 4, self.redis.is_gone(peer.id)).await {
+            Ok(Ok(true)) => self.bury(conn, peer, Cause::Silence).await,
+            // Redis away is no evidence either.
+            Ok(Ok(false) | Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn bury(&self, conn: &mut PgConnection, peer: &Peer, cause: Cause) -> Result<(), Error> {
+        let silent = cause == Cause::Silence;
+        let burying =
+            sqlx::query_file!("src/membership/sql/bury.sql", peer.id.db(), silent, self.ttl.as_secs_f64());
+        if within(PATIENCE, burying.fetch_optional(&mut *conn)).await?.is_none() {
+            return Ok(());
+        }
+        let why = if silent { "it has been silent for its TTL" } else { "its session ended" };
+        tracing::warn!("declared {} dead: {why}", peer.id);
+        let name = peer.id.get().to_string();
+        let ending = sqlx::query_file!("src/membership/sql/terminate_backends.sql", name);
+        within(PATIENCE, ending.fetch_one(conn)).await.map(drop)
+    }
+}
+
+/// The next living worker in the ring of ids; peers come sorted.
+fn successor(id: WorkerId, peers: &[Peer]) -> Option<&Peer> {
+    let mut living = peers.iter().filter(|peer| peer.held);
+    let first = living.clone().next();
+    living.find(|peer| peer.id > id).or(first)
+}

@@ -1,0 +1,114 @@
+//! The limit that all routes share: a sliding log of what may still count at the far end.
+//!
+//! A request counts there for one second from its arrival, which lies between sending and answer. A slot is
+//! therefore held for a second plus the part of the round trip that varies, within bounds.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const WINDOW: Duration = Duration::from_secs(1);
+/// Never less: clocks and timers are granular.
+const MARGIN_MIN: Duration = Duration::from_millis(8);
+/// Never more: keeps the reachable rate above 95 % of the limit whatever the answers' delay.
+const MARGIN_MAX: Duration = Duration::from_millis(45);
+/// How long a shortest round trip is believed.
+const FLOOR_PERIOD: Duration = Duration::from_secs(30);
+/// Answers before the shortest round trip is believed at all.
+const FLOOR_ANSWERS: u32 = 100;
+
+/// A place in the log, given at sending.
+#[derive(Debug)]
+pub(super) struct Slot {
+    id: u64,
+    sent_at: Instant,
+    free_at: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Global {
+    per_s: usize,
+    held: BTreeSet<(Instant, u64)>,
+    next: u64,
+    blocked_until: Option<Instant>,
+    floor: Floor,
+}
+
+/// The shortest round trip of late: what is above it is delay that can bunch requests together.
+/// Two periods, so that a path that became longer is noticed.
+#[derive(Debug, Default)]
+struct Floor {
+    before: Option<Duration>,
+    current: Option<Duration>,
+    since: Option<Instant>,
+    answers: u32,
+}
+
+impl Floor {
+    /// How much later than the quickest this request may have arrived.
+    fn delay(&mut self, trip: Duration, now: Instant) -> Duration {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) > FLOOR_PERIOD) {
+            self.before = self.current.take();
+            self.since = Some(now);
+        }
+        let current = self.current.map_or(trip, |floor| floor.min(trip));
+        self.current = Some(current);
+        self.answers = self.answers.saturating_add(1);
+        if self.answers < FLOOR_ANSWERS {
+            return MARGIN_MAX;
+        }
+        trip - self.before.map_or(current, |before| before.min(current))
+    }
+}
+
+impl Global {
+    pub(super) fn new(per_s: u32) -> Self {
+        let per_s = usize::try_from(per_s.max(1)).unwrap_or(usize::MAX);
+        Self { per_s, held: BTreeSet::new(), next: 0, blocked_until: None, floor: Floor::default() }
+    }
+
+    /// Until when nothing may be sent, if so.
+    pub(super) fn blocked(&mut self, now: Instant) -> Option<Instant> {
+        if let Some(until) = self.blocked_until {
+            if now < until {
+                return Some(until);
+            }
+            self.blocked_until = None;
+        }
+        while let Some(&(free_at, id)) = self.held.first() {
+            if free_at > now {
+                break;
+            }
+            self.held.remove(&(free_at, id));
+        }
+        if self.held.len() < self.per_s { None } else { self.held.first().map(|&(free_at, _)| free_at) }
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> Slot {
+        self.next += 1;
+        let slot = Slot { id: self.next, sent_at: now, free_at: now + WINDOW + MARGIN_MAX };
+        self.held.insert((slot.free_at, slot.id));
+        slot
+    }
+
+    pub(super) fn answered(&mut self, slot: Slot, now: Instant) {
+        let trip = now.saturating_duration_since(slot.sent_at);
+        let margin = self.floor.delay(trip, now).clamp(MARGIN_MIN, MARGIN_MAX);
+        self.hold_until(&slot, slot.sent_at + WINDOW + margin);
+    }
+
+    /// Nobody knows when it arrived: hold the slot as if it were now.
+    pub(super) fn lost(&mut self, slot: Slot, now: Instant) {
+        self.hold_until(&slot, now + WINDOW + MARGIN_MIN);
+    }
+
+    pub(super) fn block(&mut self, until: Instant) {
+        self.blocked_until = Some(self.blocked_until.map_or(until, |known| known.max(until)));
+    }
+
+    fn hold_until(&mut self, slot: &Slot, free_at: Instant) {
+        self.held.remove(&(slot.free_at, slot.id));
+        self.held.insert((free_at, slot.id));
+    }
+}

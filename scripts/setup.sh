@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Makes sure that what builds, tests and the demo need is here: a C compiler, Rust, and the server programs of
+# PostgreSQL and Redis. Installs what is missing with apt; elsewhere it says what is needed.
+# No service is started or enabled, no database cluster is created, and servers that run are left alone.
+set -euo pipefail
+
+oldest_postgres=15 oldest_redis=7
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# The newest server program of PostgreSQL, as src/up/services/binaries.rs finds it.
+postgres_program() {
+  local dir newest= newest_major=0 major
+  local IFS=:
+  for dir in $PATH /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* \
+    /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+    [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ] || continue
+    major=$(first_number "$("$dir/postgres" --version)")
+    [ "$major" -le "$newest_major" ] || { newest=$dir/postgres newest_major=$major; }
+  done
+  printf '%s' "$newest"
+}
+
+redis_program() { command -v redis-server || command -v valkey-server || true; }
+
+first_number() { grep -oE '[0-9]+' <<<"$1" | head -n 1; }
+
+missing_packages() {
+  command -v cc >/dev/null || printf 'gcc libc6-dev '
+  [ -n "$(postgres_program)" ] || printf 'postgresql '
+  [ -n "$(redis_program)" ] || printf 'redis-server '
+}
+
+install_with_apt() {
+  local packages=("$@")
+  [ -z "$sudo" ] || command -v sudo >/dev/null || fail "missing: ${packages[*]}; run as root or install sudo: apt-get install ${packages[*]}"
+  say "installing ${packages[*]} with apt-get (no service will be started)"
+  hold_services_back
+  local apt=($sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  "${apt[@]}" update >/dev/null || fail "apt-get update failed: is there a network?"
+  "${apt[@]}" install -y --no-install-recommends "${packages[@]}" </dev/null >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    fail "apt-get could not install ${packages[*]}"
+  }
+  # The package enables its service for the next start of the machine; nobody asked for that.
+  case " ${packages[*]} " in *' redis-server '*) $sudo update-rc.d redis-server disable >/dev/null 2>&1 || true ;; esac
+  let_services_go
+}
+
+# Debian starts what it installs and creates a first cluster. policy-rc.d and createcluster.d are its own switches
+# against that (man invoke-rc.d, man pg_createcluster); those that somebody set before stay as they are.
+policy=/usr/sbin/policy-rc.d
+cluster_conf=/etc/postgresql-common/createcluster.d/helpline-setup.conf
+created=() created_dirs=() log=
+hold_services_back() {
+  log=$(mktemp)
+  trap let_services_go EXIT
+  if [ ! -e "$policy" ]; then
+    created+=("$policy")
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+  fi
+  local dir=${cluster_conf%/*}
+  for path in "${dir%/*}" "$dir"; do
+    [ -d "$path" ] || { created_dirs=("$path" ${created_dirs[@]+"${created_dirs[@]}"}); $sudo mkdir "$path"; }
+  done
+  created+=("$cluster_conf")
+  echo 'create_main_cluster = false' | $sudo tee "$cluster_conf" >/dev/null
+}
+
+let_services_go() {
+  local path
+  for path in ${created[@]+"${created[@]}"}; do $sudo rm -f "$path"; done
+  # Only those that are empty again: the packages put files of their own beside ours.
+  for path in ${created_dirs[@]+"${created_dirs[@]}"}; do $sudo rmdir "$path" 2>/dev/null || true; done
+  [ -z "$log" ] || rm -f "$log"
+  created=() created_dirs=() log=
+  trap - EXIT
+}
+
+tell_what_is_needed() {
+  say "not found: $1"
+  say "needed: a C compiler, PostgreSQL $oldest_postgres or newer (initdb, postgres), Redis $oldest_redis or newer (redis-server)"
+  if command -v dnf >/dev/null; then
+    say "try: sudo dnf install gcc postgresql-server valkey"
+  elif command -v brew >/dev/null; then
+    say "try: brew install postgresql@17 redis   (and xcode-select --install for the compiler)"
+  elif command -v pacman >/dev/null; then
+    say "try: sudo pacman -S gcc postgresql valkey"
+  elif command -v apk >/dev/null; then
+    say "try: sudo apk add build-base postgresql17 redis"
+  fi
+  exit 1
+}
+
+command -v cargo >/dev/null || fail 'Rust is missing: install it as https://rustup.rs says, then open a new shell'
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+  command -v apt-get >/dev/null || tell_what_is_needed "$missing"
+  # shellcheck disable=SC2086 # a list of words
+  install_with_apt $missing
+fi
+
+major=$(first_number "$("$(postgres_program)" --version)")
+[ "$major" -ge "$oldest_postgres" ] || fail "PostgreSQL $major is too old: $oldest_postgres or newer is needed (https://www.postgresql.org/download/)"
+major=$(first_number "$("$(redis_program)" --version)")
+[ "$major" -ge "$oldest_redis" ] || fail "Redis $major is too old: $oldest_redis or newer is needed (https://redis.io/docs/latest/operate/oss_and_stack/install/)"
+[ -z "$missing" ] || say 'done'

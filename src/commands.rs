@@ -1,0 +1,117 @@
+//! What each subcommand does, between the command line and the roles.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use helpline_cluster::ids::ServerId;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
+use crate::{admin, knowledge, migrate, proxy, server_config, store, telemetry, worker};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// Postgres of the owner or of helpline_worker [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How many shards there are to be at least; the number never shrinks
+    #[arg(long, env = "SHARDS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub shards: u32,
+}
+
+impl DatabaseArgs {
+    fn url(&self) -> anyhow::Result<String> {
+        match &self.database_url {
+            Some(url) => Ok(url.clone()),
+            None => crate::up::running_database_url().context(
+                "DATABASE_URL is not set and no `helpline up` runs on this machine: \
+                 give the database, as in DATABASE_URL=postgres://user:password@host/helpline",
+            ),
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
+        let pool = store::postgres_once(&self.url()?).await?;
+        migrate::check(&pool).await?;
+        Ok(pool)
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM. A second one ends the process at once.
+pub fn stop_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+        let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be listened for");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stop.is_cancelled() {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping; once more to stop at once");
+            stop.cancel();
+        }
+    });
+    cancel
+}
+
+pub async fn proxy(args: ProxyArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    with_admin(&args.admin, async |health, cancel| proxy::run(config, &health, cancel).await).await
+}
+
+pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    with_admin(&args.admin, async |health, cancel| worker::run(config, &health, cancel).await).await
+}
+
+/// Runs a role beside its health and metrics endpoint until it ends or is told to.
+async fn with_admin(
+    args: &AdminArgs,
+    role: impl AsyncFnOnce(Arc<admin::Health>, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let cancel = stop_signal();
+    let health = Arc::new(admin::Health::default());
+    let admin_end = CancellationToken::new();
+    let served = admin::start(args.resolve()?, Arc::clone(&health), admin_end.clone()).await?;
+    let done = role(health, cancel).await;
+    admin_end.cancel();
+    served.await.context("join the admin endpoint")?;
+    done
+}
+
+pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    let pool = store::postgres_once(&args.database.url()?).await?;
+    let report = migrate::run(&pool, migrate::Options { shards: args.shards }).await?;
+    println!("{report}");
+    Ok(())
+}
+
+pub async fn config_show(database: &DatabaseArgs, server: ServerId) -> anyhow::Result<()> {
+    server_config::show(&database.connect().await?, server).await
+}
+
+pub async fn config_set(database: &DatabaseArgs, server: ServerId, pairs: &[String]) -> anyhow::Result<()> {
+    server_config::set(&database.connect().await?, server, pairs).await
+}
+
+pub async fn knowledge_import(
+    database: &DatabaseArgs,
+    server: ServerId,
+    files: &[PathBuf],
+) -> anyhow::Result<()> {
+    knowledge::cli::import(&database.connect().await?, server, files).await
+}

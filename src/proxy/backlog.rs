@@ -1,0 +1,295 @@
+//! What a gateway shard received and has not published yet. Pure; bounded in entries and bytes.
+//!
+//! Overflow rule: a full backlog refuses the next event, and the gateway connection is closed so that Discord
+//! keeps the events for a resume. Entries wait in one lane per shard, in order; a lane whose stream refuses
+//! waits by itself while the others go on. Events of a server that has no shard yet wait apart.
+//!
+//! [`Backlog::safe_sequence`] is what may be saved for a resume: at and below it, everything has been
+//! published or deliberately dropped.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use helpline_cluster::ids::{ServerId, ShardId};
+use tokio::time::Instant;
+
+use super::routes::Route;
+
+/// What an entry costs besides its payload.
+const ENTRY_BYTES: usize = 200;
+/// Pause of a lane whose stream refused.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Bounds of one gateway shard's backlog.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { entries: 200_000, bytes: 128 * 1024 * 1024 }
+    }
+}
+
+/// An event that waits to be published.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub sequence: u64,
+    /// `<session id>:<sequence>`, the first event key.
+    pub origin: String,
+    pub kind: String,
+    pub server: Option<ServerId>,
+    pub received_at_ms: u64,
+    pub payload: Bytes,
+    /// Only for a server that is active and has support switched on.
+    pub if_listening: bool,
+    /// Sequences start anew with each session.
+    session: u32,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        self.payload.len() + ENTRY_BYTES
+    }
+}
+
+/// What the poller knows of an event; the backlog adds its session.
+#[derive(Debug)]
+pub struct Arrival {
+    pub sequence: u64,
+    pub kind: String,
+    pub server: Option<ServerId>,
+    pub received_at_ms: u64,
+    pub payload: Bytes,
+    pub if_listening: bool,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Queued,
+    /// The server does not want it.
+    NotListening,
+    /// Its sequence was seen before.
+    Repeated,
+    /// There is no room; the event counts as not received.
+    Full,
+}
+
+/// How a stream received an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Published,
+    /// Not now: keep it, and what follows it in the same stream.
+    Refused,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    queue: VecDeque<Entry>,
+    retry_at: Option<Instant>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Backlog {
+    bounds: Bounds,
+    entries: usize,
+    bytes: usize,
+    lanes: HashMap<ShardId, Lane>,
+    unrouted: HashMap<ServerId, VecDeque<Entry>>,
+    /// Sequences of the current session that wait.
+    outstanding: BTreeSet<u64>,
+    session: u32,
+    session_id: String,
+    taken: u64,
+    /// Where the next batch starts, so that no lane starves.
+    turn: u32,
+}
+
+impl Backlog {
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            entries: 0,
+            bytes: 0,
+            lanes: HashMap::new(),
+            unrouted: HashMap::new(),
+            outstanding: BTreeSet::new(),
+            session: 0,
+            session_id: String::new(),
+            taken: 0,
+            turn: 0,
+        }
+    }
+
+    /// A session begins, or one from before a restart goes on, at `sequence`. What waits from another session
+    /// stays, but no longer holds the sequence back.
+    pub fn start_session(&mut self, session_id: &str, sequence: u64) {
+        self.session += 1;
+        session_id.clone_into(&mut self.session_id);
+        self.outstanding.clear();
+        self.taken = sequence;
+    }
+
+    /// Takes an event whose server's route is `route`; for an event without server, shard 0's.
+    pub fn push(&mut self, arrival: Arrival, route: Option<Route>) -> Taken {
+        if arrival.sequence <= self.taken {
+            return Taken::Repeated;
+        }
+        let bytes = arrival.payload.len() + ENTRY_BYTES;
+        let over = self.entries + 1 > self.bounds.entries || self.bytes + bytes > self.bounds.bytes;
+        if over && self.entries > 0 {
+            return Taken::Full;
+        }
+        self.taken = arrival.sequence;
+        if arrival.if_listening && route.is_some_and(|route| !route.listening) {
+            return Taken::NotListening;
+        }
+        let entry = self.entry(arrival);
+        self.entries += 1;
+        self.bytes += bytes;
+        self.outstanding.insert(entry.sequence);
+        match (route, entry.server) {
+            (Some(route), _) => self.lanes.entry(route.shard).or_default().queue.push_back(entry),
+            (None, Some(server)) => self.unrouted.entry(server).or_default().push_back(entry),
+            (None, None) => self.lanes.entry(ShardId(0)).or_default().queue.push_back(entry),
+        }
+        Taken::Queued
+    }
+
+    /// Notes an event that is not passed on.
+    pub fn skip(&mut self, sequence: u64) {
+        self.taken = self.taken.max(sequence);
+    }
+
+    /// Puts the events of servers that have a route by now where they belong. Returns how many were dropped
+    /// because their server does not want them.
+    pub fn reroute(&mut self, route: impl Fn(ServerId) -> Option<Route>) -> usize {
+        let known: Vec<_> =
+            self.unrouted.keys().filter_map(|&server| route(server).map(|route| (server, route))).collect();
+        let mut dropped = 0;
+        for (server, route) in known {
+            for entry in self.unrouted.remove(&server).unwrap_or_default() {
+                if entry.if_listening && !route.listening {
+                    dropped += 1;
+                    self.forget(&entry);
+                } else {
+                    self.lanes.entry(route.shard).or_default().queue.push_back(entry);
+                }
+            }
+        }
+        dropped
+    }
+
+    /// The heads of all lanes that may go now, at most `max` entries, each lane's in order.
+    pub fn batch(&mut self, max: usize, now: Instant) -> Vec<(ShardId, Entry)> {
+        let mut shards: Vec<ShardId> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| !lane.queue.is_empty() && lane.retry_at.is_none_or(|at| at <= now))
+            .map(|(&shard, _)| shard)
+            .collect();
+        shards.sort_unstable();
+        let first = shards.partition_point(|shard| shard.0 < self.turn);
+        shards.rotate_left(first);
+        let mut batch = Vec::new();
+        for shard in shards {
+            let lane = &self.lanes[&shard];
+            // A stream that refused is asked with one entry, not with all of them.
+            let room = if lane.retry_at.is_some() { 1 } else { max - batch.len() };
+            batch.extend(lane.queue.iter().take(room).map(|entry| (shard, entry.clone())));
+            if batch.len() == max {
+                // A lane that filled the batch is first again next time only if it is the only one.
+                self.turn = shard.0 + 1;
+                return batch;
+            }
+        }
+        self.turn = 0;
+        batch
+    }
+
+    /// Takes what became of a batch: one outcome for each entry, in the batch's order.
+    pub fn settle(&mut self, batch: &[(ShardId, Entry)], outcomes: &[Outcome], now: Instant) {
+        for ((shard, entry), outcome) in batch.iter().zip(outcomes) {
+            let Some(lane) = self.lanes.get_mut(shard) else { continue };
+            match outcome {
+                Outcome::Refused => lane.retry_at = Some(now + RETRY_AFTER),
+                Outcome::Published => {
+                    let place = lane.queue.iter().position(|waiting| {
+                        (waiting.session, waiting.sequence) == (entry.session, entry.sequence)
+                    });
+                    if let Some(entry) = place.and_then(|place| lane.queue.remove(place)) {
+                        lane.retry_at = None;
+                        self.forget(&entry);
+                    }
+                }
+            }
+        }
+        self.lanes.retain(|_, lane| !lane.queue.is_empty());
+    }
+
+    /// When a refused lane may try again, if only such lanes wait.
+    pub fn next_retry(&self) -> Option<Instant> {
+        self.lanes.values().filter_map(|lane| lane.retry_at).min()
+    }
+
+    /// The highest sequence of the session at and below which nothing waits.
+    pub fn safe_sequence(&self) -> u64 {
+        self.outstanding.first().map_or(self.taken, |first| first - 1)
+    }
+
+    /// The last sequence that was taken: where this process resumes.
+    pub fn taken_sequence(&self) -> u64 {
+        self.taken
+    }
+
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is room enough to open the connection again.
+    pub fn is_half_empty(&self) -> bool {
+        self.entries <= self.bounds.entries / 2 && self.bytes <= self.bounds.bytes / 2
+    }
+
+    fn entry(&self, arrival: Arrival) -> Entry {
+        Entry {
+            sequence: arrival.sequence,
+            origin: format!("{}:{}", self.session_id, arrival.sequence),
+            kind: arrival.kind,
+            server: arrival.server,
+            received_at_ms: arrival.received_at_ms,
+            payload: arrival.payload,
+            if_listening: arrival.if_listening,
+            session: self.session,
+        }
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        self.entries -= 1;
+        self.bytes -= entry.bytes();
+        if entry.session == self.session {
+            self.outstanding.remove(&entry.sequence);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "backlog_tests.rs"]
+mod tests;

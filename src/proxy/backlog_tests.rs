@@ -1,0 +1,130 @@
+use super::*;
+
+const LISTENING: Option<Route> = Some(Route { shard: ShardId(3), listening: true });
+const OTHER: Option<Route> = Some(Route { shard: ShardId(4), listening: true });
+const DEAF: Option<Route> = Some(Route { shard: ShardId(3), listening: false });
+
+fn backlog(entries: usize) -> Backlog {
+    let mut backlog = Backlog::new(Bounds { entries, bytes: 1_000_000 });
+    backlog.start_session("s", 1);
+    backlog
+}
+
+fn arrival(sequence: u64) -> Arrival {
+    Arrival {
+        sequence,
+        kind: "MESSAGE_CREATE".to_owned(),
+        server: Some(ServerId(42)),
+        received_at_ms: 0,
+        payload: Bytes::from_static(b"{}"),
+        if_listening: true,
+    }
+}
+
+fn settle(backlog: &mut Backlog, outcome: impl Fn(ShardId) -> Outcome) -> Vec<u64> {
+    let now = Instant::now();
+    let batch = backlog.batch(100, now);
+    let outcomes: Vec<_> = batch.iter().map(|(shard, _)| outcome(*shard)).collect();
+    backlog.settle(&batch, &outcomes, now);
+    batch.iter().map(|(_, entry)| entry.sequence).collect()
+}
+
+#[test]
+fn the_sequence_is_safe_only_below_what_still_waits() {
+    let mut backlog = backlog(100);
+    assert_eq!(backlog.push(arrival(2), LISTENING), Taken::Queued);
+    assert_eq!(backlog.push(arrival(3), OTHER), Taken::Queued);
+    backlog.skip(4);
+    assert_eq!(backlog.safe_sequence(), 1);
+    settle(&mut backlog, |shard| if shard.0 == 4 { Outcome::Published } else { Outcome::Refused });
+    assert_eq!(backlog.safe_sequence(), 1, "2 is not in its stream");
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &[Outcome::Published], now);
+    assert_eq!(backlog.safe_sequence(), 4);
+    assert!(backlog.is_empty() && backlog.bytes() == 0);
+}
+
+#[test]
+fn a_refused_stream_waits_in_order_while_the_others_go_on() {
+    let mut backlog = backlog(100);
+    for sequence in 2..6 {
+        backlog.push(arrival(sequence), if sequence % 2 == 0 { LISTENING } else { OTHER });
+    }
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    backlog.push(arrival(6), LISTENING);
+    backlog.push(arrival(7), OTHER);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [7]);
+    let now = Instant::now() + RETRY_AFTER;
+    let probe = backlog.batch(100, now);
+    assert_eq!(probe.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [2]);
+    backlog.settle(&probe, &[Outcome::Published], now);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [4, 6]);
+}
+
+#[test]
+fn a_full_backlog_refuses_and_does_not_move_the_sequence() {
+    let mut backlog = backlog(4);
+    for sequence in 2..6 {
+        assert_eq!(backlog.push(arrival(sequence), LISTENING), Taken::Queued);
+    }
+    assert_eq!(backlog.push(arrival(6), LISTENING), Taken::Full);
+    assert_eq!(backlog.taken_sequence(), 5);
+    assert!(!backlog.is_half_empty());
+    settle(&mut backlog, |_| Outcome::Published);
+    assert!(backlog.is_half_empty());
+    assert_eq!(backlog.push(arrival(6), LISTENING), Taken::Queued);
+}
+
+#[test]
+fn events_of_an_unknown_server_wait_for_its_shard_and_keep_their_order() {
+    let mut backlog = backlog(100);
+    backlog.push(arrival(2), None);
+    backlog.push(Arrival { if_listening: false, ..arrival(3) }, None);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), Vec::<u64>::new());
+    assert_eq!(backlog.safe_sequence(), 1);
+    assert_eq!(backlog.reroute(|_| DEAF), 1, "the message is not wanted");
+    backlog.push(Arrival { if_listening: false, ..arrival(4) }, DEAF);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [3, 4]);
+    assert_eq!(backlog.safe_sequence(), 4);
+}
+
+#[test]
+fn what_was_taken_is_not_taken_again_and_what_is_not_wanted_passes_the_sequence() {
+    let mut backlog = backlog(100);
+    backlog.push(arrival(2), LISTENING);
+    assert_eq!(backlog.push(arrival(2), LISTENING), Taken::Repeated);
+    assert_eq!(backlog.push(arrival(3), DEAF), Taken::NotListening);
+    settle(&mut backlog, |_| Outcome::Published);
+    assert_eq!(backlog.safe_sequence(), 3);
+}
+
+#[test]
+fn entries_of_a_former_session_are_still_published_and_do_not_move_the_new_sequence() {
+    let mut backlog = backlog(100);
+    backlog.push(arrival(9), LISTENING);
+    backlog.start_session("t", 1);
+    assert_eq!(backlog.safe_sequence(), 1);
+    backlog.push(arrival(2), LISTENING);
+    let now = Instant::now();
+    let batch = backlog.batch(1, now);
+    assert_eq!(batch[0].1.origin, "s:9");
+    backlog.settle(&batch, &[Outcome::Published], now);
+    assert_eq!(backlog.safe_sequence(), 1);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [2]);
+    assert_eq!(backlog.safe_sequence(), 2);
+}
+
+#[test]
+fn a_lane_that_fills_the_batch_does_not_starve_the_next() {
+    let mut backlog = backlog(1_000);
+    for sequence in 2..200 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    backlog.push(arrival(200), OTHER);
+    let now = Instant::now();
+    let first = backlog.batch(10, now);
+    assert!(first.iter().all(|(shard, _)| shard.0 == 3));
+    let second = backlog.batch(10, now);
+    assert_eq!(second[0].0, ShardId(4));
+}

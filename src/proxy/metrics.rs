@@ -1,0 +1,51 @@
+//! Metrics of the proxy: names, units, fixed labels (never a server or user).
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Labels: `class`.
+pub const EVENTS: &str = "helpline_proxy_events_total";
+/// Labels: `reason`.
+pub const DROPPED: &str = "helpline_proxy_dropped_events_total";
+pub const PUBLISHED: &str = "helpline_proxy_published_events_total";
+pub const REFUSED: &str = "helpline_proxy_refused_events_total";
+/// Labels: `gateway_shard`.
+pub const BACKLOG_ENTRIES: &str = "helpline_proxy_backlog_entries";
+/// Labels: `gateway_shard`.
+pub const BACKLOG_BYTES: &str = "helpline_proxy_backlog_bytes";
+/// Labels: `gateway_shard`.
+pub const SEQUENCE_SAVED: &str = "helpline_proxy_saved_sequence";
+pub const RESUMES: &str = "helpline_proxy_resumes_total";
+pub const IDENTIFIES: &str = "helpline_proxy_identifies_total";
+pub const SESSIONS_LOST: &str = "helpline_proxy_lost_sessions_total";
+/// Labels: `why`.
+pub const DISCONNECTS: &str = "helpline_proxy_disconnects_total";
+/// Labels: `status`.
+pub const REST_REQUESTS: &str = "helpline_proxy_rest_requests_total";
+/// Labels: `scope`.
+pub const REST_LIMITED: &str = "helpline_proxy_rest_limited_total";
+pub const REST_WAIT: &str = "helpline_proxy_rest_wait_seconds";
+pub const REST_TIME: &str = "helpline_proxy_rest_seconds";
+pub const REST_REFUSED: &str = "helpline_proxy_rest_overflow_total";
+
+/// Gives the exporter the help texts; once for each process, after the recorder is installed.
+pub fn describe() {
+    describe_counter!(EVENTS, "Gateway events passed on, by class");
+    describe_counter!(DROPPED, "Gateway events not passed on, by reason");
+    describe_counter!(PUBLISHED, "Events that are in their shard's stream");
+    describe_counter!(REFUSED, "Attempts that a stream refused (full or lost); repeated until taken");
+    describe_gauge!(BACKLOG_ENTRIES, "Events received and not published yet");
+    describe_gauge!(BACKLOG_BYTES, Unit::Bytes, "Size of the events received and not published yet");
+    describe_gauge!(SEQUENCE_SAVED, "Gateway sequence from which another proxy would resume");
+    describe_counter!(RESUMES, "Sessions resumed");
+    describe_counter!(IDENTIFIES, "Sessions started; Discord allows 1,000 a day");
+    describe_counter!(
+        SESSIONS_LOST,
+        "Sessions that Discord refused to resume: events between them are missed"
+    );
+    describe_counter!(DISCONNECTS, "Gateway connections that ended, by reason");
+    describe_counter!(REST_REQUESTS, "Requests sent to Discord, by status");
+    describe_counter!(REST_LIMITED, "Requests that Discord refused with 429, by scope");
+    describe_histogram!(REST_WAIT, Unit::Seconds, "Time a request waited for the rate limits");
+    describe_histogram!(REST_TIME, Unit::Seconds, "Time Discord took to answer");
+    describe_counter!(REST_REFUSED, "Requests of workers refused because too many wait");
+}
