@@ -1,4 +1,5 @@
 //! Members and reports against a fake bot that answers in threads, and misbehaves on purpose.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 
