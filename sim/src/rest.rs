@@ -181,10 +181,8 @@ fn limited(core: &Core, route: Route, standing: Standing, global: bool) -> Respo
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::RETRY_AFTER,
-        HeaderValue::from(standing.reset_after.as_secs_f64().ceil().max(1.0) as u64),
-    );
+    let whole_s = u64::try_from(standing.reset_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_s.max(1)));
     headers.insert(HeaderName::from_static("x-ratelimit-scope"), HeaderValue::from_static(scope));
     if global {
         headers.insert(HeaderName::from_static("x-ratelimit-global"), HeaderValue::from_static("true"));

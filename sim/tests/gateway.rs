@@ -1,4 +1,5 @@
 //! The gateway as a raw websocket client sees it.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Slash commands and buttons, from the member's act to the answer, over raw REST.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The REST API as a raw client sees it: messages, nonces, threads, limits, faults.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 

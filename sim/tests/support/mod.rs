@@ -1,5 +1,6 @@
 //! Raw clients for the tests: a websocket that speaks the gateway protocol, and REST.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 use flate2::{Decompress, FlushDecompress};
 use futures_util::{SinkExt, StreamExt};
