@@ -135,7 +135,7 @@ async fn at_the_limit_nothing_is_refused_by_discord_and_the_limit_is_used() {
     let before = bench.sim.counters();
     let worker = Worker::of(&proxy);
     let started = Instant::now();
-    let requests = (0..250).map(|n| {
+    let requests = (0..240).map(|n| {
         let channel = bench.server(n % 60).support_channel.get();
         post_to(&worker, channel, n)
     });
@@ -145,8 +145,8 @@ async fn at_the_limit_nothing_is_refused_by_discord_and_the_limit_is_used() {
     let took = started.elapsed();
     let after = bench.sim.counters();
     assert_eq!(after.rest_429 - before.rest_429, 0, "Discord refused none");
-    assert_eq!(after.bot_messages, 250);
-    // 250 at 50 a second: the first 50 go at once, the rest takes four seconds and not five.
+    assert_eq!(after.bot_messages, 240);
+    // With the five of the start 245 at 50 a second: the first go at once, the rest takes four seconds and not five.
     assert!(took > Duration::from_millis(3_900) && took < Duration::from_millis(5_000), "{took:?}");
     proxy.stop().await;
 }
@@ -202,7 +202,10 @@ async fn too_many_waiting_requests_are_refused_and_a_stop_answers_the_rest() {
     });
     let refused = responses.iter().filter(|response| response.status() == 503);
     assert!(refused.clone().all(|response| response.headers().contains_key("retry-after")));
-    assert!((10..=11).contains(&refused.count()), "one was sent, the rest was told to come again");
+    assert!(
+        (11..=12).contains(&refused.count()),
+        "one was sent at the most, the rest was told to come again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ pub struct Bench {
     pub keys: Keys,
     /// The independent look at Redis.
     pub fred: fred::clients::Client,
-    redis: TestRedis,
+    _redis: TestRedis,
     redis_url: String,
 }
 
@@ -63,7 +63,7 @@ impl Bench {
         let fred_config = RedisConfig::from_url(&redis_url).expect("a Redis URL");
         let fred = fred::types::Builder::from_config(fred_config).build().expect("a client");
         fred.init().await.expect("Redis answers: run `make test`");
-        Self { sim, db, keys: Keys::new(&redis.prefix), fred, redis, redis_url }
+        Self { sim, db, keys: Keys::new(&redis.prefix), fred, _redis: redis, redis_url }
     }
 
     /// A simulated Discord of `servers` servers, all streams begun.
