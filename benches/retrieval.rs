@@ -42,6 +42,7 @@ struct Set {
 struct Outcome {
     rank: Option<usize>,
     answerable: bool,
+    question: String,
     evidence: Evidence,
     took: Duration,
 }
@@ -56,8 +57,11 @@ async fn main() {
     };
     let features = std::env::var_os("EVAL_FEATURES").map(|path| {
         let mut file = std::fs::File::create(path).expect("EVAL_FEATURES can be written");
-        writeln!(file, "set,answerable,rank,z,words,pairs,ideal,margin,matched,asked,confidence")
-            .expect("written");
+        writeln!(
+            file,
+            "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,confidence,question"
+        )
+        .expect("written");
         file
     });
     println!(
@@ -101,16 +105,18 @@ async fn main() {
             let (answerable, file) = (u8::from(outcome.answerable), features.as_ref());
             writeln!(
                 file.expect("there is a file"),
-                "{},{answerable},{rank},{},{},{},{},{},{},{},{}",
+                "{},{answerable},{rank},{},{},{},{},{},{},{},{},{},{:?}",
                 set.name,
                 e.z,
                 e.words,
                 e.pairs,
+                e.in_document,
+                e.known,
+                e.amount,
                 e.ideal,
                 e.margin,
-                e.matched,
-                e.asked,
-                e.confidence
+                e.confidence,
+                outcome.question
             )
             .expect("written");
         }
@@ -147,9 +153,12 @@ fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Vec<T> {
         .collect()
 }
 
-/// The documents without those of every second question, whose answers are then absent. Neighbouring questions
+/// Where every question has an answer, the documents without those of every second question, whose answers are then absent. Neighbouring questions
 /// about the same documents count as one.
 fn without_every_second(set: &Set) -> Vec<Document> {
+    if set.questions.iter().any(|question| question.relevant.is_empty()) {
+        return set.documents.clone();
+    }
     let mut groups: Vec<&[String]> =
         set.questions.iter().map(|question| question.relevant.as_slice()).collect();
     groups.dedup();
@@ -169,11 +178,12 @@ async fn run(set: &Set, documents: &[Document], questions: &[Question]) -> Vec<O
     for document in documents {
         let id: Uuid = sqlx::query_scalar(
             "insert into public.knowledge_documents (server_id, title, content, file_type)
-             values ($1, $2, $3, 'txt') returning id",
+             values ($1, $2, $3, $4) returning id",
         )
         .bind(server.db())
         .bind(&document.title)
         .bind(&document.text)
+        .bind(if document.text.starts_with("# ") { "md" } else { "txt" })
         .fetch_one(&db.pool)
         .await
         .expect("the document is added");
@@ -196,14 +206,21 @@ async fn run(set: &Set, documents: &[Document], questions: &[Question]) -> Vec<O
         }
         let rank = ranked.iter().position(|id| question.relevant.iter().any(|r| r == id)).map(|at| at + 1);
         let answerable = question.relevant.iter().any(|r| ids.values().any(|id| id == r));
-        outcomes.push(Outcome { rank, answerable, evidence: found.evidence, took });
+        outcomes.push(Outcome {
+            rank,
+            answerable,
+            question: question.question.clone(),
+            evidence: found.evidence,
+            took,
+        });
     }
     outcomes
 }
 
 fn hits(outcomes: &[Outcome], within: usize) -> f64 {
+    let answerable = outcomes.iter().filter(|outcome| outcome.answerable).count();
     let hits = outcomes.iter().filter(|outcome| outcome.rank.is_some_and(|rank| rank <= within)).count();
-    hits as f64 / outcomes.len() as f64
+    hits as f64 / answerable.max(1) as f64
 }
 
 fn unsure(outcomes: &[Outcome], answerable: bool) -> f64 {

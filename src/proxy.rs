@@ -292,7 +292,7 @@ impl GatewayTask {
             epoch,
             link: Arc::clone(&self.polling.link),
             publisher: self.publisher,
-            sessions: self.sessions,
+            sessions: self.sessions.for_epoch(epoch),
             routes: Arc::clone(&self.polling.routes),
         };
         let publishing = tokio::spawn({
@@ -325,7 +325,7 @@ impl GatewayTask {
         loop {
             let taken = async {
                 let epoch = self.publisher.raise_gateway_epoch(gateway).await?;
-                let session = self.sessions.load(gateway).await?;
+                let session = self.sessions.for_epoch(epoch).load(gateway).await?;
                 anyhow::Ok((epoch, session))
             };
             match taken.await {

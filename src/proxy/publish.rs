@@ -278,8 +278,10 @@ impl Publishing {
             self.session_stored(Some(&session));
         } else if sequence == saved.sequence || wait {
             return Ok(());
-        } else {
-            self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await?;
+        } else if !self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await? {
+            // Redis has lost the session: without it the next proxy could not resume.
+            self.link.lock().session_changed = true;
+            return Ok(());
         }
         *saved = Saved { sequence, at: Some(Instant::now()) };
         #[expect(clippy::cast_precision_loss, reason = "a gauge is for looking at")]
@@ -313,7 +315,10 @@ impl From<event_log::Error> for Failure {
 
 impl From<gateway_session::Error> for Failure {
     fn from(error: gateway_session::Error) -> Self {
-        Self::Redis(error.to_string())
+        match error {
+            gateway_session::Error::Superseded(_) => Self::Superseded,
+            other @ gateway_session::Error::Redis(_) => Self::Redis(other.to_string()),
+        }
     }
 }
 

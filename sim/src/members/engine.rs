@@ -24,17 +24,25 @@ const PAGE: usize = 4_096;
 /// How often members look again for a thread that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 50;
-const CHATTER: [&str; 5] = ["good morning all", "that patch looks great", "anyone up for a game?", "thanks!", "brb"];
+const CHATTER: [&str; 5] =
+    ["good morning all", "that patch looks great", "anyone up for a game?", "thanks!", "brb"];
 
 /// What a member does when its time comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
     Arrive,
     Chat,
-    FollowUp { of: usize, looks: u32 },
-    Press { of: usize },
+    FollowUp {
+        of: usize,
+        looks: u32,
+    },
+    Press {
+        of: usize,
+    },
     /// The deadline of a question: nothing to do, but the wait for it is over.
-    Deadline { of: usize },
+    Deadline {
+        of: usize,
+    },
 }
 
 /// What a member will do about the answer to a question.
@@ -49,6 +57,8 @@ struct Plan {
 struct Talk {
     turns: usize,
     used_follow_ups: usize,
+    /// The button was pressed: a human is waited for, nothing more is asked.
+    pressed: bool,
 }
 
 pub(super) struct Engine {
@@ -90,9 +100,12 @@ impl Engine {
         let place = |(at, question): (usize, &super::Question)| match question.server {
             None => Ok(None),
             Some(ServerRef::Index(index)) if index < servers.len() => Ok(Some(index)),
-            Some(ServerRef::Id(id)) => {
-                simulator.core.world.guild(id).map(|server| Some(server.index)).ok_or(Error::UnknownServer(at))
-            }
+            Some(ServerRef::Id(id)) => simulator
+                .core
+                .world
+                .guild(id)
+                .map(|server| Some(server.index))
+                .ok_or(Error::UnknownServer(at)),
             Some(ServerRef::Index(_)) => Err(Error::UnknownServer(at)),
         };
         let places = script.questions.iter().enumerate().map(place).collect::<Result<Vec<_>, _>>()?;
@@ -246,7 +259,8 @@ impl Engine {
             self.rng.shuffle(&mut self.deck);
         }
         let question = self.deck.pop().expect("the deck was filled and the script is not empty");
-        let server = self.places[question].unwrap_or_else(|| self.rng.usize(..self.simulator.servers().len()));
+        let server =
+            self.places[question].unwrap_or_else(|| self.rng.usize(..self.simulator.servers().len()));
         (question, server)
     }
 
@@ -258,8 +272,10 @@ impl Engine {
         let member = place.members[self.rng.usize(..active.clamp(1, place.members.len()))];
         let text = self.script.questions[question].text.clone();
         let drawn = self.rng.f64();
-        let slash = drawn < self.params.slash_share && self.simulator.commands().contains(&self.params.command.0);
-        let mention = drawn >= self.params.slash_share && drawn < self.params.slash_share + self.params.mention_share;
+        let slash =
+            drawn < self.params.slash_share && self.simulator.commands().contains(&self.params.command.0);
+        let mention =
+            drawn >= self.params.slash_share && drawn < self.params.slash_share + self.params.mention_share;
         let (how, channel) = match (slash, mention) {
             (true, _) => (How::Slash, general),
             (_, true) => (How::Mention, general),
@@ -322,17 +338,18 @@ impl Engine {
         let plan = self.plan(index, more);
         self.plans.push(plan);
         self.at(Instant::now() + self.params.deadline, Act::Deadline { of: index });
-
     }
 
     fn plan(&self, index: usize, more: bool) -> Plan {
-        let mut rng = Rng::with_seed(self.params.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng =
+            Rng::with_seed(self.params.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (goes_on, twice, press) = (rng.f64(), rng.f64(), rng.f64());
-        let follow_ups = match (more && goes_on < self.params.follow_up_share, twice < self.params.double_share) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        };
+        let follow_ups =
+            match (more && goes_on < self.params.follow_up_share, twice < self.params.double_share) {
+                (false, _) => 0,
+                (true, false) => 1,
+                (true, true) => 2,
+            };
         Plan { follow_ups, press: press < self.params.press_share }
     }
 
@@ -360,6 +377,9 @@ impl Engine {
         let root = before.follow_up_of.unwrap_or(of);
         let first = lock(&self.shared).asked[root].question;
         let talk = self.talks.entry(root).or_default();
+        if talk.pressed {
+            return;
+        }
         let at = talk.used_follow_ups;
         let (question, follow_up, text, tag) = match self.script.questions[first].follow_ups.get(at) {
             Some(next) => {
@@ -402,13 +422,15 @@ impl Engine {
             self.params.press_prefix.as_deref().is_none_or(|prefix| custom_id.starts_with(prefix))
         };
         let button = asked.answers.iter().rev().find_map(|answer| {
-            let button = answer.components.iter().find(|button| !button.disabled && wanted(&button.custom_id));
+            let button =
+                answer.components.iter().find(|button| !button.disabled && wanted(&button.custom_id));
             button.map(|button| (answer.channel, answer.message, button.custom_id.clone()))
         });
         let Some((channel, message, custom_id)) = button else { return };
         let at_ms = self.simulator.now_ms();
         match self.simulator.press(channel, message, &custom_id, asked.member) {
             Ok(interaction) => {
+                self.talks.entry(asked.follow_up_of.unwrap_or(of)).or_default().pressed = true;
                 let mut shared = lock(&self.shared);
                 shared.asked[of].pressed = Some(Pressed { message, interaction, at_ms });
                 shared.progress.pressed += 1;

@@ -210,10 +210,16 @@ impl Rest {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
-    pub async fn try_send(&self, method: &str, path: &str, body: Option<Value>) -> reqwest::Result<reqwest::Response> {
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<reqwest::Response> {
         let method = method.parse().unwrap();
         let url = format!("{}/api/v10{path}", self.base);
-        let mut request = self.http.request(method, url).header("authorization", format!("Bot {}", self.token));
+        let mut request =
+            self.http.request(method, url).header("authorization", format!("Bot {}", self.token));
         if let Some(body) = body {
             request = request.json(&body);
         }
