@@ -325,7 +325,11 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
                 tally.cited += u32::from(cites(&answer, title));
                 let ranked = titles(&retriever, SERVER, &question).await;
                 let mut documents: Vec<&String> = Vec::new();
-                ranked.iter().for_each(|title| if !documents.contains(&title) { documents.push(title) });
+                ranked.iter().for_each(|title| {
+                    if !documents.contains(&title) {
+                        documents.push(title)
+                    }
+                });
                 let found = documents.first() == Some(&title);
                 tally.first += u32::from(found);
                 tally.hit_at_3 += u32::from(documents.iter().take(3).any(|found| *found == title));
