@@ -23,6 +23,10 @@ pub async fn append(town: &Town, server: usize, origin: &str, kind: &str, payloa
     })
     .await;
     let id = town.server(server).id.get();
+    // Redis numbers an empty stream from 0, where the cursor stands that has read nothing; the publish script avoids it.
+    let mut first = redis::cmd("XADD");
+    first.arg(town.keys.stream(shard)).arg(format!("{incarnation}-1")).arg(&[("k", "none"), ("t", "NONE")]);
+    let _ = first.query_async::<String>(&mut redis).await;
     let mut add = redis::cmd("XADD");
     add.arg(town.keys.stream(shard)).arg(format!("{incarnation}-*"));
     add.arg(&[("k", origin), ("t", kind), ("g", &id.to_string()), ("r", "1700000000000"), ("d", payload)]);
