@@ -170,7 +170,9 @@ async fn bring_in(common: &Common, simulator: &Simulator, themes: &[Theme]) -> R
 
 async fn servers_known(pool: &PgPool, wanted: u32) -> Result<()> {
     until("every server is known", || async {
-        let known = sqlx::query_scalar!("select count(*) as \"count!\" from public.server_shards").fetch_one(pool).await?;
+        let known = sqlx::query_scalar!("select count(*) as \"count!\" from public.server_shards")
+            .fetch_one(pool)
+            .await?;
         Ok(known >= i64::from(wanted))
     })
     .await

@@ -17,7 +17,7 @@ const FURTHER_WORDS: usize = 40;
 /// A block is worth quoting when it has at least this part of the best block's telling words.
 const WORTH_QUOTING: f32 = 0.35;
 /// A further section is quoted only when its best block has at least this part of the best one's words.
-const FURTHER_WORTH: f32 = 0.6;
+const FURTHER_WORTH: f32 = 0.25;
 /// Blocks (sentences, list items, code) that are looked at for one answer.
 const MAX_BLOCKS: usize = 80;
 

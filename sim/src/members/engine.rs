@@ -57,6 +57,8 @@ struct Plan {
 struct Talk {
     turns: usize,
     used_follow_ups: usize,
+    /// The button was pressed: a human is waited for, nothing more is asked.
+    pressed: bool,
 }
 
 pub(super) struct Engine {
@@ -379,6 +381,9 @@ impl Engine {
         let root = before.follow_up_of.unwrap_or(of);
         let first = lock(&self.shared).asked[root].question;
         let talk = self.talks.entry(root).or_default();
+        if talk.pressed {
+            return;
+        }
         let at = talk.used_follow_ups;
         let (question, follow_up, text, tag) = match self.script.questions[first].follow_ups.get(at) {
             Some(next) => {
@@ -429,6 +434,7 @@ impl Engine {
         let at_ms = self.simulator.now_ms();
         match self.simulator.press(channel, message, &custom_id, asked.member) {
             Ok(interaction) => {
+                self.talks.entry(asked.follow_up_of.unwrap_or(of)).or_default().pressed = true;
                 let mut shared = lock(&self.shared);
                 shared.asked[of].pressed = Some(Pressed { message, interaction, at_ms });
                 shared.progress.pressed += 1;

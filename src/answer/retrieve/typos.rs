@@ -83,9 +83,13 @@ fn trigrams_of(word: &str) -> Vec<[char; 3]> {
     trigrams
 }
 
-/// One slip in a word of at least five letters, two in one of at least eight; the first letter is seldom wrong.
+/// An ending that the stemmer left (`ddosed`, `ddos`), one slip in a word of at least five letters, two in one of at least eight; the first letter is seldom wrong.
 fn is_slip(typed: &str, meant: &str) -> bool {
     let (typed, meant): (Vec<char>, Vec<char>) = (typed.chars().collect(), meant.chars().collect());
+    let (shorter, longer) = if typed.len() < meant.len() { (&typed, &meant) } else { (&meant, &typed) };
+    if shorter.len() >= 4 && longer.len() - shorter.len() <= 2 && longer.starts_with(shorter) {
+        return true;
+    }
     let allowed = match typed.len().min(meant.len()) {
         0..=4 => return false,
         5..=7 => 1,
