@@ -146,6 +146,7 @@ fn params() -> Params {
         duration: Duration::from_millis(700),
         think: Duration::from_millis(10),
         deadline: DEADLINE,
+        linger: Duration::from_millis(300),
         ..Params::default()
     }
 }

@@ -140,16 +140,20 @@ impl Engine {
         let mut entries = self.simulator.subscribe();
         let stopped = self.simulator.cancelled();
         let mut ordering = true;
+        let mut settled_at = None;
         loop {
             self.read_transcript();
             let now = Instant::now();
             self.act(now);
             self.publish();
-            if now >= self.until && self.open == 0 && !self.acts_pending() {
+            let settled = now >= self.until && self.open == 0 && !self.acts_pending();
+            settled_at = settled_at.filter(|_| settled).or(settled.then_some(now));
+            if settled_at.is_some_and(|at| now.duration_since(at) >= self.params.linger) {
                 return;
             }
             let wake = self.timers.peek().map_or(now + LOOK_AGAIN, |Reverse((at, ..))| *at);
             let wake = if now < self.until { wake.min(self.until) } else { wake };
+            let wake = settled_at.map_or(wake, |at| wake.min(at + self.params.linger));
             tokio::select! {
                 order = orders.recv(), if ordering => match order {
                     Some(Order::Burst(n)) => (0..n).for_each(|_| self.ask_first()),

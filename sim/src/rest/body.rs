@@ -168,10 +168,14 @@ impl MessageBody {
         Ok(())
     }
 
+    /// Embeds as they are kept: whatever type was given, it is `rich`.
     pub(crate) fn embeds(&self) -> Option<Rendered> {
-        self.embeds
-            .as_ref()
-            .map(|list| list.as_deref().map_or_else(Rendered::default, |list| raw(list, Vec::new())))
+        let list = self.embeds.as_ref()?.as_deref().unwrap_or_default();
+        let mut list = list.to_vec();
+        for embed in list.iter_mut().filter_map(Value::as_object_mut) {
+            embed.insert("type".to_owned(), Value::from("rich"));
+        }
+        Some(raw(&list, Vec::new()))
     }
 
     pub(crate) fn components(&self) -> Result<Option<Rendered>, ApiError> {
@@ -372,6 +376,13 @@ mod tests {
         let body: MessageBody = read(json!({"content": null})).unwrap();
         assert_eq!(body.content, Some(None));
         assert!(body.components.is_none());
+    }
+
+    #[test]
+    fn embeds_come_back_as_rich() {
+        let draft = check(json!({"embeds": [{"title": "x", "type": "video"}]})).unwrap();
+        assert_eq!(draft.embeds.unwrap().get(), r#"[{"title":"x","type":"rich"}]"#);
+        assert_eq!(draft.embed_count, 1);
     }
 
     #[test]
