@@ -17,28 +17,19 @@ revoke all on all functions in schema helpline from public, anon, authenticated,
 revoke all on function public.set_updated_at(), public.notify_server_config_changed()
 from public, anon, authenticated;
 
--- Row level security on every table, internal ones and partitions included ---------------------------------
+-- Row level security was switched on with the tables of migration 1; these came after it ----------------------
 
-do $$
-declare
-    table_name regclass;
-begin
-    for table_name in
-        select c.oid::regclass from pg_class c
-        where c.relkind in ('r', 'p')
-            and (
-                c.relnamespace = 'helpline'::regnamespace
-                or c.oid = any (array[
-                    'public.users', 'public.servers', 'public.server_admins', 'public.knowledge_documents',
-                    'public.conversations', 'public.forwarded_tickets', 'public.shards', 'public.server_shards',
-                    'public.billing_plans', 'public.subscriptions', 'public.invoices', 'public.analytics'
-                ]::regclass[])
-            )
-    loop
-        execute format('alter table %s enable row level security', table_name);
-    end loop;
-end
-$$;
+alter table helpline.workers enable row level security;
+alter table helpline.shard_fences enable row level security;
+alter table helpline.shard_streams enable row level security;
+alter table helpline.shard_assignments enable row level security;
+alter table helpline.event_keys enable row level security;
+alter table helpline.answer_jobs enable row level security;
+alter table helpline.outbox enable row level security;
+alter table helpline.dead_letters enable row level security;
+alter table helpline.knowledge_passages enable row level security;
+alter table helpline.knowledge_versions enable row level security;
+alter table helpline.knowledge_indexed enable row level security;
 
 -- What we made ourselves of auth needs opening; Supabase's own is open already.
 do $$
@@ -166,7 +157,6 @@ grant usage on schema helpline to helpline_worker, helpline_proxy, helpline_web;
 do $$
 begin
     if to_regclass('public._sqlx_migrations') is not null then
-        alter table public._sqlx_migrations enable row level security;
         revoke all on table public._sqlx_migrations from public, anon, authenticated, service_role;
         grant select (version, success) on table public._sqlx_migrations
             to helpline_worker, helpline_proxy, helpline_web;

@@ -5,6 +5,7 @@
 //! more than the rights of a service user.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -49,15 +50,18 @@ pub struct Report {
     pub shards_created: u32,
 }
 
-impl std::fmt::Display for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.applied.as_slice() {
-            [] => write!(f, "the database is at migration {}, nothing to apply", self.to)?,
-            applied => write!(f, "migrated the database from {} to {}: {}", self.from, self.to, applied.join(", "))?,
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.applied.is_empty() {
+            write!(f, "the database is at migration {}, nothing to apply", self.to)?;
+        } else {
+            let applied = self.applied.join(", ");
+            write!(f, "the database went from migration {} to {} ({applied})", self.from, self.to)?;
         }
         match self.shards_created {
             0 => Ok(()),
-            created => write!(f, "; {created} shards created"),
+            1 => write!(f, "; created 1 shard"),
+            created => write!(f, "; created {created} shards"),
         }
     }
 }

@@ -27,7 +27,7 @@ pub async fn postgres(
         "Postgres",
         "DATABASE_URL",
         cancel,
-        async || options.clone().connect(url).await,
+        || options.clone().connect(url),
         |error| {
             // Wrong password, no such role, no such database: waiting mends nothing.
             let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
@@ -43,7 +43,7 @@ pub async fn redis(url: &str, cancel: &CancellationToken) -> anyhow::Result<redi
         "Redis",
         "REDIS_URL",
         cancel,
-        async || ping(&client).await,
+        || ping(&client),
         |error| {
             matches!(
                 error.kind(),
@@ -60,11 +60,12 @@ async fn ping(client: &redis::Client) -> redis::RedisResult<()> {
     redis::cmd("PING").query_async(&mut connection).await
 }
 
-async fn wait_for<T, E: std::error::Error + Send + Sync + 'static>(
+// A plain closure and not an async one: a future with a borrowing async closure is not seen to be `Send`.
+async fn wait_for<T, E: std::error::Error + Send + Sync + 'static, F: Future<Output = Result<T, E>>>(
     what: &str,
     setting: &str,
     cancel: &CancellationToken,
-    mut open: impl AsyncFnMut() -> Result<T, E>,
+    mut open: impl FnMut() -> F,
     is_hopeless: impl Fn(&E) -> bool,
 ) -> anyhow::Result<T> {
     let started = Instant::now();

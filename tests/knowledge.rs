@@ -276,7 +276,10 @@ struct Question {
 struct Tally {
     answerable: u32,
     cited: u32,
-    cited_or_found: u32,
+    citations: usize,
+    answered: u32,
+    first: u32,
+    hit_at_3: u32,
     unanswerable: u32,
     unsure: u32,
     follow_ups: u32,
@@ -303,6 +306,8 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
         let Question { question, expect, follow_up_of } = serde_json::from_str(line).expect("a question");
         let earlier: Vec<&str> = follow_up_of.as_deref().into_iter().collect();
         let answer = answerer.answer(&request(SERVER, &question, &earlier)).await.expect("answered");
+        tally.citations += answer.citations.len();
+        tally.answered += u32::from(answer.action == Action::Answer);
         let verdict = match &expect {
             None => {
                 tally.unanswerable += 1;
@@ -318,8 +323,16 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
             Some(title) => {
                 tally.answerable += 1;
                 tally.cited += u32::from(cites(&answer, title));
-                let found = titles(&retriever, SERVER, &question).await.first() == Some(title);
-                tally.cited_or_found += u32::from(found);
+                let ranked = titles(&retriever, SERVER, &question).await;
+                let mut documents: Vec<&String> = Vec::new();
+                ranked.iter().for_each(|title| {
+                    if !documents.contains(&title) {
+                        documents.push(title)
+                    }
+                });
+                let found = documents.first() == Some(&title);
+                tally.first += u32::from(found);
+                tally.hit_at_3 += u32::from(documents.iter().take(3).any(|found| *found == title));
                 if cites(&answer, title) {
                     "right"
                 } else if found {

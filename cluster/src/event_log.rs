@@ -9,20 +9,23 @@ mod reader;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{RedisError, Script};
+use redis::io::tcp::TcpSettings;
+use redis::{ErrorKind, RedisError, Script, Value};
 
 use crate::ids::{GatewayShard, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 
 pub use reader::{Delivery, Reader};
 
-/// Entries that one stream holds at the most; beyond it publishing answers [`Outcome::Full`].
+/// What one stream holds at the most; at either bound publishing answers [`Outcome::Full`].
 pub const MAX_ENTRIES: u64 = 100_000;
+/// As Redis reckons the memory of a stream; approximate.
+pub const MAX_BYTES: u64 = 128 * 1024 * 1024;
 /// Entries in one script call: a script holds up every other client of its Redis.
 const CHUNK: usize = 200;
 
@@ -70,55 +73,39 @@ pub enum Error {
     Redis(#[from] RedisError),
 }
 
-/// One call for one slot group. KEYS: gateway epoch, then stream and incarnation of each stream.
-/// ARGV: epoch, bound, then for each entry the number of its stream and its five fields.
-static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-        if redis.call('get', KEYS[1]) ~= ARGV[1] then return 'SUPERSEDED' end
-        local bound, refused, done = tonumber(ARGV[2]), {}, {}
-        for a = 3, #ARGV, 6 do
-            local n = tonumber(ARGV[a])
-            local stream = KEYS[n * 2]
-            if not refused[n] then
-                local incarnation = redis.call('get', KEYS[n * 2 + 1])
-                if not incarnation then
-                    refused[n] = 'NOINC'
-                elseif redis.call('xlen', stream) >= bound then
-                    refused[n] = 'FULL'
-                else
-                    done[#done + 1] = redis.call('xadd', stream, incarnation .. '-*',
-                        'k', ARGV[a + 1], 't', ARGV[a + 2], 'g', ARGV[a + 3], 'r', ARGV[a + 4], 'd', ARGV[a + 5])
-                end
-            end
-            if refused[n] then done[#done + 1] = refused[n] end
-        end
-        return done
-        ",
-    )
-});
+/// One call for one slot group, see the script.
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/publish.lua")));
 
-/// Sets the epoch in one group unless it holds a higher one already.
-static RAISE_EPOCH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = tonumber(redis.call('get', KEYS[1]) or '0') \
-         if tonumber(ARGV[1]) > now then redis.call('set', KEYS[1], ARGV[1]) end \
-         return redis.call('get', KEYS[1])",
-    )
-});
+/// Sets a number unless a higher one, or the same, stands already. Answers whether it did and what stands.
+static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/raise.lua")));
 
 /// A connection that comes back by itself and gives up on an answer after two seconds.
 ///
 /// # Errors
 /// When the first connection cannot be made.
 pub async fn connect(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
+    without_delay(client)?.get_connection_manager_with_config(patience()).await
+}
+
+/// As [`connect`], connected by its first command.
+fn connect_lazy(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
+    without_delay(client)?.get_connection_manager_lazy(patience())
+}
+
+fn patience() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
         .set_response_timeout(Some(Duration::from_secs(2)))
         .set_connection_timeout(Some(Duration::from_secs(2)))
         .set_min_delay(Duration::from_millis(50))
         .set_max_delay(Duration::from_secs(1))
-        .set_number_of_retries(3);
-    client.get_connection_manager_with_config(config).await
+        .set_number_of_retries(3)
+        .set_pipeline_buffer_size(1024)
+}
+
+/// A small command must not wait in the kernel for the next.
+fn without_delay(client: &redis::Client) -> Result<redis::Client, RedisError> {
+    let info = client.get_connection_info().clone();
+    redis::Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 /// The proxy's side. Cheap to clone; one batch of a gateway shard at a time, or their order is lost.
@@ -127,6 +114,7 @@ pub struct Publisher {
     redis: ConnectionManager,
     keys: Keys,
     max_entries: u64,
+    max_bytes: u64,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -139,43 +127,45 @@ impl Publisher {
     /// # Errors
     /// [`Error::Redis`] when Redis cannot be reached.
     pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self { redis: connect(client).await?, keys, max_entries: MAX_ENTRIES })
+        Ok(Self { redis: connect(client).await?, keys, max_entries: MAX_ENTRIES, max_bytes: MAX_BYTES })
     }
 
-    /// With another bound of a stream than [`MAX_ENTRIES`].
+    /// With other bounds of a stream than [`MAX_ENTRIES`] and [`MAX_BYTES`].
     #[must_use]
-    pub fn with_max_entries(mut self, max_entries: u64) -> Self {
-        self.max_entries = max_entries;
+    pub fn with_bounds(mut self, max_entries: u64, max_bytes: u64) -> Self {
+        (self.max_entries, self.max_bytes) = (max_entries, max_bytes);
         self
     }
 
-    /// Makes every earlier holder of the gateway shard unable to publish, in all slot groups, and returns the new epoch.
+    /// Makes every earlier holder of the gateway shard unable to publish, in all slot groups, and returns the new
+    /// epoch. It is at least the time in ms, so that Redis may lose it without an epoch being given out twice.
     ///
     /// # Errors
-    /// [`Error::Redis`]; to be repeated then, before anything is published. [`Error::Superseded`] when another
-    /// proxy raised it at the same moment.
+    /// [`Error::Redis`]; to be repeated then, before anything is published.
     pub async fn raise_gateway_epoch(&self, gateway: GatewayShard) -> Result<u64, Error> {
-        let mut redis = self.redis.clone();
-        let mut highest = 0;
-        for group in 0..GROUPS {
-            let key = self.keys.gateway_epoch(group, gateway);
-            let now: Option<u64> = redis::cmd("GET").arg(&key).query_async(&mut redis).await?;
-            highest = highest.max(now.unwrap_or(0));
-        }
-        let epoch = highest + 1;
-        for group in 0..GROUPS {
-            let key = self.keys.gateway_epoch(group, gateway);
-            let set: u64 = RAISE_EPOCH.key(&key).arg(epoch).invoke_async(&mut redis).await?;
-            if set != epoch {
-                return Err(Error::Superseded(gateway));
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut epoch = u64::try_from(since_1970.as_millis()).unwrap_or_default();
+        loop {
+            let raised = try_join_all((0..GROUPS).map(|group| self.raise(gateway, epoch, group))).await?;
+            // Of two that raise at once, one has to find its epoch taken in some group, and goes above it.
+            match raised.into_iter().filter(|(was_set, _)| !was_set).map(|(_, stands)| stands).max() {
+                None => return Ok(epoch),
+                Some(stands) => epoch = epoch.max(stands) + 1,
             }
         }
-        Ok(epoch)
+    }
+
+    async fn raise(&self, gateway: GatewayShard, epoch: u64, group: u32) -> Result<(bool, u64), Error> {
+        let key = self.keys.gateway_epoch(group, gateway);
+        Ok(RAISE.key(key).arg(epoch).invoke_async(&mut self.redis.clone()).await?)
     }
 
     /// Publishes a batch and answers for each event, in the batch's order.
     ///
+    /// Where Redis has lost the epoch, this one is put back: a higher one, put back by another, supersedes it.
+    ///
     /// # Errors
+    /// [`Error::Superseded`]: nothing was published, or a part when it happened in between.
     /// [`Error::Redis`]: what was published is unknown, and repeating is safe, since every event carries its key.
     pub async fn publish(
         &self,
@@ -219,7 +209,8 @@ impl Publisher {
         indexes: &[usize],
     ) -> Result<Vec<(usize, Outcome)>, Error> {
         let mut call = PUBLISH.prepare_invoke();
-        call.key(self.keys.gateway_epoch(group, gateway)).arg(epoch).arg(self.max_entries);
+        call.key(self.keys.gateway_epoch(group, gateway));
+        call.arg(epoch).arg(self.max_entries).arg(self.max_bytes);
         let mut streams: HashMap<ShardId, usize> = HashMap::new();
         for event in indexes.iter().map(|index| &batch[*index]) {
             let next = streams.len() + 1;
@@ -234,21 +225,41 @@ impl Publisher {
                 .arg(event.received_at_ms)
                 .arg(event.payload.as_ref());
         }
-        let answer: redis::Value = call.invoke_async(&mut self.redis.clone()).await?;
-        if matches!(answer, redis::Value::BulkString(_) | redis::Value::SimpleString(_)) {
-            return Err(Error::Superseded(gateway));
+        let mut redis = self.redis.clone();
+        let mut answer: Value = call.invoke_async(&mut redis).await?;
+        if answer == EPOCH_LOST {
+            let (_, stands) = self.raise(gateway, epoch, group).await?;
+            tracing::warn!(
+                "redis has lost the epoch of {gateway}; now {stands} stands there, ours is {epoch}"
+            );
+            answer = call.invoke_async(&mut redis).await?;
         }
-        let answers: Vec<String> = redis::from_redis_value(answer).map_err(RedisError::from)?;
-        Ok(indexes.iter().copied().zip(answers.iter().map(|answer| outcome(answer))).collect())
+        match answer {
+            Value::Int(_) => Err(Error::Superseded(gateway)),
+            Value::Array(answers) if answers.len() == indexes.len() => {
+                let outcomes = answers.into_iter().map(|answer| outcome(answer).ok_or_else(not_understood));
+                indexes.iter().zip(outcomes).map(|(index, outcome)| Ok((*index, outcome?))).collect()
+            }
+            _ => Err(not_understood()),
+        }
     }
 }
 
-fn outcome(answer: &str) -> Outcome {
+const EPOCH_LOST: Value = Value::Int(-1);
+
+fn outcome(answer: Value) -> Option<Outcome> {
     match answer {
-        "NOINC" => Outcome::NoIncarnation,
-        "FULL" => Outcome::Full,
-        id => Outcome::Published(id.parse().expect("XADD answers with the id it was asked for")),
+        Value::Int(0) => Some(Outcome::NoIncarnation),
+        Value::Int(1) => Some(Outcome::Full),
+        Value::BulkString(id) => Some(Outcome::Published(std::str::from_utf8(&id).ok()?.parse().ok()?)),
+        _ => None,
     }
+}
+
+fn not_understood() -> Error {
+    Error::Redis(
+        (ErrorKind::UnexpectedReturnType, "the answer of the publish script is not understood").into(),
+    )
 }
 
 /// The worker's side beside [`Reader`]: upkeep of streams. Cheap to clone.
@@ -280,13 +291,15 @@ impl EventLog {
         Ok(redis::cmd("GET").arg(key).query_async(&mut self.redis.clone()).await?)
     }
 
-    /// Begins an incarnation. The caller holds the shard's fence and has raised the number in Postgres.
+    /// Begins an incarnation. The caller holds the shard's fence and has raised the number in Postgres. A higher one
+    /// stays: the call of a superseded owner may arrive after that of its successor.
     ///
     /// # Errors
     /// [`Error::Redis`].
     pub async fn set_incarnation(&self, shard: ShardId, incarnation: u64) -> Result<(), Error> {
         let key = self.keys.incarnation(shard);
-        Ok(redis::cmd("SET").arg(key).arg(incarnation).query_async(&mut self.redis.clone()).await?)
+        let _: (bool, u64) = RAISE.key(key).arg(incarnation).invoke_async(&mut self.redis.clone()).await?;
+        Ok(())
     }
 
     /// Drops entries below `below`; never the whole stream, so that Redis remembers its last id.

@@ -1,14 +1,15 @@
 //! Gateway sessions as a proxy leaves them for the next one: what RESUME needs.
 //!
-//! Owns one Redis hash for each gateway shard. Promises: the saved sequence never goes back within a session, and a
-//! sequence of another session is never written into it. It is saved after its event was published, by the caller.
+//! Owns one Redis hash for each gateway shard. Promises: the saved sequence never goes back within a session, a
+//! sequence of another session is never written into it, and a holder of an earlier gateway epoch changes nothing once
+//! the next has loaded. The sequence is saved after its event was published, by the caller.
 //! Source: Discord developer docs, "Gateway", "Resuming".
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use redis::aio::ConnectionManager;
-use redis::{RedisError, Script};
+use redis::{RedisError, Script, ScriptInvocation};
 
 use crate::event_log::connect;
 use crate::ids::GatewayShard;
@@ -27,26 +28,50 @@ pub struct Session {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("gateway session: {0}")]
-pub struct Error(#[from] RedisError);
+pub enum Error {
+    /// Another proxy holds the gateway shard now.
+    #[error("the session of {0} belongs to another proxy now")]
+    Superseded(GatewayShard),
+    #[error("gateway session: {0}")]
+    Redis(#[from] RedisError),
+}
+
+/// Each script begins with this: ARGV[1] is the epoch of the caller, which only rises in the hash.
+macro_rules! fenced {
+    ($script:literal) => {
+        LazyLock::new(|| {
+            Script::new(concat!(
+                "if tonumber(redis.call('hget', KEYS[1], 'epoch') or '0') > tonumber(ARGV[1]) then return -1 end ",
+                $script
+            ))
+        })
+    };
+}
+
+/// Marks the hash as this epoch's.
+static TAKE: LazyLock<Script> = fenced!("redis.call('hset', KEYS[1], 'epoch', ARGV[1]) return 1");
+
+/// Leaves nothing but the epoch and the fields given, if any.
+static REPLACE: LazyLock<Script> = fenced!(
+    "redis.call('del', KEYS[1]) \
+     redis.call('hset', KEYS[1], 'epoch', unpack(ARGV)) \
+     return 1"
+);
 
 /// Moves the sequence forward, of this session only.
-static SAVE_SEQUENCE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-        if redis.call('hget', KEYS[1], 'id') ~= ARGV[1] then return 0 end
-        if tonumber(ARGV[2]) <= tonumber(redis.call('hget', KEYS[1], 'seq') or '0') then return 0 end
-        redis.call('hset', KEYS[1], 'seq', ARGV[2])
-        return 1
-        ",
-    )
-});
+static SAVE_SEQUENCE: LazyLock<Script> = fenced!(
+    "local now = redis.call('hmget', KEYS[1], 'id', 'seq') \
+     if now[1] ~= ARGV[2] then return 0 end \
+     if tonumber(ARGV[3]) > tonumber(now[2] or '0') then redis.call('hset', KEYS[1], 'seq', ARGV[3]) end \
+     return 1"
+);
 
-/// Cheap to clone.
+/// Sessions as the holder of one gateway epoch may use them. Cheap to clone.
 #[derive(Clone)]
 pub struct SessionStore {
     redis: ConnectionManager,
     keys: Keys,
+    epoch: u64,
 }
 
 impl std::fmt::Debug for SessionStore {
@@ -59,14 +84,22 @@ impl SessionStore {
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self { redis: connect(client).await?, keys })
+        Ok(Self { redis: connect(client).await?, keys, epoch: 0 })
     }
 
-    /// None: nothing was saved, or not by a release of ours; the gateway shard identifies then.
+    /// The store for the holder of this epoch, which [`crate::event_log::Publisher::raise_gateway_epoch`] gave.
+    #[must_use]
+    pub fn for_epoch(&self, epoch: u64) -> Self {
+        Self { epoch, ..self.clone() }
+    }
+
+    /// None: nothing was saved, or not by a release of ours; the gateway shard identifies then. From now on holders of
+    /// earlier epochs save nothing.
     ///
     /// # Errors
-    /// When Redis does not answer.
+    /// [`Error::Superseded`], [`Error::Redis`].
     pub async fn load(&self, gateway: GatewayShard) -> Result<Option<Session>, Error> {
+        self.run(TAKE.prepare_invoke(), gateway, |_| {}).await?;
         let key = self.keys.gateway_session(gateway);
         let hash: HashMap<String, String> =
             redis::cmd("HGETALL").arg(key).query_async(&mut self.redis.clone()).await?;
@@ -76,42 +109,53 @@ impl SessionStore {
     /// Saves a session as a whole; replaces whatever was there.
     ///
     /// # Errors
-    /// When Redis does not answer.
+    /// [`Error::Superseded`], [`Error::Redis`].
     pub async fn save(&self, gateway: GatewayShard, session: &Session) -> Result<(), Error> {
-        let mut save = redis::cmd("HSET");
-        save.arg(self.keys.gateway_session(gateway))
-            .arg("id")
-            .arg(&session.session_id)
-            .arg("url")
-            .arg(&session.resume_url)
-            .arg("seq")
-            .arg(session.sequence)
-            .arg("user")
-            .arg(session.user_id)
-            .arg("application")
-            .arg(session.application_id);
-        Ok(save.query_async(&mut self.redis.clone()).await?)
+        let fields = |call: &mut ScriptInvocation<'_>| {
+            call.arg("id").arg(&session.session_id).arg("url").arg(&session.resume_url);
+            call.arg("seq").arg(session.sequence).arg("user").arg(session.user_id);
+            call.arg("application").arg(session.application_id);
+        };
+        self.run(REPLACE.prepare_invoke(), gateway, fields).await.map(drop)
     }
 
-    /// Moves the sequence of the saved session forward. False: another session is saved, or the sequence is not ahead.
+    /// Moves the sequence of the saved session forward, never back. False: Redis has another session or none, and the
+    /// whole one is to be saved.
     ///
     /// # Errors
-    /// When Redis does not answer.
+    /// [`Error::Superseded`], [`Error::Redis`].
     pub async fn save_sequence(
         &self,
         gateway: GatewayShard,
         session_id: &str,
         sequence: u64,
     ) -> Result<bool, Error> {
-        let key = self.keys.gateway_session(gateway);
-        Ok(SAVE_SEQUENCE.key(key).arg(session_id).arg(sequence).invoke_async(&mut self.redis.clone()).await?)
+        let fields = |call: &mut ScriptInvocation<'_>| {
+            call.arg(session_id).arg(sequence);
+        };
+        Ok(self.run(SAVE_SEQUENCE.prepare_invoke(), gateway, fields).await? == 1)
     }
 
+    /// Forgets a session that Discord does not resume.
+    ///
     /// # Errors
-    /// When Redis does not answer.
+    /// [`Error::Superseded`], [`Error::Redis`].
     pub async fn forget(&self, gateway: GatewayShard) -> Result<(), Error> {
-        let key = self.keys.gateway_session(gateway);
-        Ok(redis::cmd("DEL").arg(key).query_async(&mut self.redis.clone()).await?)
+        self.run(REPLACE.prepare_invoke(), gateway, |_| {}).await.map(drop)
+    }
+
+    async fn run(
+        &self,
+        mut call: ScriptInvocation<'_>,
+        gateway: GatewayShard,
+        arguments: impl FnOnce(&mut ScriptInvocation<'_>),
+    ) -> Result<i64, Error> {
+        call.key(self.keys.gateway_session(gateway)).arg(self.epoch);
+        arguments(&mut call);
+        match call.invoke_async(&mut self.redis.clone()).await? {
+            -1 => Err(Error::Superseded(gateway)),
+            answer => Ok(answer),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 mod support;
 
-use support::{TestDb, backend, claim, soon};
+use support::{TestDb, claim, soon};
 
 const SHARD: ShardId = ShardId(3);
 const SERVER: ServerId = ServerId(81_384_788_765_712_384);
@@ -26,9 +26,8 @@ async fn no_transaction_commits_under_a_superseded_epoch() {
     tx.move_cursor(StreamId::new(1, 5)).await.expect("the cursor moves");
 
     let mut claiming = db.connection().await;
-    let pid = backend(&mut claiming).await;
     let claimed = tokio::spawn(async move { claim(&mut claiming, SHARD).await });
-    db.waits_for_a_lock(pid).await;
+    db.somebody_waits_for_a_lock().await;
     assert!(!claimed.is_finished(), "the shard was claimed under an open transaction of its owner");
     tx.commit().await.expect("the owner commits");
     let new = soon("the claim goes on", claimed).await.expect("the claim does not panic");
@@ -45,8 +44,8 @@ async fn no_transaction_commits_under_a_superseded_epoch() {
 async fn an_owner_that_begins_while_it_is_being_superseded_waits_and_is_refused() {
     let db = TestDb::new().await;
     db.server_on(SERVER, SHARD).await;
-    let old = db.claim(SHARD).await;
     for with_server in [false, true] {
+        let old = db.claim(SHARD).await;
         let mut claiming = db.connection().await;
         let mut open = sqlx::Connection::begin(&mut claiming).await.expect("a transaction begins");
         claim(&mut open, SHARD).await;
@@ -59,7 +58,7 @@ async fn an_owner_that_begins_while_it_is_being_superseded_waits_and_is_refused(
                 }
             })
         };
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        db.somebody_waits_for_a_lock().await;
         assert!(!late.is_finished(), "the old owner began beside a claim");
         open.commit().await.expect("the claim commits");
         let late = soon("the old owner is answered", late).await.expect("it does not panic");
@@ -141,14 +140,13 @@ async fn a_server_that_lives_elsewhere_is_not_written_and_a_move_waits_for_the_w
             tx
         };
         let mut moving = db.connection().await;
-        let pid = backend(&mut moving).await;
         let moved = tokio::spawn(async move {
             sqlx::query("update public.server_shards set shard_id = shard_id where server_id = $1")
                 .bind(SERVER.db())
                 .execute(&mut moving)
                 .await
         });
-        db.waits_for_a_lock(pid).await;
+        db.somebody_waits_for_a_lock().await;
         tx.commit().await.expect("the owner commits");
         soon("the move goes on", moved).await.expect("no panic").expect("the move succeeds");
     }

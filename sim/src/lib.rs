@@ -1,1 +1,50 @@
+//! A simulated Discord, for tests and demonstrations of a support bot.
+//!
+//! One TCP listener serves the REST API, version 10, and the gateway websocket, as the public documentation
+//! describes them (<https://discord.com/developers/docs>), for a generated world of servers. Members act
+//! through [`Simulator`] or, by themselves, through [`members`]. Everything posted is in the [`transcript`],
+//! from which [`report`] reads lost, doubled and out-of-order answers.
+//!
+//! The crate knows nothing of the bot it talks to: it shares no code with it, and it judges what the bot
+//! posts only by its place (thread, reply, interaction) and by a predicate the caller brings.
 
+mod actions;
+mod clock;
+pub mod config;
+mod control;
+mod core;
+pub mod faults;
+mod gateway;
+pub mod ids;
+mod interactions;
+mod listener;
+pub mod matching;
+pub mod members;
+mod mentions;
+mod message;
+mod nonces;
+mod posting;
+pub mod rate_limit;
+mod render;
+pub mod report;
+mod rest;
+mod simulator;
+mod store;
+pub mod transcript;
+mod world;
+
+pub use actions::ActionError;
+pub use config::Config;
+pub use faults::Fault;
+pub use interactions::Phase;
+pub use rate_limit::{Route, RouteLimits, Rule};
+pub use simulator::{SessionInfo, Simulator, StartError};
+pub use transcript::{BotMessage, Counters, Entry, Kind, Transcript};
+pub use world::{ChannelUse, Server};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex; a panic of another holder does not spread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

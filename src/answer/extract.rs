@@ -16,6 +16,8 @@ const BEST_WORDS: usize = 90;
 const FURTHER_WORDS: usize = 40;
 /// A block is worth quoting when it has at least this part of the best block's telling words.
 const WORTH_QUOTING: f32 = 0.35;
+/// A further section is quoted only when its best block has at least this part of the best one's words.
+const FURTHER_WORTH: f32 = 0.25;
 /// Blocks (sentences, list items, code) that are looked at for one answer.
 const MAX_BLOCKS: usize = 80;
 
@@ -79,7 +81,7 @@ struct Section<'a> {
     blocks: Vec<Block>,
 }
 
-/// The best sections. Passages of one section are put together, or their overlap would be quoted twice.
+/// The best sections, each of another document. Passages of one section are put together, or their overlap would be quoted twice.
 fn sections(retrieved: &Retrieved) -> Vec<Section<'_>> {
     let Some(best) = retrieved.passages.first() else { return Vec::new() };
     let mut sections: Vec<Vec<&Found>> = Vec::new();
@@ -87,8 +89,10 @@ fn sections(retrieved: &Retrieved) -> Vec<Section<'_>> {
         let same = |passages: &Vec<&Found>| {
             passages[0].document_id == found.document_id && passages[0].heading == found.heading
         };
+        let known = sections.iter().any(|passages| passages[0].document_id == found.document_id);
         match sections.iter().position(same) {
             Some(at) => sections[at].push(found),
+            None if known => {}
             None if sections.len() < MAX_QUOTES => sections.push(vec![found]),
             None => {}
         }
@@ -123,7 +127,7 @@ fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<Strin
             .collect();
         let top = worth.iter().copied().fold(0.0, f32::max);
         best_worth = best_worth.max(top);
-        if at > 0 && (top == 0.0 || top < WORTH_QUOTING * 2.0 * best_worth) {
+        if at > 0 && (top == 0.0 || top < FURTHER_WORTH * best_worth) {
             continue;
         }
         let words = if at == 0 { BEST_WORDS } else { FURTHER_WORDS };

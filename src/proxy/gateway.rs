@@ -30,8 +30,10 @@ use super::setup::REFUSED_TOKEN;
 
 /// Discord answers a heartbeat every 41 s; a connection silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(120);
-/// A peer that never echoes our close frame is left after this.
+/// A connection that does not take our close frame is left after this.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long the echo of our close frame is waited for.
+const CLOSE_STEP: Duration = Duration::from_millis(50);
 /// A connection that held so long was a good one: the next attempt comes at once.
 const GOOD_CONNECTION: Duration = Duration::from_secs(30);
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -140,6 +142,8 @@ impl Polling {
             ::metrics::counter!(metrics::DISCONNECTS, "why" => ended.label()).increment(1);
             use_resume_address = true;
             let mut least = Duration::ZERO;
+            // A connection that we closed was a good one: waiting for the backlog is the pause.
+            let good = matches!(ended, Ended::Full);
             match ended {
                 Ended::Cancelled => return Ok(()),
                 Ended::Fatal(fatal) => return Err(fatal),
@@ -181,7 +185,7 @@ impl Polling {
                     tracing::warn!("{}: nothing was heard for too long; reconnecting", self.gateway)
                 }
             }
-            attempt = if started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
+            attempt = if good || started.elapsed() > GOOD_CONNECTION { 0 } else { attempt + 1 };
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
                 () = tokio::time::sleep(backoff(attempt).max(least)) => {}
@@ -354,15 +358,16 @@ fn dropped(why: Dropped) {
 /// Closes so that the session stays. What still comes in is not looked at: the resume brings it again.
 async fn close(shard: &mut Shard<Identifies>) {
     shard.close(CloseFrame::RESUME);
-    let _ = tokio::time::timeout(CLOSE_WAIT, async {
-        loop {
-            match shard.next().await {
-                Some(Ok(Message::Text(_))) if may_still_close(shard.state()) => {}
-                _ => return,
-            }
+    let deadline = Instant::now() + CLOSE_WAIT;
+    while Instant::now() < deadline {
+        match tokio::time::timeout(CLOSE_STEP, shard.next()).await {
+            Ok(Some(Ok(Message::Text(_)))) if may_still_close(shard.state()) => {}
+            Ok(_) => return,
+            // Our frame is out; not every peer echoes it.
+            Err(_) if matches!(shard.state(), ShardState::Disconnected { .. }) => return,
+            Err(_) => {}
         }
-    })
-    .await;
+    }
 }
 
 /// A connection that is being opened is twilight's own attempt to come back.

@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use account::Account;
 use binaries::Binaries;
@@ -45,6 +46,8 @@ pub struct Services {
     redis_port: u16,
     /// Held open: the lock on it keeps a second start out of the directory.
     _lock: File,
+    /// Removed after the servers have ended.
+    _dir: Option<TempDir>,
 }
 
 impl Services {
@@ -61,7 +64,18 @@ impl Services {
         // Redis first: it takes a tenth of a second, and a failure here has cost nothing yet.
         let (redis, redis_port) = redis_server::start(&host, &binaries).await?;
         let (postgres, postgres_port) = postgres::start(&host, &binaries).await?;
-        Ok(Self { postgres, redis, postgres_port, redis_port, _lock: lock })
+        Ok(Self { postgres, redis, postgres_port, redis_port, _lock: lock, _dir: None })
+    }
+
+    /// Starts both servers in a new directory within `parent`, which other accounts must be able to enter when root
+    /// starts them: the system's directory for temporary files is, a [`TempDir`] of root's is not.
+    pub async fn temporary(parent: &Path) -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("helpline-services-")
+            .tempdir_in(parent)
+            .with_context(|| format!("create a directory in {}", parent.display()))?;
+        let services = Self::start(dir.path(), Lifetime::Temporary).await?;
+        Ok(Self { _dir: Some(dir), ..services })
     }
 
     /// URL of the database [`DATABASE`], as the superuser `postgres`.

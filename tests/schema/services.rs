@@ -100,7 +100,6 @@ async fn the_worker_reads_no_sign_ins_and_writes_nothing_that_is_not_its_work() 
         "insert into public.shards (id) values (99)",
         "update public.shards set server_count = 5",
         "delete from helpline.shard_fences",
-        "insert into helpline.shard_fences (shard_id) values (99)",
         "update helpline.knowledge_versions set version = 0",
         "select from public.subscriptions",
         "select from public.invoices",

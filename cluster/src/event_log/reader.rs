@@ -2,19 +2,21 @@
 //! group, so that a worker with many shards waits in eight places, not in hundreds.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::streams::StreamReadReply;
-use redis::{AsyncConnectionConfig, RedisError};
+use redis::{AsyncConnectionConfig, RedisError, Script};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::Entry;
+use super::{Entry, connect_lazy, without_delay};
 use crate::ids::{ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 
@@ -28,8 +30,15 @@ const BLOCK_WHILE_FULL: Duration = Duration::from_millis(10);
 /// How often it is checked that Redis still has the streams.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// How long Redis may take beyond the time that an XREAD may block.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which of the watched streams Redis has lost, see the script.
+static LOST: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/lost.lua")));
+
 /// What a shard's loop receives.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// In order, not empty.
     Entries(Vec<Entry>),
@@ -42,6 +51,10 @@ pub enum Delivery {
 pub struct Reader {
     groups: Arc<[Group]>,
     client: redis::Client,
+    /// What unblocks; made by the first that needs it.
+    control: Arc<Mutex<Option<ConnectionManager>>>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
 }
 
 impl std::fmt::Debug for Reader {
@@ -81,20 +94,34 @@ impl Reader {
             connection: AtomicI64::new(0),
         };
         let groups: Arc<[Group]> = (0..GROUPS).map(group).collect();
+        let tasks = TaskTracker::new();
         for index in 0..groups.len() {
+            let (groups, cancel) = (Arc::clone(&groups), cancel.clone());
             let task =
                 Task { groups: Arc::clone(&groups), index, client: client.clone(), keys: keys.clone() };
-            let cancel = cancel.clone();
-            tokio::spawn(async move { cancel.run_until_cancelled(task.run()).await });
+            tasks.spawn(async move {
+                cancel.run_until_cancelled(task.run()).await;
+                groups[index].lock().clear();
+            });
         }
-        Self { groups, client }
+        tasks.close();
+        Self { groups, client, control: Arc::default(), tasks, cancel }
     }
 
-    /// Begins to deliver what comes after `after`. Replaces an earlier watch of the shard.
+    /// Resolves when nothing is read any more, after the token was cancelled. Every channel has ended then.
+    pub async fn stopped(&self) {
+        self.tasks.wait().await;
+    }
+
+    /// Begins to deliver what comes after `after`. Replaces an earlier watch of the shard, whose channel ends. The
+    /// watch ends with [`Reader::unwatch`] or by dropping the receiver.
     pub fn watch(&self, shard: ShardId, after: StreamId) -> mpsc::Receiver<Delivery> {
         let (to, from) = mpsc::channel(WAITING_BATCHES);
         let group = self.group(shard);
         group.lock().insert(shard, Watched { after, to, wiped: false });
+        if self.cancel.is_cancelled() {
+            group.lock().clear();
+        }
         self.wake(shard);
         from
     }
@@ -117,21 +144,26 @@ impl Reader {
         tokio::spawn(async move {
             let deadline = Instant::now() + BLOCK;
             let group = reader.group(shard);
-            let mut control = None;
             while group.reading.load(Ordering::SeqCst) < version && Instant::now() < deadline {
                 let connection = group.connection.load(Ordering::SeqCst);
-                if connection > 0 {
-                    if control.is_none() {
-                        control = reader.client.get_multiplexed_async_connection().await.ok();
-                    }
-                    if let Some(control) = &mut control {
-                        let unblock = redis::cmd("CLIENT").arg("UNBLOCK").arg(connection).to_owned();
-                        let _ = unblock.query_async::<i64>(control).await;
-                    }
+                if connection > 0
+                    && let Some(mut control) = reader.control()
+                {
+                    let unblock = redis::cmd("CLIENT").arg("UNBLOCK").arg(connection).to_owned();
+                    // Without it the XREAD ends by its own time.
+                    let _ = unblock.query_async::<i64>(&mut control).await;
                 }
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
+    }
+
+    fn control(&self) -> Option<ConnectionManager> {
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        if control.is_none() {
+            *control = connect_lazy(&self.client).ok();
+        }
+        control.clone()
     }
 }
 
@@ -156,27 +188,39 @@ struct Ask {
     some_full: bool,
 }
 
+/// What one XREAD brought for a shard.
+struct Read {
+    shard: ShardId,
+    /// What was asked for.
+    after: StreamId,
+    last: StreamId,
+    entries: Vec<Entry>,
+}
+
 impl Task {
     fn group(&self) -> &Group {
         &self.groups[self.index]
     }
 
     async fn run(self) {
-        let mut pause = Duration::from_millis(20);
+        let mut pause = FIRST_PAUSE;
+        let mut told = false;
         loop {
-            match self.read_until_broken(&mut pause).await {
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "reading slot group {} is interrupted", self.index);
-                    self.group().connection.store(0, Ordering::SeqCst);
-                    tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
+            let Err(error) = self.read_until_broken(&mut pause, &mut told).await;
+            self.group().connection.store(0, Ordering::SeqCst);
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%error, "slot group {} of the event log cannot be read; it is tried again", self.index);
             }
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
-    async fn read_until_broken(&self, pause: &mut Duration) -> Result<(), RedisError> {
+    async fn read_until_broken(
+        &self,
+        pause: &mut Duration,
+        told: &mut bool,
+    ) -> Result<Infallible, RedisError> {
         while self.group().lock().is_empty() {
             self.group().changed.notified().await;
         }
@@ -184,7 +228,7 @@ impl Task {
         let mut checked_at: Option<Instant> = None;
         loop {
             if checked_at.is_none_or(|at| at.elapsed() >= CHECK_EVERY) {
-                self.check_incarnations(&mut connection).await?;
+                self.check_for_loss(&mut connection).await?;
                 checked_at = Some(Instant::now());
             }
             let ask = self.ask();
@@ -195,7 +239,10 @@ impl Task {
             }
             let block = if ask.some_full { BLOCK_WHILE_FULL } else { BLOCK };
             let reply = self.xread(&mut connection, &ask, block).await?;
-            *pause = Duration::from_millis(20);
+            *pause = FIRST_PAUSE;
+            if std::mem::take(told) {
+                tracing::info!("slot group {} of the event log is read again", self.index);
+            }
             self.hand_over(reply);
         }
     }
@@ -205,8 +252,10 @@ impl Task {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_connection_timeout(Some(Duration::from_secs(2)));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let id: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut connection).await?;
+        let client = without_delay(&self.client)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let ask = redis::cmd("CLIENT").arg("ID").to_owned();
+        let id: i64 = in_time(PATIENCE, ask.query_async(&mut connection)).await?;
         self.group().connection.store(id, Ordering::SeqCst);
         Ok(connection)
     }
@@ -233,13 +282,13 @@ impl Task {
         connection: &mut MultiplexedConnection,
         ask: &Ask,
         block: Duration,
-    ) -> Result<Vec<(ShardId, StreamId, Vec<Entry>)>, RedisError> {
+    ) -> Result<Vec<Read>, RedisError> {
         let mut xread = redis::cmd("XREAD");
         xread
             .arg("COUNT")
             .arg(ENTRIES_PER_READ)
             .arg("BLOCK")
-            .arg(block.as_millis().max(1) as u64)
+            .arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1))
             .arg("STREAMS");
         let mut names = HashMap::with_capacity(ask.shards.len());
         for (shard, after) in &ask.shards {
@@ -250,35 +299,37 @@ impl Task {
         for (_, after) in &ask.shards {
             xread.arg(after.to_string());
         }
-        // A dead peer that never closes: the answer is due when the block is over.
-        let answer = tokio::time::timeout(block + Duration::from_secs(5), xread.query_async(connection));
-        let reply: Option<StreamReadReply> = match answer.await {
-            Ok(reply) => reply?,
-            Err(_) => return Err((redis::ErrorKind::Io, "XREAD got no answer").into()),
-        };
+        let reply: Option<StreamReadReply> = in_time(block + PATIENCE, xread.query_async(connection)).await?;
         let mut read = Vec::new();
         for stream in reply.map(|reply| reply.keys).unwrap_or_default() {
             let Some((shard, after)) = names.get(&stream.key) else { continue };
-            let entries: Vec<Entry> = stream.ids.into_iter().filter_map(entry).collect();
-            read.push((*shard, *after, entries));
+            let Some(last) = stream.ids.last().and_then(|raw| raw.id.parse().ok()) else { continue };
+            let entries = stream.ids.into_iter().filter_map(entry).collect();
+            read.push(Read { shard: *shard, after: *after, last, entries });
         }
         Ok(read)
     }
 
-    fn hand_over(&self, read: Vec<(ShardId, StreamId, Vec<Entry>)>) {
+    fn hand_over(&self, read: Vec<Read>) {
         let mut watched = self.group().lock();
-        for (shard, after, entries) in read {
-            let Some(last) = entries.last().map(|entry| entry.id) else { continue };
+        for Read { shard, after, last, entries } in read {
             // Watched anew from elsewhere while the XREAD was under way: what it brought is not asked for any more.
             let Some(shard) = watched.get_mut(&shard).filter(|shard| shard.after == after) else { continue };
-            if shard.to.try_send(Delivery::Entries(entries)).is_ok() {
-                shard.after = last;
+            let ours = last.incarnation == after.incarnation;
+            let entries: Vec<Entry> =
+                entries.into_iter().filter(|entry| entry.id.incarnation == after.incarnation).collect();
+            let up_to = if ours { Some(last) } else { entries.last().map(|entry| entry.id) };
+            if !entries.is_empty() && shard.to.try_send(Delivery::Entries(entries)).is_err() {
+                continue;
             }
+            shard.after = up_to.unwrap_or(after);
+            // Another owner has begun a later incarnation; without room now, the next read comes here again.
+            shard.wiped = !ours && shard.to.try_send(Delivery::Wiped).is_ok();
         }
     }
 
-    /// After a FLUSHALL ids start below every cursor and XREAD returns nothing for ever: the incarnation key tells.
-    async fn check_incarnations(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    /// After a FLUSHALL ids start below every cursor and XREAD returns nothing for ever.
+    async fn check_for_loss(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
         let shards: Vec<(ShardId, StreamId)> = {
             let watched = self.group().lock();
             watched.iter().filter(|(_, shard)| !shard.wiped).map(|(id, shard)| (*id, shard.after)).collect()
@@ -286,24 +337,18 @@ impl Task {
         if shards.is_empty() {
             return Ok(());
         }
-        let mut mget = redis::cmd("MGET");
-        for (shard, _) in &shards {
-            mget.arg(self.keys.incarnation(*shard));
+        let mut call = LOST.prepare_invoke();
+        for (shard, after) in &shards {
+            call.key(self.keys.stream(*shard)).key(self.keys.incarnation(*shard));
+            call.arg(after.incarnation).arg(after.seq);
         }
-        let answer = tokio::time::timeout(Duration::from_secs(5), mget.query_async(connection));
-        let now: Vec<Option<u64>> = match answer.await {
-            Ok(now) => now?,
-            Err(_) => return Err((redis::ErrorKind::Io, "MGET got no answer").into()),
-        };
+        let lost: Vec<bool> = in_time(PATIENCE, call.invoke_async(connection)).await?;
         let mut watched = self.group().lock();
-        for ((id, after), incarnation) in shards.into_iter().zip(now) {
-            if incarnation == Some(after.incarnation) {
-                continue;
-            }
-            if let Some(shard) =
-                watched.get_mut(&id).filter(|shard| shard.after.incarnation == after.incarnation)
-                && shard.to.try_send(Delivery::Wiped).is_ok()
-            {
+        for ((id, after), _) in shards.into_iter().zip(lost).filter(|(_, lost)| *lost) {
+            let Some(shard) = watched.get_mut(&id).filter(|shard| shard.after == after) else { continue };
+            // A loop that has not taken what came before is told at one of the next checks.
+            if shard.to.try_send(Delivery::Wiped).is_ok() {
+                tracing::warn!("redis has lost the event log of {id} as it was read up to {after}");
                 shard.wiped = true;
             }
         }
@@ -311,16 +356,34 @@ impl Task {
     }
 }
 
+/// A peer that is dead may never close its connection.
+async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err((redis::ErrorKind::Io, "redis did not answer in time").into()),
+    }
+}
+
 /// An entry as its writer made it; one that is not of our making is passed over.
 fn entry(raw: redis::streams::StreamId) -> Option<Entry> {
-    let text = |field: &str| raw.get::<String>(field);
-    let server = raw.get::<u64>("g").filter(|server| *server > 0).map(ServerId);
-    Some(Entry {
-        id: raw.id.parse().ok()?,
-        origin: text("k")?,
-        kind: text("t")?,
-        server,
-        received_at_ms: raw.get("r")?,
-        payload: Bytes::from(raw.get::<Vec<u8>>("d")?),
-    })
+    let read = || {
+        let text = |field: &str| raw.get::<String>(field);
+        let server = raw.get::<u64>("g").filter(|server| *server > 0).map(ServerId);
+        Some(Entry {
+            id: raw.id.parse().ok()?,
+            origin: text("k")?,
+            kind: text("t")?,
+            server,
+            received_at_ms: raw.get("r")?,
+            payload: Bytes::from(raw.get::<Vec<u8>>("d")?),
+        })
+    };
+    let entry = read();
+    if entry.is_none() {
+        tracing::error!("the entry {} of an event log is not an event and is passed over", raw.id);
+    }
+    entry
 }

@@ -100,18 +100,19 @@ impl TestDb {
             .expect("the incarnation is set");
     }
 
-    /// Waits until that backend waits for a lock.
-    pub async fn waits_for_a_lock(&self, backend: i32) {
-        eventually("the statement waits for a lock", async || {
-            let waits: Option<bool> = sqlx::query_scalar(
-                "select wait_event_type = 'Lock' from pg_stat_activity where pid = $1 and state = 'active'",
+    /// Waits until a statement in this database waits for another's lock.
+    pub async fn somebody_waits_for_a_lock(&self) {
+        eventually("a statement waits for a lock", async || {
+            let waits: bool = sqlx::query_scalar(
+                "select exists (
+                    select from pg_stat_activity
+                    where datname = current_database() and state = 'active' and wait_event_type = 'Lock'
+                )",
             )
-            .bind(backend)
-            .fetch_optional(&self.pool)
+            .fetch_one(&self.pool)
             .await
-            .expect("activity is listed")
-            .flatten();
-            (waits == Some(true)).then_some(())
+            .expect("activity is listed");
+            waits.then_some(())
         })
         .await;
     }
@@ -131,10 +132,6 @@ impl Drop for TestDb {
             panic!("the test database could not be dropped");
         }
     }
-}
-
-pub async fn backend(connection: &mut PgConnection) -> i32 {
-    sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await.expect("the backend has a pid")
 }
 
 /// The claim of [`TestDb::claim`] on this connection.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use helpline::up::services::{Lifetime, Services};
+use helpline::up::services::Services;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -42,12 +42,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<ExitStatus> {
     let mut signals = Signals::listen()?;
     let parent = arguments.dir.unwrap_or_else(std::env::temp_dir);
-    let dir = tempfile::Builder::new()
-        .prefix("helpline-services-")
-        .tempdir_in(&parent)
-        .with_context(|| format!("create a directory in {}", parent.display()))?;
     let services = tokio::select! {
-        started = Services::start(dir.path(), Lifetime::Temporary) => started?,
+        started = Services::temporary(&parent) => started?,
         () = signals.any() => return Ok(ExitStatus::from_raw(SignalKind::interrupt().as_raw_value())),
     };
     let result = run_beside(&services, &arguments.command, &mut signals).await;

@@ -1,7 +1,7 @@
 //! Ranks the passages of an [`Index`] against a question: BM25 over passages (Robertson, Zaragoza 2009), with
 //! adjacent word pairs and the whole document added. Any shared lexeme counts (OR), none is required. Pure.
 
-use super::evidence::Evidence;
+use super::evidence::{self, Evidence};
 use super::index::{Index, Postings};
 use super::vector::Token;
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +51,8 @@ struct Word {
     weight: f32,
     /// 1, or the similarity of the word that stands in for a mistyped one.
     likeness: f32,
+    /// How much the word says about what is asked.
+    telling: f32,
 }
 
 pub(super) fn rank(index: &Index, query: &Query) -> (Vec<Hit>, Evidence) {
@@ -88,7 +90,8 @@ fn words(index: &Index, query: &Query) -> Vec<Word> {
                 },
             };
             let documents = term.map_or(0, |term| index.in_documents.of(term).len());
-            Word { term, idf: index.idf(documents), weight: count * (K3 + 1.0) / (K3 + count), likeness }
+            let (idf, weight) = (index.idf(documents), count * (K3 + 1.0) / (K3 + count));
+            Word { term, idf, weight, likeness, telling: weight * idf * evidence::telling(lexeme) }
         })
         .collect()
 }
@@ -181,6 +184,7 @@ fn weigh(
     words_only: &[f32],
     hits: &[Hit],
 ) -> Evidence {
+    // Without a hit there is no evidence at all, and no confidence.
     let Some(top) = hits.first() else { return Evidence::default() };
     let mut of_documents = vec![0.0f32; index.documents.len()];
     for (passage, score) in index.passages.iter().zip(scores) {
@@ -193,21 +197,30 @@ fn weigh(
     let top_document = index.passages[top.passage as usize].document;
     let second = hits.iter().find(|hit| index.passages[hit.passage as usize].document != top_document);
     let sequence = &index.sequences[top.passage as usize];
-    let asked: f32 = words.iter().map(|word| word.weight * word.idf).sum();
-    let has = |word: &&Word| word.term.is_some_and(|term| sequence.contains(&term));
-    let found: f32 = words.iter().filter(has).map(|word| word.weight * word.idf * word.likeness).sum();
+    let asked: f32 = words.iter().map(|word| word.telling).sum();
+    let ideal: f32 = words.iter().map(|word| word.weight * word.idf * (K1 + 1.0)).sum();
+    let telling = |has: &dyn Fn(u32) -> bool| -> f32 {
+        let found = words.iter().filter(|word| word.term.is_some_and(has));
+        found.map(|word| word.telling * word.likeness).sum()
+    };
+    let found = telling(&|term| sequence.contains(&term));
+    let in_document = telling(&|term| {
+        index.in_documents.of(term).binary_search_by_key(&top_document, |(document, _)| *document).is_ok()
+    });
     let pairs_asked: f32 = pairs.iter().map(|pair| pair.idf).sum();
     let pairs_found: f32 =
         pairs.iter().filter(|pair| pair.counts.contains_key(&top.passage)).map(|pair| pair.idf).sum();
     let share = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
-    Evidence::new(
-        share(top.score - mean, deviation),
-        share(found, asked),
-        share(pairs_found, pairs_asked),
-        share(words_only[top.passage as usize], asked * (K1 + 1.0)),
-        1.0 - share(second.map_or(0.0, |hit| hit.score), top.score),
-        words.iter().filter(has).count(),
-        words.len(),
-        index.documents.len(),
-    )
+    Evidence {
+        z: share(top.score - mean, deviation),
+        words: share(found, asked),
+        pairs: share(pairs_found, pairs_asked),
+        in_document: share(in_document, asked),
+        known: share(telling(&|_| true), asked),
+        amount: found / index.idf(1),
+        ideal: share(words_only[top.passage as usize], ideal),
+        margin: 1.0 - share(second.map_or(0.0, |hit| hit.score), top.score),
+        confidence: 0.0,
+    }
+    .judged(index.documents.len())
 }

@@ -1,9 +1,17 @@
-//! The nearest word of a knowledge base for a mistyped one, by shared trigrams.
+//! The nearest word of a knowledge base for a mistyped one, by shared trigrams and then by slips of the finger.
 
 use std::collections::HashMap;
 
-/// Least Jaccard similarity of the trigrams for a word to count as the same one mistyped.
+/// Least Jaccard similarity of the trigrams for a word to stand in for another.
 const NEAREST: f32 = 0.3;
+/// The same when no more than a slip or two lies between them: short swapped words share few trigrams.
+const NEAREST_SLIP: f32 = 0.2;
+/// Words of the greatest similarity whose slips are counted.
+const LOOKED_AT: usize = 8;
+/// How alike a word and a slip of it are.
+const SLIP_LIKENESS: f32 = 0.9;
+/// Part of the similarity that counts when it is no slip: most such words are only spelt alike.
+const OTHER_LIKENESS: f32 = 0.4;
 
 /// Trigrams of every word of a vocabulary that may be mistyped: letters only, at least three of them.
 #[derive(Debug, Default)]
@@ -11,6 +19,7 @@ pub(super) struct Trigrams {
     words_of: HashMap<[char; 3], Vec<u32>>,
     /// Number of different trigrams by word; 0 for words that are never a correction.
     sizes: Vec<u8>,
+    words: Vec<Box<str>>,
 }
 
 impl Trigrams {
@@ -19,6 +28,7 @@ impl Trigrams {
         let mut trigrams = Self::default();
         for (word, id) in words.zip(0u32..) {
             let of_word = if may_be_mistyped(word) { trigrams_of(word) } else { Vec::new() };
+            trigrams.words.push(word.into());
             trigrams.sizes.push(u8::try_from(of_word.len()).unwrap_or(u8::MAX));
             for trigram in of_word {
                 trigrams.words_of.entry(trigram).or_default().push(id);
@@ -27,7 +37,7 @@ impl Trigrams {
         trigrams
     }
 
-    /// The most similar word and its similarity; of equals the one with the lower id.
+    /// The word most likely meant and how likely that is, 0 to 1; of equals the one with the lower id.
     pub(super) fn nearest(&self, word: &str) -> Option<(u32, f32)> {
         if !may_be_mistyped(word) {
             return None;
@@ -37,18 +47,25 @@ impl Trigrams {
         for id in of_word.iter().filter_map(|trigram| self.words_of.get(trigram)).flatten() {
             *shared.entry(*id).or_default() += 1;
         }
-        shared
+        let mut near: Vec<(u32, f32)> = shared
             .into_iter()
             .map(|(id, shared)| {
                 let union = of_word.len() + usize::from(self.sizes[id as usize]) - usize::from(shared);
                 (id, f32::from(shared) / union as f32)
             })
-            .filter(|(_, similarity)| *similarity >= NEAREST)
-            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+            .filter(|(_, similarity)| *similarity >= NEAREST_SLIP)
+            .collect();
+        near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        near.truncate(LOOKED_AT);
+        let slip = near.iter().find(|(id, _)| is_slip(word, &self.words[*id as usize]));
+        let other = near.first().filter(|(_, similarity)| *similarity >= NEAREST);
+        slip.map(|(id, _)| (*id, SLIP_LIKENESS))
+            .or_else(|| other.map(|(id, similarity)| (*id, similarity * OTHER_LIKENESS)))
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.words_of.values().map(|ids| 4 * ids.capacity() + 60).sum::<usize>() + self.sizes.len()
+        self.words_of.values().map(|ids| 4 * ids.capacity() + 60).sum::<usize>()
+            + self.words.iter().map(|word| word.len() + 17).sum::<usize>()
     }
 }
 
@@ -66,6 +83,40 @@ fn trigrams_of(word: &str) -> Vec<[char; 3]> {
     trigrams
 }
 
+/// An ending that the stemmer left (`ddosed`, `ddos`), one slip in a word of at least five letters, two in one of at least eight; the first letter is seldom wrong.
+fn is_slip(typed: &str, meant: &str) -> bool {
+    let (typed, meant): (Vec<char>, Vec<char>) = (typed.chars().collect(), meant.chars().collect());
+    let (shorter, longer) = if typed.len() < meant.len() { (&typed, &meant) } else { (&meant, &typed) };
+    if shorter.len() >= 4 && longer.len() - shorter.len() <= 2 && longer.starts_with(shorter) {
+        return true;
+    }
+    let allowed = match typed.len().min(meant.len()) {
+        0..=4 => return false,
+        5..=7 => 1,
+        _ => 2,
+    };
+    typed[0] == meant[0] && typed.len().abs_diff(meant.len()) <= allowed && slips(&typed, &meant) <= allowed
+}
+
+/// Optimal string alignment distance: letters inserted, dropped, replaced, or two neighbours swapped.
+fn slips(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +126,7 @@ mod tests {
         let trigrams = Trigrams::new(["password", "restart", "backup", "1.21"].into_iter());
         assert_eq!(trigrams.nearest("pasword").map(|(id, _)| id), Some(0));
         assert_eq!(trigrams.nearest("restrat").map(|(id, _)| id), Some(1));
+        assert_eq!(trigrams.nearest("backpu").map(|(id, _)| id), Some(2));
         assert_eq!(trigrams.nearest("giraffe"), None);
         assert_eq!(trigrams.nearest("1.22"), None);
     }

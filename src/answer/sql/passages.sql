@@ -8,4 +8,5 @@ select
 from helpline.knowledge_passages as p
 join public.knowledge_documents as d on d.server_id = p.server_id and d.id = p.document_id
 where p.server_id = $1
-order by p.document_id, p.ordinal
+-- By title, so that equal scores are ranked alike wherever the same documents were imported.
+order by d.title, p.document_id, p.ordinal

@@ -1,0 +1,145 @@
+//! Settings of a simulator and their defaults, which are Discord's own wherever it documents one.
+
+use crate::ids::UserId;
+use crate::rate_limit::RouteLimits;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Privileged intents: GUILD_MEMBERS, GUILD_PRESENCES and MESSAGE_CONTENT.
+/// <https://discord.com/developers/docs/events/gateway#privileged-intents>
+pub const PRIVILEGED_INTENTS: u64 = 1 << 1 | 1 << 8 | MESSAGE_CONTENT;
+/// The message content intent.
+pub const MESSAGE_CONTENT: u64 = 1 << 15;
+
+/// Everything that can be set about a simulator. `Config::default()` behaves like Discord towards a
+/// small bot, with twenty servers.
+#[derive(Clone)]
+pub struct Config {
+    /// Where HTTP and websocket are served. Default 127.0.0.1, any free port.
+    pub listen: SocketAddr,
+    /// Gateway address given to clients; default `ws://<the address listened on>`.
+    pub gateway_url: Option<String>,
+    /// Servers the bot is in. Default 20.
+    pub servers: usize,
+    /// Ordinary members of each server. Default 12.
+    pub members_per_server: usize,
+    /// Members of each server that have the support role. Default 2.
+    pub staff_per_server: usize,
+    /// Gateway shards recommended by `GET /gateway/bot`. Default 1.
+    pub gateway_shards: u32,
+    /// IDENTIFYs allowed per `identify_interval`, one for each bucket. Default 1.
+    pub max_concurrency: u32,
+    /// Default 5 s.
+    pub identify_interval: Duration,
+    /// IDENTIFYs allowed in 24 h; one more resets the token. Default 1,000.
+    pub identify_budget: u32,
+    /// Servers one gateway shard may hold (close code 4011). Default 2,500.
+    pub max_servers_per_gateway_shard: usize,
+    /// The bot token. Never printed by `Debug`.
+    pub token: String,
+    /// The bot's user id; the application has the same number, as it has for bots made today.
+    pub bot: UserId,
+    /// The bot's user name. Default `helpline`.
+    pub bot_name: String,
+    /// Privileged intents switched on in the simulated developer portal. Default all.
+    pub privileged_intents: u64,
+    /// Whether the bot may ping everyone. Default true, so that a slip of the bot shows.
+    pub bot_may_mention_everyone: bool,
+    /// Decides every id of the world. Default 1.
+    pub seed: u64,
+    /// REST requests a second over all routes but the interaction ones; `None` is no limit. Default 50.
+    pub rest_global_per_s: Option<u32>,
+    /// Limits of single routes.
+    pub route_limits: RouteLimits,
+    /// Requests answered 401, 403 or 429 in ten minutes before the client is banned. Default 10,000.
+    pub invalid_request_limit: u64,
+    /// Time added to every REST answer. Default none.
+    pub rest_latency: Duration,
+    /// How long a nonce is remembered. Discord says "a few minutes"; default 3 min.
+    pub nonce_window: Duration,
+    /// Default 41.25 s.
+    pub heartbeat_interval: Duration,
+    /// How long a session can be resumed after its connection is gone. Default 3 min.
+    pub session_ttl: Duration,
+    /// Events kept for a resume, and the most a slow connection may lag. Default 100,000 for each session.
+    pub replay_events: usize,
+    /// Time for the first answer to an interaction. Default 3 s.
+    pub interaction_deadline: Duration,
+    /// Life of an interaction token. Default 15 min.
+    pub interaction_token_life: Duration,
+    /// Transcript entries kept; older ones are dropped and counted. Default 1,000,000.
+    pub transcript_entries: usize,
+    /// Messages kept over all channels; older ones are forgotten. Default 500,000.
+    pub messages: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            gateway_url: None,
+            servers: 20,
+            members_per_server: 12,
+            staff_per_server: 2,
+            gateway_shards: 1,
+            max_concurrency: 1,
+            identify_interval: Duration::from_secs(5),
+            identify_budget: 1_000,
+            max_servers_per_gateway_shard: 2_500,
+            token: "MTA0NTg4ODk5NjM1NTQ4NTY5Ng.simulated.discord-token".to_owned(),
+            bot: UserId(1_045_888_996_355_485_696),
+            bot_name: "helpline".to_owned(),
+            privileged_intents: PRIVILEGED_INTENTS,
+            bot_may_mention_everyone: true,
+            seed: 1,
+            rest_global_per_s: Some(50),
+            route_limits: RouteLimits::default(),
+            invalid_request_limit: 10_000,
+            rest_latency: Duration::ZERO,
+            nonce_window: Duration::from_secs(180),
+            heartbeat_interval: Duration::from_millis(41_250),
+            session_ttl: Duration::from_secs(180),
+            replay_events: 100_000,
+            interaction_deadline: Duration::from_secs(3),
+            interaction_token_life: Duration::from_secs(900),
+            transcript_entries: 1_000_000,
+            messages: 500_000,
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("servers", &self.servers)
+            .field("gateway_shards", &self.gateway_shards)
+            .field("max_concurrency", &self.max_concurrency)
+            .field("seed", &self.seed)
+            .field("rest_global_per_s", &self.rest_global_per_s)
+            .field("token", &"redacted")
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// All that is wrong with these settings, one sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |ok: bool, problem: &str| {
+            if !ok {
+                problems.push(problem.to_owned());
+            }
+        };
+        check(self.servers > 0, "servers must be at least 1");
+        check(self.servers <= 1_000_000, "servers must be at most 1,000,000");
+        check(self.members_per_server > 0, "members per server must be at least 1");
+        check(self.members_per_server + self.staff_per_server <= 1_000, "a server has at most 1,000 members");
+        check(self.gateway_shards > 0, "gateway shards must be at least 1");
+        check(self.max_concurrency > 0, "max concurrency must be at least 1");
+        check(!self.token.trim().is_empty(), "the token must not be empty");
+        check(self.rest_global_per_s != Some(0), "the global REST limit must be at least 1, or off");
+        check(self.replay_events >= 16, "replay events must be at least 16");
+        problems
+    }
+}

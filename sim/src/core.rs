@@ -1,0 +1,101 @@
+//! Everything a simulator consists of, shared by the REST handlers, the gateway and the members.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::gateway::Hub;
+use crate::ids::Snowflakes;
+use crate::interactions::Interactions;
+use crate::nonces::Nonces;
+use crate::rate_limit::Limiter;
+use crate::store::Store;
+use crate::transcript::{Kind, Live, Transcript};
+use crate::world::World;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::RwLock;
+use std::sync::atomic::Ordering;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) addr: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) world: World,
+    pub(crate) flakes: Snowflakes,
+    pub(crate) store: Store,
+    pub(crate) hub: Hub,
+    pub(crate) limiter: Limiter,
+    pub(crate) nonces: Nonces,
+    pub(crate) interactions: Interactions,
+    pub(crate) transcript: Transcript,
+    pub(crate) counters: Live,
+    pub(crate) faults: Faults,
+    /// The registered commands, as an array of command objects.
+    pub(crate) commands: RwLock<Value>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config, addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            clock: Clock::new(),
+            world: World::generate(&config),
+            flakes: Snowflakes::default(),
+            store: Store::new(config.messages),
+            hub: Hub::new(&config),
+            limiter: Limiter::new(
+                config.rest_global_per_s,
+                config.route_limits.clone(),
+                config.invalid_request_limit,
+            ),
+            nonces: Nonces::new(config.nonce_window),
+            interactions: Interactions::default(),
+            transcript: Transcript::new(config.transcript_entries),
+            counters: Live::default(),
+            faults: Faults::default(),
+            commands: RwLock::new(json!([])),
+            cancel: CancellationToken::new(),
+            config,
+        }
+    }
+
+    pub(crate) fn record(&self, kind: Kind) {
+        self.transcript.record(&self.clock, kind);
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.flakes.next(self.clock.unix_ms())
+    }
+
+    /// Whether this is the bot's token, with or without the `Bot` prefix.
+    pub(crate) fn token_is(&self, given: &str) -> bool {
+        let given = given.strip_prefix("Bot ").unwrap_or(given);
+        given == self.config.token && !self.hub.token_reset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn gateway_url(&self) -> String {
+        self.config.gateway_url.clone().unwrap_or_else(|| format!("ws://{}", self.addr))
+    }
+
+    /// The bot's user object, as `GET /users/@me` and READY give it.
+    pub(crate) fn current_user(&self) -> Value {
+        json!({
+            "id": self.config.bot, "username": self.config.bot_name, "discriminator": "1234",
+            "global_name": null, "avatar": null, "bot": true, "mfa_enabled": true, "verified": true,
+            "email": null, "flags": 0, "public_flags": 0, "banner": null, "accent_color": null,
+        })
+    }
+
+    /// Forgets what has expired. Called about once a second.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        self.hub.sweep(now);
+        self.limiter.sweep(now);
+        self.nonces.sweep(now);
+        self.interactions.forget_expired(now, self.config.interaction_token_life);
+    }
+}

@@ -1,0 +1,152 @@
+//! Payloads of the gateway protocol and the checks an IDENTIFY has to pass.
+//!
+//! Every payload carries `t`, `s` and `op` before `d`.
+//! <https://discord.com/developers/docs/events/gateway-events#payload-structure>
+
+use super::session::Item;
+use crate::config::PRIVILEGED_INTENTS;
+use crate::core::Core;
+use crate::render;
+use crate::world::gateway_shard;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Largest payload a client may send.
+pub(super) const MAX_PAYLOAD_BYTES: usize = 4_096;
+/// Payloads a client may send in 60 s.
+pub(super) const MAX_SENDS: usize = 120;
+
+/// Close codes used here.
+/// <https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes>
+pub(super) mod close {
+    pub(crate) const UNKNOWN_ERROR: u16 = 4000;
+    pub(crate) const UNKNOWN_OPCODE: u16 = 4001;
+    pub(crate) const DECODE_ERROR: u16 = 4002;
+    pub(crate) const NOT_AUTHENTICATED: u16 = 4003;
+    pub(crate) const AUTHENTICATION_FAILED: u16 = 4004;
+    pub(crate) const ALREADY_AUTHENTICATED: u16 = 4005;
+    pub(crate) const INVALID_SEQ: u16 = 4007;
+    pub(crate) const RATE_LIMITED: u16 = 4008;
+    pub(crate) const SESSION_TIMED_OUT: u16 = 4009;
+    pub(crate) const INVALID_SHARD: u16 = 4010;
+    pub(crate) const SHARDING_REQUIRED: u16 = 4011;
+    pub(crate) const INVALID_VERSION: u16 = 4012;
+    pub(crate) const INVALID_INTENTS: u16 = 4013;
+    pub(crate) const DISALLOWED_INTENTS: u16 = 4014;
+}
+
+/// Intents that exist.
+const KNOWN_INTENTS: u64 = 0x1_ffff | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
+/// GUILDS.
+const GUILDS: u64 = 1;
+/// GUILD_PRESENCES; without it GUILD_CREATE shows only the bot.
+const GUILD_PRESENCES: u64 = 1 << 8;
+
+/// What a client sent.
+#[derive(Debug, Deserialize)]
+pub(super) struct Incoming {
+    pub(super) op: u64,
+    #[serde(default)]
+    pub(super) d: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Identify {
+    pub(super) token: String,
+    pub(super) intents: u64,
+    #[serde(default)]
+    pub(super) shard: Option<(u32, u32)>,
+    #[allow(dead_code, reason = "documented as required, so that its absence is a decode error")]
+    properties: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Resume {
+    pub(super) token: String,
+    pub(super) session_id: String,
+    pub(super) seq: u64,
+}
+
+/// A payload that is not an event.
+pub(super) fn control(op: u64, d: &Value) -> String {
+    format!(r#"{{"t":null,"s":null,"op":{op},"d":{d}}}"#)
+}
+
+pub(super) fn hello(interval_ms: u128) -> String {
+    format!(
+        r#"{{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{interval_ms},"_trace":["simulated"]}}}}"#
+    )
+}
+
+/// An event with its sequence number.
+pub(super) fn envelope(name: &str, seq: u64, data: &str) -> String {
+    let mut text = String::with_capacity(data.len() + name.len() + 48);
+    text.push_str(r#"{"t":""#);
+    text.push_str(name);
+    text.push_str(r#"","s":"#);
+    text.push_str(&seq.to_string());
+    text.push_str(r#","op":0,"d":"#);
+    text.push_str(data);
+    text.push('}');
+    text
+}
+
+/// The text of a log item.
+pub(super) fn render_item(core: &Core, intents: u64, seq: u64, item: &Item) -> String {
+    match item {
+        Item::Event(name, data) => envelope(name, seq, data),
+        Item::GuildCreate(index) => {
+            let server = &core.world.servers[*index];
+            let threads = core.store.threads(server.id);
+            let all = intents & GUILD_PRESENCES != 0;
+            let everyone = core.config.bot_may_mention_everyone;
+            let data = render::guild_create(&core.world, server, core.config.bot, &threads, all, everyone);
+            envelope("GUILD_CREATE", seq, &data)
+        }
+    }
+}
+
+/// The close code an IDENTIFY deserves, if it is wrong in itself.
+pub(super) fn refuse(core: &Core, identify: &Identify) -> Option<u16> {
+    if !core.token_is(&identify.token) {
+        return Some(close::AUTHENTICATION_FAILED);
+    }
+    if identify.intents & !KNOWN_INTENTS != 0 {
+        return Some(close::INVALID_INTENTS);
+    }
+    if identify.intents & PRIVILEGED_INTENTS & !core.config.privileged_intents != 0 {
+        return Some(close::DISALLOWED_INTENTS);
+    }
+    let (id, total) = identify.shard.unwrap_or((0, 1));
+    if total == 0 || id >= total {
+        return Some(close::INVALID_SHARD);
+    }
+    let held = core.world.servers.iter().filter(|server| gateway_shard(server.id, total) == id).count();
+    (held > core.config.max_servers_per_gateway_shard).then_some(close::SHARDING_REQUIRED)
+}
+
+/// READY, then GUILD_CREATE for each server of the gateway shard.
+pub(super) fn opening(core: &Core, session: &str, identify: &Identify) -> Vec<Item> {
+    let (id, total) = identify.shard.unwrap_or((0, 1));
+    let mine = || core.world.servers.iter().filter(move |server| gateway_shard(server.id, total) == id);
+    let sees_guilds = identify.intents & GUILDS != 0;
+    let guilds: Vec<Value> = mine().map(|server| json!({"id": server.id, "unavailable": true})).collect();
+    let ready = json!({
+        "v": 10,
+        "user": core.current_user(),
+        "user_settings": {},
+        "guilds": guilds,
+        "session_id": session,
+        "session_type": "normal",
+        "resume_gateway_url": core.gateway_url(),
+        "shard": [id, total],
+        "application": {"id": core.config.bot, "flags": render::APPLICATION_FLAGS},
+        "private_channels": [],
+        "relationships": [],
+    });
+    let mut items = vec![Item::Event("READY", ready.to_string().into())];
+    if sees_guilds {
+        items.extend(mine().map(|server| Item::GuildCreate(server.index)));
+    }
+    items
+}

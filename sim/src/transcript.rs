@@ -1,0 +1,351 @@
+//! The transcript: an append-only record of what members and the bot did, and counters.
+//!
+//! Everything the reports say is read from here, by structure alone. The record is bounded: past its
+//! capacity the oldest entries go and are counted as dropped.
+
+use crate::clock::Clock;
+use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
+use crate::lock;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::broadcast;
+
+/// Who a message really pinged, after allowed mentions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pinged {
+    /// Users notified.
+    pub users: Vec<UserId>,
+    /// Roles notified.
+    pub roles: Vec<RoleId>,
+    /// Whether `@everyone` or `@here` took effect.
+    pub everyone: bool,
+}
+
+/// An interactive component of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Component {
+    /// Component type: 2 is a button, 3 a select menu.
+    pub kind: u64,
+    /// What a press sends back.
+    pub custom_id: String,
+    /// Text of a button.
+    pub label: String,
+    /// Whether it cannot be pressed.
+    pub disabled: bool,
+}
+
+/// A message of the bot as it stood when posted or edited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BotMessage {
+    /// Server; `None` in a direct message.
+    pub guild: Option<GuildId>,
+    /// Channel or thread.
+    pub channel: ChannelId,
+    /// The message.
+    pub id: MessageId,
+    /// Text.
+    pub content: String,
+    /// Nonce given at creation.
+    pub nonce: Option<String>,
+    /// Message it replies to.
+    pub reference: Option<MessageId>,
+    /// Buttons and menus.
+    pub components: Vec<Component>,
+    /// Number of embeds.
+    pub embeds: usize,
+    /// Who was notified.
+    pub pinged: Pinged,
+    /// The interaction it answers, as the original response or a follow-up.
+    pub interaction: Option<InteractionId>,
+    /// Whether only one member sees it.
+    pub ephemeral: bool,
+    /// A deferred response that has no text yet.
+    pub loading: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Kind {
+    /// A member wrote.
+    MemberMessage {
+        /// Server; `None` in a direct message.
+        guild: Option<GuildId>,
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+        /// Its author.
+        member: UserId,
+        /// Text.
+        content: String,
+        /// Message it replies to.
+        reference: Option<MessageId>,
+    },
+    /// A member used a slash command or pressed a component.
+    Interaction {
+        /// Server.
+        guild: Option<GuildId>,
+        /// Where.
+        channel: ChannelId,
+        /// The interaction.
+        id: InteractionId,
+        /// Who.
+        member: UserId,
+        /// Command name; `None` for a component.
+        command: Option<String>,
+        /// Custom id of the component; `None` for a command.
+        custom_id: Option<String>,
+        /// Message that carries the component.
+        message: Option<MessageId>,
+    },
+    /// The bot posted.
+    BotMessage(BotMessage),
+    /// The bot edited one of its messages; this is its new state.
+    BotEdit(BotMessage),
+    /// The bot deleted one of its messages.
+    BotDelete {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+    },
+    /// The bot started a thread from a message.
+    ThreadStarted {
+        /// Server.
+        guild: GuildId,
+        /// Channel of the message.
+        parent_channel: ChannelId,
+        /// The message.
+        from_message: MessageId,
+        /// The thread; same number as the message.
+        thread: ChannelId,
+        /// Its name.
+        name: String,
+    },
+    /// The bot showed that it is typing.
+    Typing {
+        /// Channel or thread.
+        channel: ChannelId,
+    },
+    /// First answer to an interaction.
+    InteractionAcked {
+        /// The interaction.
+        interaction: InteractionId,
+        /// Callback type: 4 message, 5 deferred, 6 deferred update, 7 update, 9 modal.
+        callback: u64,
+        /// Time since the member acted.
+        after_ms: u64,
+    },
+    /// "The application did not respond."
+    InteractionFailed {
+        /// The interaction.
+        interaction: InteractionId,
+    },
+    /// A message was not posted again because its nonce was seen before.
+    NonceReplay {
+        /// The nonce.
+        nonce: String,
+        /// The earlier message.
+        message: MessageId,
+    },
+    /// A request was answered 429.
+    RateLimited {
+        /// Route name.
+        route: &'static str,
+        /// "user" or "global".
+        scope: &'static str,
+    },
+    /// A gateway session began.
+    Identified {
+        /// Gateway shard.
+        shard: u32,
+        /// Total of gateway shards.
+        total: u32,
+        /// Session id.
+        session: String,
+    },
+    /// A gateway session went on over a new connection.
+    Resumed {
+        /// Session id.
+        session: String,
+        /// Events sent again.
+        replayed: u64,
+    },
+    /// A gateway session lost its connection.
+    Disconnected {
+        /// Session id.
+        session: String,
+    },
+    /// The daily identify budget was exceeded: sessions ended, the token no longer counts.
+    TokenReset,
+}
+
+/// One line of the transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Position since the start, 0-based, never reused.
+    pub index: u64,
+    /// Unix time in milliseconds, never stepping back.
+    pub at_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct Live { $(pub(crate) $name: AtomicU64,)* }
+
+        /// Counts since the start.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Counters { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Live {
+            pub(crate) fn read(&self) -> Counters {
+                Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Events put into gateway sessions, each session counted.
+    events_dispatched,
+    /// Gateway payloads written to connections, replays included.
+    events_sent,
+    /// Websocket connections opened.
+    connections,
+    /// IDENTIFYs accepted.
+    identifies,
+    /// IDENTIFYs refused for max_concurrency.
+    identifies_refused,
+    /// RESUMEs accepted.
+    resumes,
+    /// RESUMEs refused.
+    resumes_refused,
+    /// Events sent again after a RESUME.
+    events_replayed,
+    /// Sessions ended because their connection lagged past the replay bound.
+    sessions_overrun,
+    /// Heartbeats received.
+    heartbeats,
+    /// Connections closed for missing heartbeats.
+    heartbeats_missed,
+    /// REST requests of any kind.
+    rest_requests,
+    /// Requests answered 429.
+    rest_429,
+    /// Requests answered 401, 403 or 429 (not counting shared limits).
+    rest_invalid,
+    /// Requests answered 4xx other than those.
+    rest_rejected,
+    /// Requests refused because of the ban for invalid requests.
+    rest_banned,
+    /// REST faults injected.
+    faults,
+    /// Messages posted by members.
+    member_messages,
+    /// Messages posted by the bot.
+    bot_messages,
+    /// Messages returned instead of posted because of their nonce.
+    nonce_replays,
+    /// Interactions made by members.
+    interactions,
+    /// Interactions without an answer in time.
+    interactions_failed,
+}
+
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+struct Log {
+    entries: VecDeque<Arc<Entry>>,
+    first: u64,
+}
+
+/// The record itself. Shared by everything in a simulator.
+pub struct Transcript {
+    log: Mutex<Log>,
+    capacity: usize,
+    live: broadcast::Sender<Arc<Entry>>,
+}
+
+impl std::fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transcript").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+impl Transcript {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let log = Log { entries: VecDeque::new(), first: 0 };
+        Self { log: Mutex::new(log), capacity, live: broadcast::Sender::new(4_096) }
+    }
+
+    pub(crate) fn record(&self, clock: &Clock, kind: Kind) {
+        let mut log = lock(&self.log);
+        let index = log.first + log.entries.len() as u64;
+        // The time is taken under the lock, so that times never step back along the record.
+        let entry = Arc::new(Entry { index, at_ms: clock.unix_ms(), kind });
+        log.entries.push_back(entry.clone());
+        while log.entries.len() > self.capacity {
+            log.entries.pop_front();
+            log.first += 1;
+        }
+        // No receiver is no error; a slow one learns from the channel that it lagged.
+        let _ = self.live.send(entry);
+    }
+
+    /// Everything still kept, oldest first.
+    pub fn snapshot(&self) -> Vec<Arc<Entry>> {
+        lock(&self.log).entries.iter().cloned().collect()
+    }
+
+    /// Up to `limit` entries from index `from` on.
+    pub fn since(&self, from: u64, limit: usize) -> Vec<Arc<Entry>> {
+        let log = lock(&self.log);
+        let skip = usize::try_from(from.saturating_sub(log.first)).unwrap_or(usize::MAX);
+        log.entries.iter().skip(skip).take(limit).cloned().collect()
+    }
+
+    /// Entries from now on. A receiver that lags by more than 4,096 loses the oldest and is told so;
+    /// [`Transcript::since`] has them.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.live.subscribe()
+    }
+
+    /// Index that the next entry will have.
+    pub fn end(&self) -> u64 {
+        let log = lock(&self.log);
+        log.first + log.entries.len() as u64
+    }
+
+    /// Entries lost to the capacity.
+    pub fn dropped(&self) -> u64 {
+        lock(&self.log).first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_transcript_drops_the_oldest_and_counts_them() {
+        let transcript = Transcript::new(3);
+        let clock = Clock::new();
+        for channel in 0..5 {
+            transcript.record(&clock, Kind::Typing { channel: ChannelId(channel) });
+        }
+        assert_eq!(transcript.dropped(), 2);
+        assert_eq!(transcript.snapshot().iter().map(|e| e.index).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(transcript.since(3, 10).len(), 2);
+        assert_eq!(transcript.since(0, 1)[0].index, 2);
+        assert_eq!(transcript.end(), 5);
+    }
+}

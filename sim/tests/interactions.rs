@@ -1,0 +1,165 @@
+//! Slash commands and buttons, from the member's act to the answer, over raw REST.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
+
+mod support;
+
+use helpline_sim::{ActionError, Kind, Phase, Simulator};
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::{Gateway, Rest, entry, id, simulator};
+
+struct Scene {
+    simulator: Simulator,
+    rest: Rest,
+    gateway: Gateway,
+}
+
+async fn scene(change: impl FnOnce(&mut helpline_sim::Config)) -> Scene {
+    let simulator = simulator(change).await;
+    // Interaction routes carry no bot token.
+    let rest = Rest::new(&simulator);
+    rest.register_ask(&simulator).await;
+    let (gateway, _) = Gateway::identified(&simulator).await;
+    Scene { rest: rest.with_token("none"), simulator, gateway }
+}
+
+impl Scene {
+    /// A member uses /ask; returns the event.
+    async fn ask(&mut self) -> Value {
+        let server = &self.simulator.servers()[0];
+        let options = [("question", json!("how?"))];
+        self.simulator.slash(server.general_channel, server.members[0], "ask", &options).unwrap();
+        self.gateway.event("INTERACTION_CREATE").await
+    }
+
+    async fn callback(&self, event: &Value, body: Value) -> (u16, Value) {
+        let path = format!("/interactions/{}/{}/callback", id(event), event["token"].as_str().unwrap());
+        self.rest.call("POST", &path, body).await
+    }
+
+    fn webhook(&self, event: &Value, rest: &str) -> String {
+        format!("/webhooks/{}/{}{rest}", self.simulator.config().bot.get(), event["token"].as_str().unwrap())
+    }
+
+    fn phase(&self, event: &Value) -> Phase {
+        self.simulator.interaction(helpline_sim::ids::InteractionId(id(event))).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_deferred_answer_is_a_loading_message_until_it_is_edited() {
+    let mut scene = scene(|_| {}).await;
+    let event = scene.ask().await;
+    assert_eq!(event["data"]["options"][0], json!({"name": "question", "type": 3, "value": "how?"}));
+    assert_eq!(event["type"], 2);
+    assert!(event["member"]["permissions"].is_string());
+    assert_eq!(scene.callback(&event, json!({"type": 5})).await.0, 204);
+    let loading = scene.gateway.event("MESSAGE_CREATE").await;
+    assert_eq!((&loading["flags"], &loading["content"]), (&json!(128), &json!("")));
+    assert_eq!(loading["interaction_metadata"]["id"], event["id"]);
+    assert_eq!(scene.callback(&event, json!({"type": 5})).await.1["code"], 40_060);
+    let original = scene.webhook(&event, "/messages/@original");
+    let (status, edited) = scene.rest.call("PATCH", &original, json!({"content": "so"})).await;
+    assert_eq!((status, &edited["content"], &edited["flags"]), (200, &json!("so"), &json!(0)));
+    assert_eq!(scene.gateway.event("MESSAGE_UPDATE").await["id"], loading["id"]);
+    assert_eq!(scene.rest.get(&original).await.1["content"], "so");
+    let follow_up = scene.rest.call("POST", &scene.webhook(&event, ""), json!({"content": "and so"})).await;
+    assert_ne!(follow_up.1["id"], loading["id"]);
+    scene.gateway.event("MESSAGE_CREATE").await;
+    assert!(matches!(scene.phase(&event), Phase::Answered { callback: 5, .. }));
+    let bot = Rest::new(&scene.simulator);
+    let path =
+        format!("/channels/{}/messages/{}/threads", loading["channel_id"].as_str().unwrap(), id(&loading));
+    let (status, thread) = bot.call("POST", &path, json!({"name": "more"})).await;
+    assert_eq!((status, id(&thread)), (201, id(&loading)));
+    assert_eq!(scene.rest.try_send("DELETE", &original, None).await.unwrap().status(), 204);
+    entry(&scene.simulator, |kind| matches!(kind, Kind::BotDelete { .. })).await;
+}
+
+#[tokio::test]
+async fn a_follow_up_right_after_a_deferral_takes_the_place_of_the_loading_message() {
+    let mut scene = scene(|_| {}).await;
+    let event = scene.ask().await;
+    scene.callback(&event, json!({"type": 5})).await;
+    let loading = scene.gateway.event("MESSAGE_CREATE").await;
+    let (_, answer) = scene.rest.call("POST", &scene.webhook(&event, ""), json!({"content": "so"})).await;
+    assert_eq!(answer["id"], loading["id"]);
+}
+
+#[tokio::test]
+async fn an_interaction_not_answered_in_time_has_failed() {
+    let mut scene = scene(|config| config.interaction_deadline = Duration::from_millis(150)).await;
+    let event = scene.ask().await;
+    let failed = entry(&scene.simulator, |kind| matches!(kind, Kind::InteractionFailed { .. })).await;
+    let Kind::InteractionFailed { interaction } = failed.kind else { unreachable!() };
+    assert_eq!(interaction.get(), id(&event));
+    assert_eq!(scene.callback(&event, json!({"type": 5})).await.1["code"], 10_062);
+    let original = scene.webhook(&event, "/messages/@original");
+    assert_eq!(scene.rest.call("PATCH", &original, json!({"content": "late"})).await.1["code"], 10_015);
+    assert_eq!(scene.phase(&event), Phase::Failed);
+    assert_eq!(scene.simulator.counters().interactions_failed, 1);
+}
+
+#[tokio::test]
+async fn an_answer_needs_the_first_response_and_a_living_token() {
+    let mut scene = scene(|config| config.interaction_token_life = Duration::from_millis(300)).await;
+    let event = scene.ask().await;
+    let original = scene.webhook(&event, "/messages/@original");
+    let early = scene.rest.call("PATCH", &original, json!({"content": "early"})).await;
+    assert_eq!(early.1["code"], 10_015);
+    let (status, described) = {
+        let path = format!(
+            "/interactions/{}/{}/callback?with_response=true",
+            id(&event),
+            event["token"].as_str().unwrap()
+        );
+        scene.rest.call("POST", &path, json!({"type": 4, "data": {"content": "now", "flags": 64}})).await
+    };
+    assert_eq!(status, 200);
+    assert_eq!(described["resource"]["message"]["content"], "now");
+    assert_eq!(described["interaction"]["response_message_ephemeral"], true);
+    assert!(scene.gateway.quiet().await, "an ephemeral message is no event");
+    assert_eq!(scene.rest.get(&original).await.1["content"], "now");
+    let channel = scene.simulator.servers()[0].general_channel.get();
+    let message = described["interaction"]["response_message_id"].as_str().unwrap();
+    let bot = Rest::new(&scene.simulator);
+    assert_eq!(bot.get(&format!("/channels/{channel}/messages/{message}")).await.0, 404);
+    tokio::time::sleep(Duration::from_millis(310)).await;
+    assert_eq!(scene.rest.get(&original).await.1["code"], 10_015);
+}
+
+#[tokio::test]
+async fn a_button_is_pressed_and_its_message_updated() {
+    let mut scene = scene(|_| {}).await;
+    let server = scene.simulator.servers()[0].clone();
+    let bot = Rest::new(&scene.simulator);
+    let button = json!({"type": 2, "style": 2, "label": "Ask a human", "custom_id": "human:7"});
+    let rows = json!([{"type": 1, "components": [button]}]);
+    let message = bot.post(server.support_channel.get(), json!({"content": "so", "components": rows})).await;
+    scene.gateway.event("MESSAGE_CREATE").await;
+    let target = helpline_sim::ids::MessageId(id(&message));
+    let press =
+        |custom_id: &str| scene.simulator.press(server.support_channel, target, custom_id, server.members[0]);
+    assert!(matches!(press("other"), Err(ActionError::UnknownComponent(..))));
+    press("human:7").unwrap();
+    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!((&event["type"], &event["data"]["custom_id"]), (&json!(3), &json!("human:7")));
+    assert_eq!(event["message"]["id"], message["id"]);
+    let update = json!({"type": 7, "data": {"content": "a human comes", "components": []}});
+    assert_eq!(scene.callback(&event, update).await.0, 204);
+    let updated = scene.gateway.event("MESSAGE_UPDATE").await;
+    assert_eq!((&updated["content"], &updated["components"]), (&json!("a human comes"), &json!([])));
+    let again = scene.simulator.press(server.support_channel, target, "human:7", server.members[0]);
+    assert!(again.is_err(), "the button is gone");
+}
+
+#[tokio::test]
+async fn members_act_only_where_they_are_and_use_only_registered_commands() {
+    let simulator = simulator(|_| {}).await;
+    let (here, there) = (&simulator.servers()[0], &simulator.servers()[1]);
+    let member = here.members[0];
+    assert_eq!(simulator.say(there.support_channel, member, "x"), Err(ActionError::UnknownMember(member)));
+    assert_eq!(simulator.say(here.support_channel, member, " "), Err(ActionError::Empty));
+    let slash = simulator.slash(here.support_channel, member, "ask", &[]);
+    assert_eq!(slash, Err(ActionError::UnknownCommand("ask".to_owned())));
+}
