@@ -192,6 +192,7 @@ async fn a_worker_whose_session_alone_breaks_is_taken_for_dead_gives_up_its_leas
     let workers = [Worker::start_and("a", &db.urls, LONG_TTL, keep), Worker::start("b", &db.urls, LONG_TTL)];
     db.settled(SHARDS, 2).await;
     let old = workers[0].joined().await;
+    eventually("it runs what it owns", async || workers[0].running().len() == db.owned_by(old).await).await;
     let old_fences = workers[0].gained();
     let old_leases = std::mem::take(&mut *leases.lock().unwrap());
     assert!(old_leases.iter().all(|lease| lease.is_valid()));
