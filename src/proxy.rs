@@ -131,6 +131,7 @@ pub async fn run_on(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     telemetry::install_crypto();
+    metrics::describe();
     // Ends everything, whether told from outside or by a failure inside.
     let stop = cancel.child_token();
     let parts = Parts::gather(&config, &stop).await?;
@@ -187,6 +188,7 @@ impl Parts {
         let gateway_shards = config.gateway_shards.unwrap_or(gateway.shards).max(1);
         let redis = store::redis(&config.redis_url, stop).await?;
         let pool = store::postgres(&config.database_url, DATABASE_POOL, IDLE_IN_TRANSACTION, stop).await?;
+        crate::migrate::check(&pool).await?;
         let (routes, reader) = Routes::load(&pool).await.context("read the shards of servers")?;
         Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader })
     }
@@ -200,6 +202,7 @@ impl Parts {
     ) {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
         let limiter = Limiter::new(limits);
+        limiter.charge(setup::REQUESTS);
         let egress = Egress::new(
             self.rest.clone(),
             Arc::clone(&limiter),

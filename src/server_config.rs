@@ -126,9 +126,8 @@ pub fn set_key(config: &mut Value, pair: &str) -> Result<(), SetError> {
     if !config.is_object() {
         return Err(SetError::BadConfig(not_an_object(config)));
     }
-    let value = key
-        .from_typed(typed)
-        .ok_or_else(|| SetError::BadValue(key.problem(shorten(&format!("{typed:?}")))))?;
+    let value =
+        key.value_of(typed).ok_or_else(|| SetError::BadValue(key.problem(shorten(&format!("{typed:?}")))))?;
     if let Some(object) = config.as_object_mut() {
         object.insert(key.name.to_owned(), value);
     }
@@ -154,7 +153,7 @@ impl Key {
         Problem { key: self.name.to_owned(), expected: self.expected.to_owned(), found }
     }
 
-    fn from_typed(&self, typed: &str) -> Option<Value> {
+    fn value_of(&self, typed: &str) -> Option<Value> {
         let none = typed.is_empty() || typed == "null";
         match self.kind {
             Kind::Bool => typed.parse::<bool>().ok().map(Value::Bool),

@@ -160,6 +160,14 @@ impl RateLimits {
         self.global.blocked(now)
     }
 
+    /// Counts requests that were sent without asking.
+    pub fn charge(&mut self, requests: u32, now: Instant) {
+        for _ in 0..requests {
+            let slot = self.global.take(now);
+            self.global.lost(slot, now);
+        }
+    }
+
     /// Takes the answer to a granted request.
     pub fn learn(&mut self, mut grant: Grant, answer: &Answer, now: Instant) {
         if let Some(slot) = grant.slot.take() {
@@ -173,7 +181,8 @@ impl RateLimits {
         let key = match (&answer.bucket, answer.limit) {
             (Some(hash), Some(limit)) => self.remember(&grant, hash, limit, answer),
             _ => {
-                if !answer.is_limited() && answer.status < 500 {
+                // An error says nothing of the route: whoever is refused early is not counted.
+                if (200..300).contains(&answer.status) {
                     self.no_limit(&grant);
                 }
                 grant.key

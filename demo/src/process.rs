@@ -59,7 +59,12 @@ impl Recipe {
     /// Runs it once, to its end.
     pub async fn run(&self) -> Result<()> {
         let status = self.start()?.wait().await.with_context(|| format!("wait for {}", self.name))?;
-        anyhow::ensure!(status.success(), "{} failed ({status}); {}", self.name, last_words(&self.logs, &self.name));
+        anyhow::ensure!(
+            status.success(),
+            "{} failed ({status}); {}",
+            self.name,
+            last_words(&self.logs, &self.name)
+        );
         Ok(())
     }
 

@@ -37,7 +37,11 @@ pub fn themes(dir: &Path) -> Result<Vec<Theme>> {
             .collect::<Result<_>>()?;
         let is_document = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "md");
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        themes.push(Theme { name, documents: sorted(&folder)?.into_iter().filter(is_document).collect(), questions });
+        themes.push(Theme {
+            name,
+            documents: sorted(&folder)?.into_iter().filter(is_document).collect(),
+            questions,
+        });
     }
     anyhow::ensure!(!themes.is_empty(), "there are no documents in {}", dir.display());
     Ok(themes)
@@ -62,7 +66,8 @@ pub fn script(themes: &[Theme], servers: usize) -> Script {
         let firsts = theme.questions.iter().filter(|line| line.follow_up_of.is_none());
         firsts.map(move |line| {
             let mut question = Question::new(Some(ServerRef::Index(server)), &line.question, tag(line));
-            let follows = theme.questions.iter().filter(|next| next.follow_up_of.as_ref() == Some(&line.question));
+            let follows =
+                theme.questions.iter().filter(|next| next.follow_up_of.as_ref() == Some(&line.question));
             question.follow_ups =
                 follows.map(|next| FollowUp { text: next.question.clone(), tag: tag(next) }).collect();
             question

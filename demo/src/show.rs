@@ -125,7 +125,8 @@ async fn kill_worker(stage: &Stage) -> Result<Takeover> {
             let held = observe::held_by(&stage.pool, &busiest.worker).await?;
             // What counts is what was in flight at the kill, not a query earlier.
             let now = observe::loads(&stage.pool).await?;
-            let in_flight = now.iter().find(|load| load.worker == busiest.worker).map_or(0, |load| load.in_flight);
+            let in_flight =
+                now.iter().find(|load| load.worker == busiest.worker).map_or(0, |load| load.in_flight);
             if in_flight >= IN_FLIGHT || Instant::now() > deadline {
                 break (process, held, in_flight);
             }
@@ -158,7 +159,9 @@ async fn kill_proxy(stage: &Stage) -> Result<Takeover> {
     let resumed = async {
         loop {
             match transcript.recv().await {
-                Ok(entry) if matches!(entry.kind, Kind::Resumed { .. } | Kind::Identified { .. }) => break entry.at_ms,
+                Ok(entry) if matches!(entry.kind, Kind::Resumed { .. } | Kind::Identified { .. }) => {
+                    break entry.at_ms;
+                }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "the transcript was read too slowly"),
             }

@@ -64,10 +64,13 @@ impl Summary {
         let Played { asked, takeovers } = played;
         let judged = report(entries, &asked, DEADLINE, is_final);
         let expected: Vec<Option<&str>> = asked.iter().map(|asked| asked.tag["expect"].as_str()).collect();
-        let finals: Vec<Vec<&Answer>> =
-            asked.iter().map(|asked| asked.answers.iter().filter(|answer| is_final(answer)).collect()).collect();
+        let finals: Vec<Vec<&Answer>> = asked
+            .iter()
+            .map(|asked| asked.answers.iter().filter(|answer| is_final(answer)).collect())
+            .collect();
         let cites = |index: usize| {
-            expected[index].is_some_and(|title| finals[index].iter().any(|answer| cites(&answer.content, title)))
+            expected[index]
+                .is_some_and(|title| finals[index].iter().any(|answer| cites(&answer.content, title)))
         };
         let unsure = |index: usize| finals[index].iter().any(|answer| is_unsure(&answer.content));
         let count = |counts: &dyn Fn(usize) -> bool| (0..asked.len()).filter(|index| counts(*index)).count();
@@ -130,7 +133,8 @@ impl Summary {
             ms(self.answer_ms_undisturbed.p99),
         );
         for takeover in &self.takeovers {
-            let gap = takeover.gap_ms.map_or_else(|| "not within 15 s".to_owned(), |gap| format!("after {gap} ms"));
+            let gap =
+                takeover.gap_ms.map_or_else(|| "not within 15 s".to_owned(), |gap| format!("after {gap} ms"));
             text.push_str(&match takeover.shards {
                 0 => format!("  {}: {} answers in flight, resumed {gap}\n", takeover.cause, takeover.jobs_in_flight),
                 shards => format!(

@@ -157,8 +157,10 @@ impl Core {
     ) -> Result<InteractionId, ActionError> {
         let place = self.actor(channel, member)?;
         let pressed = self.find(channel, message).ok_or(ActionError::UnknownMessage(message, channel))?;
-        let component = pressed.buttons.iter().find(|button| button.custom_id == custom_id && !button.disabled);
-        let component = component.ok_or_else(|| ActionError::UnknownComponent(message, custom_id.to_owned()))?;
+        let component =
+            pressed.buttons.iter().find(|button| button.custom_id == custom_id && !button.disabled);
+        let component =
+            component.ok_or_else(|| ActionError::UnknownComponent(message, custom_id.to_owned()))?;
         let data = json!({"component_type": component.kind, "custom_id": custom_id, "values": []});
         let view = View { world: &self.world, gateway: false, content: true };
         let json = json!(MessageJson::new(&pressed, None, None, view));
@@ -224,7 +226,9 @@ impl Core {
             return json!(render::ChannelJson::text(server, channel, purpose));
         }
         let place = self.store.place(&self.world, channel);
-        place.and_then(|place| self.store.lock(place).made_json(channel)).map_or(Value::Null, |json| json!(json))
+        place
+            .and_then(|place| self.store.lock(place).made_json(channel))
+            .map_or(Value::Null, |json| json!(json))
     }
 }
 

@@ -90,7 +90,8 @@ async fn counters(State(core): App) -> Json<Value> {
 
 async fn servers(State(core): App, Query(page): Query<Page>) -> Json<Value> {
     let skip = usize::try_from(page.after).unwrap_or(usize::MAX);
-    let servers: Vec<_> = core.world.servers.iter().skip(skip).take(page.limit.unwrap_or(MAX_ENTRIES)).collect();
+    let servers: Vec<_> =
+        core.world.servers.iter().skip(skip).take(page.limit.unwrap_or(MAX_ENTRIES)).collect();
     Json(json!(servers))
 }
 
@@ -104,7 +105,8 @@ async fn sessions(State(core): App) -> Json<Value> {
 
 async fn interaction(State(core): App, Path(id): Path<InteractionId>) -> Result<Json<Value>, Refused> {
     let interaction = core.interactions.by_id(id);
-    let interaction = interaction.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no {id}")))?;
+    let interaction =
+        interaction.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no {id}")))?;
     let phase = *interaction.phase();
     Ok(Json(json!(phase)))
 }

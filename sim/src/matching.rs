@@ -133,7 +133,10 @@ impl Matcher {
 
     /// All questions that have answers.
     pub fn answered(&self) -> impl Iterator<Item = (QuestionId, &[Answer])> {
-        self.answers.iter().filter(|(_, list)| !list.is_empty()).map(|(question, list)| (*question, list.as_slice()))
+        self.answers
+            .iter()
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(question, list)| (*question, list.as_slice()))
     }
 
     /// The thread in which the conversation about a question goes on, once there is one.

@@ -99,7 +99,8 @@ impl Members {
         lock(&self.shared).asked.clone()
     }
 
-    /// Waits until nothing more is asked and each question has an answer or is past the deadline.
+    /// Waits until nothing more is asked and each question has an answer or is past the deadline, and then
+    /// for `params.linger`.
     pub async fn finish(self) -> Vec<Asked> {
         if self.task.await.is_err() {
             tracing::error!("the simulated members ended by a panic");

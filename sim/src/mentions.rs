@@ -63,7 +63,8 @@ pub(crate) struct Found {
 
 /// Mentions that stand in a text, each once, in order.
 pub(crate) fn find(text: &str) -> Found {
-    let mut found = Found { everyone: text.contains("@everyone") || text.contains("@here"), ..Found::default() };
+    let mut found =
+        Found { everyone: text.contains("@everyone") || text.contains("@here"), ..Found::default() };
     for piece in text.split("<@").skip(1) {
         let Some((inside, _)) = piece.split_once('>') else { continue };
         if let Some(role) = inside.strip_prefix('&') {

@@ -212,7 +212,8 @@ impl<'a> MessageJson<'a> {
                 message_id,
                 guild_id: message.guild,
             }),
-            referenced_message: replied_to.map(|earlier| Box::new(MessageJson::new(earlier, None, None, view))),
+            referenced_message: replied_to
+                .map(|earlier| Box::new(MessageJson::new(earlier, None, None, view))),
             webhook_id: message.cause.as_ref().map(|_| message.author),
             application_id: message.cause.as_ref().filter(|_| from_bot).map(|_| message.author),
             interaction_metadata: message.cause.as_ref().map(|cause| CauseJson {

@@ -179,7 +179,12 @@ impl Core {
     }
 
     /// Edits a message of the bot. `first` is the answer to a deferred interaction taking its place.
-    pub(crate) fn edit(&self, channel: ChannelId, id: MessageId, change: Change) -> Result<Arc<Message>, ApiError> {
+    pub(crate) fn edit(
+        &self,
+        channel: ChannelId,
+        id: MessageId,
+        change: Change,
+    ) -> Result<Arc<Message>, ApiError> {
         let place = self.place(channel)?;
         let mut stripe = self.store.lock(place);
         let old = stripe.message(channel, id).cloned().ok_or_else(ApiError::unknown_message)?;
@@ -262,7 +267,8 @@ impl Core {
         let now = self.clock.unix_ms();
         let owner = self.config.bot;
         let at = timestamp(now);
-        let made = Made::Thread { guild, parent, owner, name: name.clone(), at, auto_archive, archived: false };
+        let made =
+            Made::Thread { guild, parent, owner, name: name.clone(), at, auto_archive, archived: false };
         self.store.make(&mut stripe, thread, made);
         let mut with_thread = Message::clone(&starter);
         with_thread.flags |= flag::HAS_THREAD;

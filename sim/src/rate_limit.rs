@@ -86,7 +86,9 @@ impl Route {
             ("GET", ["users", "@me"]) => Self::CurrentUser,
             ("POST", ["users", "@me", "channels"]) => Self::OpenDm,
             ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => Self::CurrentApplication,
-            (_, ["applications", _, "commands", ..] | ["applications", _, "guilds", _, "commands", ..]) => Self::Commands,
+            (_, ["applications", _, "commands", ..] | ["applications", _, "guilds", _, "commands", ..]) => {
+                Self::Commands
+            }
             (_, ["guilds", ..]) => Self::Guild,
             (_, ["channels", _]) => Self::Channel,
             ("GET", ["channels", _, "messages"]) => Self::ListMessages,
@@ -202,7 +204,8 @@ impl Default for RouteLimits {
 
 /// `create_message=5/5s` or `create_message=off`, as on the command line.
 pub fn parse_limit(text: &str) -> Result<(Route, Option<Rule>), String> {
-    let wrong = || format!("{text:?} is not of the form route=requests/seconds (create_message=5/5s) or route=off");
+    let wrong =
+        || format!("{text:?} is not of the form route=requests/seconds (create_message=5/5s) or route=off");
     let (route, rule) = text.split_once('=').ok_or_else(wrong)?;
     let route = route.parse()?;
     if rule == "off" {
@@ -374,7 +377,10 @@ mod tests {
 
     #[test]
     fn limits_are_read_from_the_command_line_form() {
-        assert_eq!(parse_limit("create_message=5/2.5s").unwrap().1.unwrap().per, Duration::from_millis(2_500));
+        assert_eq!(
+            parse_limit("create_message=5/2.5s").unwrap().1.unwrap().per,
+            Duration::from_millis(2_500)
+        );
         assert_eq!(parse_limit("typing=off").unwrap(), (Route::Typing, None));
         assert!(parse_limit("typing=0/5s").is_err());
         assert!(parse_limit("nonsense=1/5s").unwrap_err().contains("create_message"));

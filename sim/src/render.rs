@@ -34,7 +34,15 @@ impl UserJson {
         let username = world.user_name(id);
         let bot = world.is_bot(id);
         let global_name = (!bot).then(|| username.clone());
-        Self { id, username, discriminator: if bot { "1234" } else { "0" }, global_name, avatar: None, bot, public_flags: 0 }
+        Self {
+            id,
+            username,
+            discriminator: if bot { "1234" } else { "0" },
+            global_name,
+            avatar: None,
+            bot,
+            public_flags: 0,
+        }
     }
 }
 
@@ -90,7 +98,10 @@ impl MemberJson {
     /// As it stands in an interaction, with the member's permissions in the channel.
     pub(crate) fn acting(world: &World, server: &Server, user: UserId) -> Self {
         let extra = if server.is_staff(user) { MANAGE } else { 0 };
-        Self { permissions: Some((MEMBER_PERMISSIONS | extra).to_string()), ..Self::full(world, server, user) }
+        Self {
+            permissions: Some((MEMBER_PERMISSIONS | extra).to_string()),
+            ..Self::full(world, server, user)
+        }
     }
 }
 

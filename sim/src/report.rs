@@ -82,7 +82,8 @@ pub struct Report {
 impl Report {
     /// The `q`-quantile (0 to 1) of the latencies in milliseconds, over the samples `keep` accepts.
     pub fn latency_ms(&self, q: f64, keep: impl Fn(&Latency) -> bool) -> Option<u64> {
-        let mut samples: Vec<u64> = self.latencies.iter().filter(|sample| keep(sample)).map(|s| s.ms).collect();
+        let mut samples: Vec<u64> =
+            self.latencies.iter().filter(|sample| keep(sample)).map(|s| s.ms).collect();
         samples.sort_unstable();
         quantile(&samples, q)
     }
@@ -141,7 +142,12 @@ fn duplicates(asked: usize, answers: &[Answer], is_final: &impl Fn(&Answer) -> b
         let same = before.iter().find(|first| !second.content.is_empty() && first.content == second.content);
         let finals = || before.iter().find(|first| is_final(first) && is_final(second));
         if let Some(first) = same {
-            found.push(Duplicate { asked, first: first.message, second: second.message, why: Likeness::SameContent });
+            found.push(Duplicate {
+                asked,
+                first: first.message,
+                second: second.message,
+                why: Likeness::SameContent,
+            });
         } else if let Some(first) = finals() {
             let why = Likeness::TwoFinalParts;
             found.push(Duplicate { asked, first: first.message, second: second.message, why });
@@ -167,7 +173,8 @@ fn out_of_order(matcher: &Matcher, asked: &[Asked]) -> Vec<OutOfOrder> {
         questions.sort_by_key(|index| order_of(asked[*index].id));
         let mut latest: Option<(MessageId, usize)> = None;
         for index in questions {
-            let Some(first) = matcher.answers(asked[index].id).iter().map(|answer| answer.message).min() else {
+            let Some(first) = matcher.answers(asked[index].id).iter().map(|answer| answer.message).min()
+            else {
                 continue;
             };
             match latest {
@@ -191,7 +198,9 @@ fn order_of(question: QuestionId) -> u64 {
 fn strays(matcher: &Matcher, asked: &[Asked]) -> Vec<MessageId> {
     let known: HashSet<QuestionId> = asked
         .iter()
-        .flat_map(|question| [Some(question.id), question.pressed.map(|p| QuestionId::Interaction(p.interaction))])
+        .flat_map(|question| {
+            [Some(question.id), question.pressed.map(|p| QuestionId::Interaction(p.interaction))]
+        })
         .flatten()
         .collect();
     let unasked = matcher.answered().filter(|(id, _)| !known.contains(id)).flat_map(|(_, answers)| answers);

@@ -78,7 +78,12 @@ async fn websocket(
 }
 
 /// What every request passes through, outermost first.
-async fn front(State(core): App, ConnectInfo(cut): ConnectInfo<Cut>, request: Request, next: Next) -> Response {
+async fn front(
+    State(core): App,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+    next: Next,
+) -> Response {
     add(&core.counters.rest_requests, 1);
     let (route, major) = Route::classify(request.method(), request.uri().path());
     if !core.config.rest_latency.is_zero() {
@@ -176,7 +181,8 @@ fn limited(core: &Core, route: Route, standing: Standing, global: bool) -> Respo
     });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(standing.reset_after.as_secs_f64().ceil().max(1.0) as u64));
+    let whole_s = u64::try_from(standing.reset_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_s.max(1)));
     headers.insert(HeaderName::from_static("x-ratelimit-scope"), HeaderValue::from_static(scope));
     if global {
         headers.insert(HeaderName::from_static("x-ratelimit-global"), HeaderValue::from_static("true"));

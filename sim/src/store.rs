@@ -19,8 +19,18 @@ const DM_STRIPE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A thread or a direct-message channel; fixed channels follow from the world.
 #[derive(Clone, Debug)]
 pub(crate) enum Made {
-    Thread { guild: GuildId, parent: ChannelId, owner: UserId, name: String, at: String, auto_archive: u64, archived: bool },
-    Dm { user: UserId },
+    Thread {
+        guild: GuildId,
+        parent: ChannelId,
+        owner: UserId,
+        name: String,
+        at: String,
+        auto_archive: u64,
+        archived: bool,
+    },
+    Dm {
+        user: UserId,
+    },
 }
 
 #[derive(Debug, Default)]

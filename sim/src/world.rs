@@ -15,12 +15,12 @@ const ROLE_BASE: u64 = 250_000_000_000;
 const USER_BASE: u64 = 50_000_000_000;
 
 const NAMES: [&str; 24] = [
-    "ada", "ben", "cleo", "dan", "eva", "finn", "gwen", "hugo", "ivy", "jan", "kira", "leo", "mia", "nils", "olga",
-    "paul", "quinn", "rosa", "sam", "tess", "uma", "vik", "wren", "yuri",
+    "ada", "ben", "cleo", "dan", "eva", "finn", "gwen", "hugo", "ivy", "jan", "kira", "leo", "mia", "nils",
+    "olga", "paul", "quinn", "rosa", "sam", "tess", "uma", "vik", "wren", "yuri",
 ];
 const TOPICS: [&str; 12] = [
-    "Orchard", "Beacon", "Cobalt", "Drift", "Ember", "Falcon", "Granite", "Harbour", "Indigo", "Juniper", "Kestrel",
-    "Lantern",
+    "Orchard", "Beacon", "Cobalt", "Drift", "Ember", "Falcon", "Granite", "Harbour", "Indigo", "Juniper",
+    "Kestrel", "Lantern",
 ];
 
 /// What a fixed channel of a server is for.
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_world_and_another_seed_another_one() {
-        let ids = |seed| world(50, seed).servers.iter().map(|s| (s.id, s.support_channel)).collect::<Vec<_>>();
+        let ids =
+            |seed| world(50, seed).servers.iter().map(|s| (s.id, s.support_channel)).collect::<Vec<_>>();
         assert_eq!(ids(7), ids(7));
         assert_ne!(ids(7), ids(8));
     }

@@ -1,4 +1,5 @@
 //! The gateway as a raw websocket client sees it.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 
@@ -137,7 +138,11 @@ async fn a_session_ends_with_1000_and_with_its_time_and_resumes_after_any_other_
         if resumable {
             assert_eq!(payload["t"], "RESUMED", "after {code} and {wait} ms");
         } else {
-            assert_eq!((&payload["op"], &payload["d"]), (&json!(9), &json!(false)), "after {code} and {wait} ms");
+            assert_eq!(
+                (&payload["op"], &payload["d"]),
+                (&json!(9), &json!(false)),
+                "after {code} and {wait} ms"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Slash commands and buttons, from the member's act to the answer, over raw REST.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 
@@ -67,7 +68,8 @@ async fn a_deferred_answer_is_a_loading_message_until_it_is_edited() {
     scene.gateway.event("MESSAGE_CREATE").await;
     assert!(matches!(scene.phase(&event), Phase::Answered { callback: 5, .. }));
     let bot = Rest::new(&scene.simulator);
-    let path = format!("/channels/{}/messages/{}/threads", loading["channel_id"].as_str().unwrap(), id(&loading));
+    let path =
+        format!("/channels/{}/messages/{}/threads", loading["channel_id"].as_str().unwrap(), id(&loading));
     let (status, thread) = bot.call("POST", &path, json!({"name": "more"})).await;
     assert_eq!((status, id(&thread)), (201, id(&loading)));
     assert_eq!(scene.rest.try_send("DELETE", &original, None).await.unwrap().status(), 204);
@@ -106,7 +108,11 @@ async fn an_answer_needs_the_first_response_and_a_living_token() {
     let early = scene.rest.call("PATCH", &original, json!({"content": "early"})).await;
     assert_eq!(early.1["code"], 10_015);
     let (status, described) = {
-        let path = format!("/interactions/{}/{}/callback?with_response=true", id(&event), event["token"].as_str().unwrap());
+        let path = format!(
+            "/interactions/{}/{}/callback?with_response=true",
+            id(&event),
+            event["token"].as_str().unwrap()
+        );
         scene.rest.call("POST", &path, json!({"type": 4, "data": {"content": "now", "flags": 64}})).await
     };
     assert_eq!(status, 200);
@@ -132,9 +138,8 @@ async fn a_button_is_pressed_and_its_message_updated() {
     let message = bot.post(server.support_channel.get(), json!({"content": "so", "components": rows})).await;
     scene.gateway.event("MESSAGE_CREATE").await;
     let target = helpline_sim::ids::MessageId(id(&message));
-    let press = |custom_id: &str| {
-        scene.simulator.press(server.support_channel, target, custom_id, server.members[0])
-    };
+    let press =
+        |custom_id: &str| scene.simulator.press(server.support_channel, target, custom_id, server.members[0]);
     assert!(matches!(press("other"), Err(ActionError::UnknownComponent(..))));
     press("human:7").unwrap();
     let event = scene.gateway.event("INTERACTION_CREATE").await;

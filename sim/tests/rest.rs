@@ -1,4 +1,5 @@
 //! The REST API as a raw client sees it: messages, nonces, threads, limits, faults.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod support;
 
@@ -27,7 +28,8 @@ async fn a_wrong_token_is_unauthorised_everywhere_but_at_interactions() {
     let simulator = simulator(|_| {}).await;
     let wrong = Rest::new(&simulator).with_token("wrong");
     let channel = simulator.servers()[0].support_channel.get();
-    let (status, body) = wrong.call("POST", &format!("/channels/{channel}/messages"), json!({"content": "x"})).await;
+    let (status, body) =
+        wrong.call("POST", &format!("/channels/{channel}/messages"), json!({"content": "x"})).await;
     assert_eq!((status, &body["message"]), (401, &json!("401: Unauthorized")));
     assert_eq!(wrong.get("/users/@me").await.0, 401);
     let (status, body) = wrong.call("POST", "/interactions/1/nonsense/callback", json!({"type": 5})).await;
@@ -47,7 +49,10 @@ async fn commands_are_overwritten_and_keep_their_ids() {
     let after = rest.get(&path).await.1;
     assert_eq!(before[0]["id"], after[0]["id"]);
     assert_eq!(after[0]["options"][0]["name"], "question");
-    assert_eq!(rest.call("PUT", &path, json!([{"name": "Not Allowed", "description": "x"}])).await.1["code"], 50_035);
+    assert_eq!(
+        rest.call("PUT", &path, json!([{"name": "Not Allowed", "description": "x"}])).await.1["code"],
+        50_035
+    );
 }
 
 #[tokio::test]
@@ -108,7 +113,8 @@ async fn a_thread_starts_once_from_a_message_and_has_its_id() {
     let server = simulator.servers()[0].clone();
     let question = simulator.say(server.support_channel, server.members[0], "how?").unwrap();
     let path = format!("/channels/{}/messages/{}/threads", server.support_channel.get(), question.get());
-    let (status, thread) = rest.call("POST", &path, json!({"name": "how?", "auto_archive_duration": 60})).await;
+    let (status, thread) =
+        rest.call("POST", &path, json!({"name": "how?", "auto_archive_duration": 60})).await;
     assert_eq!(status, 201);
     assert_eq!(id(&thread), question.get());
     assert_eq!((&thread["type"], &thread["parent_id"]), (&json!(11), &json!(server.support_channel)));
@@ -123,9 +129,11 @@ async fn a_thread_starts_once_from_a_message_and_has_its_id() {
     let (_, fetched) = rest.get(&format!("/channels/{}", question.get())).await;
     assert_eq!(fetched["name"], "how?");
     assert_eq!(fetched["message_count"], 1);
-    let archive = rest.call("PATCH", &format!("/channels/{}", question.get()), json!({"archived": true})).await;
+    let archive =
+        rest.call("PATCH", &format!("/channels/{}", question.get()), json!({"archived": true})).await;
     assert_eq!(archive.1["thread_metadata"]["archived"], true);
-    let refused = rest.call("POST", &format!("/channels/{}/messages", question.get()), json!({"content": "x"})).await;
+    let refused =
+        rest.call("POST", &format!("/channels/{}/messages", question.get()), json!({"content": "x"})).await;
     assert_eq!(refused.1["code"], 50_083);
 }
 
@@ -144,7 +152,13 @@ async fn what_does_not_exist_or_fit_is_refused_with_discords_codes() {
         ("POST", format!("/channels/{channel}/messages"), json!({"content": " "}), 400, 50_006),
         ("POST", format!("/channels/{channel}/messages"), json!({"content": "x".repeat(2_001)}), 400, 50_035),
         ("POST", format!("/channels/{channel}/messages"), json!({"content": 5}), 400, 50_035),
-        ("POST", format!("/channels/{channel}/messages"), json!({"content": "x", "message_reference": {"message_id": "9"}}), 400, 50_035),
+        (
+            "POST",
+            format!("/channels/{channel}/messages"),
+            json!({"content": "x", "message_reference": {"message_id": "9"}}),
+            400,
+            50_035,
+        ),
         ("POST", format!("/channels/{channel}/messages/1/threads"), json!({"name": "x"}), 404, 10_008),
         ("POST", format!("/channels/{channel}/messages/{asked}/threads"), json!({}), 400, 50_035),
         ("POST", "/channels/1/typing".to_owned(), json!({}), 404, 10_003),
@@ -155,7 +169,9 @@ async fn what_does_not_exist_or_fit_is_refused_with_discords_codes() {
         let got = rest.call(method, &path, body).await;
         assert_eq!((got.0, &got.1["code"]), (status, &json!(code)), "{method} {path}: {}", got.1);
     }
-    let long = rest.call("POST", &format!("/channels/{channel}/messages"), json!({"content": "x".repeat(2_001)})).await;
+    let long = rest
+        .call("POST", &format!("/channels/{channel}/messages"), json!({"content": "x".repeat(2_001)}))
+        .await;
     let expected = json!([{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]);
     assert_eq!(long.1["errors"]["content"]["_errors"], expected);
     assert_eq!(simulator.counters().bot_messages, 0);
@@ -170,7 +186,9 @@ async fn messages_are_edited_deleted_and_listed_newest_first() {
     for n in 0..6 {
         ids.push(id(&rest.post(channel, json!({"content": format!("{n}")})).await));
     }
-    let edited = rest.call("PATCH", &format!("/channels/{channel}/messages/{}", ids[5]), json!({"content": "new"})).await;
+    let edited = rest
+        .call("PATCH", &format!("/channels/{channel}/messages/{}", ids[5]), json!({"content": "new"}))
+        .await;
     assert!(edited.1["edited_timestamp"].is_string());
     assert_eq!(rest.get(&format!("/channels/{channel}/messages/{}", ids[5])).await.1["content"], "new");
     let list = |query: String| {
@@ -185,14 +203,16 @@ async fn messages_are_edited_deleted_and_listed_newest_first() {
     assert_eq!(list(format!("before={}&limit=2", ids[3])).await, [2, 1]);
     assert_eq!(list(format!("after={}&limit=2", ids[1])).await, [3, 2]);
     assert_eq!(list(format!("around={}&limit=3", ids[3])).await, [4, 3, 2]);
-    let gone = rest.try_send("DELETE", &format!("/channels/{channel}/messages/{}", ids[0]), None).await.unwrap();
+    let gone =
+        rest.try_send("DELETE", &format!("/channels/{channel}/messages/{}", ids[0]), None).await.unwrap();
     assert_eq!(gone.status(), 204);
     assert_eq!(list("limit=100".to_owned()).await, [5, 4, 3, 2, 1]);
 }
 
 #[tokio::test]
 async fn headers_tell_the_limit_and_a_429_says_how_long_to_wait() {
-    let limits = RouteLimits::off().with(Route::CreateMessage, Some(Rule { limit: 2, per: Duration::from_millis(600) }));
+    let limits = RouteLimits::off()
+        .with(Route::CreateMessage, Some(Rule { limit: 2, per: Duration::from_millis(600) }));
     let simulator = simulator(|config| config.route_limits = limits).await;
     let rest = Rest::new(&simulator);
     let path = |n: usize| format!("/channels/{}/messages", simulator.servers()[n].support_channel.get());

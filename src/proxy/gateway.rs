@@ -30,8 +30,10 @@ use super::setup::REFUSED_TOKEN;
 
 /// Discord answers a heartbeat every 41 s; a connection silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(120);
-/// A peer that never echoes our close frame is left after this.
+/// A connection that does not take our close frame is left after this.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// How long the echo of our close frame is waited for.
+const CLOSE_STEP: Duration = Duration::from_millis(50);
 /// A connection that held so long was a good one: the next attempt comes at once.
 const GOOD_CONNECTION: Duration = Duration::from_secs(30);
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
@@ -356,15 +358,16 @@ fn dropped(why: Dropped) {
 /// Closes so that the session stays. What still comes in is not looked at: the resume brings it again.
 async fn close(shard: &mut Shard<Identifies>) {
     shard.close(CloseFrame::RESUME);
-    let _ = tokio::time::timeout(CLOSE_WAIT, async {
-        loop {
-            match shard.next().await {
-                Some(Ok(Message::Text(_))) if may_still_close(shard.state()) => {}
-                _ => return,
-            }
+    let deadline = Instant::now() + CLOSE_WAIT;
+    while Instant::now() < deadline {
+        match tokio::time::timeout(CLOSE_STEP, shard.next()).await {
+            Ok(Some(Ok(Message::Text(_)))) if may_still_close(shard.state()) => {}
+            Ok(_) => return,
+            // Our frame is out; not every peer echoes it.
+            Err(_) if matches!(shard.state(), ShardState::Disconnected { .. }) => return,
+            Err(_) => {}
         }
-    })
-    .await;
+    }
 }
 
 /// A connection that is being opened is twilight's own attempt to come back.

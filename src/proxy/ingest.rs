@@ -7,7 +7,6 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use twilight_gateway::Message;
 use twilight_model::gateway::event::GatewayEventDeserializer;
 
 /// Who we are; our own messages are kept.
@@ -232,14 +231,6 @@ pub fn classify(kind: &str, data: &str, me: Identity) -> Verdict {
         _ => Ok(Verdict::Drop(Dropped::Unused)),
     };
     verdict.unwrap_or(Verdict::Drop(Dropped::Malformed))
-}
-
-/// The close code and reason of a frame, when the other side closed.
-pub fn closed(message: &Message) -> Option<Option<u16>> {
-    match message {
-        Message::Close(frame) => Some(frame.as_ref().map(|frame| frame.code)),
-        Message::Text(_) => None,
-    }
 }
 
 fn keep(class: Class, server: Option<u64>) -> Verdict {

@@ -24,8 +24,10 @@ const BATCH: usize = 512;
 /// Pause after Redis failed, doubled up to the longest.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
-/// A sequence that moved only by dropped events is saved so often.
-const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// The sequence is saved so often, or after so many events, whatever comes first: a resume repeats what lies
+/// between, and the event keys catch it.
+const SAVE_EVERY: Duration = Duration::from_millis(200);
+const SAVE_AFTER: u64 = 256;
 /// How long a stop waits for what is buffered.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -252,7 +254,7 @@ impl Publishing {
     }
 
     /// Saves the session if it changed, otherwise its sequence if that moved.
-    async fn save(&self, saved: &mut Saved, now_or_never: bool) -> Result<(), Failure> {
+    async fn save(&self, saved: &mut Saved, at_once: bool) -> Result<(), Failure> {
         let (session, changed, sequence, waiting, bytes) = {
             let state = self.link.lock();
             let backlog = &state.backlog;
@@ -270,12 +272,11 @@ impl Publishing {
             return Ok(());
         };
         let recent = saved.at.is_some_and(|at| at.elapsed() < SAVE_EVERY);
+        let wait = recent && !at_once && sequence < saved.sequence + SAVE_AFTER;
         if changed {
             self.sessions.save(self.gateway, &Session { sequence, ..session.clone() }).await?;
             self.session_stored(Some(&session));
-        } else if sequence == saved.sequence
-            || (recent && waiting == 0 && !now_or_never && sequence < saved.sequence + 64)
-        {
+        } else if sequence == saved.sequence || wait {
             return Ok(());
         } else if !self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await? {
             // Redis has lost the session: without it the next proxy could not resume.

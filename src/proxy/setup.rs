@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::ingest::Identity;
 use super::rest::Rest;
 
+/// Requests of a start that goes well; they count to Discord's global limit.
+pub const REQUESTS: u32 = 5;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Said whenever Discord does not take the token, at the start (401) or at the gateway (4004).

@@ -1,9 +1,16 @@
 //! REST of the workers through the proxy.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use helpline::config::Secret;
+use helpline::proxy::egress::Egress;
+use helpline::proxy::rest::Rest;
+use helpline_cluster::rate_limit::{self, Limiter};
 use helpline_sim::{Config, Fault, Route, Rule};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Bench, Running};
 
@@ -55,6 +62,55 @@ async fn a_workers_request_gets_the_token_and_its_own_authorization_is_not_passe
     proxy.stop().await;
 }
 
+/// Discord as a mirror: answers with the headers it got.
+async fn mirror() -> String {
+    let app = axum::Router::new().fallback(async |uri: axum::http::Uri, headers: axum::http::HeaderMap| {
+        let all = |name: &axum::http::HeaderName| {
+            headers
+                .get_all(name)
+                .iter()
+                .map(|value| value.to_str().expect("text").to_owned())
+                .collect::<Vec<_>>()
+        };
+        let headers: Vec<_> = headers.keys().map(|name| (name.as_str().to_owned(), all(name))).collect();
+        axum::Json(json!({ "uri": uri.to_string(), "headers": serde_json::Map::from_iter(
+            headers.into_iter().map(|(name, values)| (name, json!(values)))) }))
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_says_of_itself_stays_here() {
+    helpline::telemetry::install_crypto();
+    let stop = CancellationToken::new();
+    let limiter = Limiter::new(rate_limit::Config { global_per_s: 50, max_waiting: 10 });
+    let rest = Rest::new(&mirror().await, Secret::new("token")).expect("a client");
+    let egress = Egress::new(rest, Arc::clone(&limiter), 8, 100, stop.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}/api/v10", listener.local_addr().expect("an address"));
+    tokio::spawn(egress.serve(listener));
+    tokio::spawn({
+        let stop = stop.clone();
+        async move { limiter.run(stop).await }
+    });
+    let worker =
+        Worker { http: reqwest::Client::builder().user_agent("worker").build().expect("a client"), base };
+
+    let seen: Value = worker.post("/channels/1/messages?x=1", json!({})).await.json().await.expect("JSON");
+    assert_eq!(seen["uri"], "/api/v10/channels/1/messages?x=1");
+    assert_eq!(seen["headers"]["authorization"], json!(["Bot token"]));
+    assert!(seen["headers"]["user-agent"][0].as_str().expect("one").starts_with("DiscordBot ("));
+    assert_eq!(seen["headers"]["content-type"], json!(["application/json"]));
+    assert!(seen["headers"].get("x-helpline-shard").is_none());
+    let seen: Value =
+        worker.post("/interactions/1/secret/callback", json!({})).await.json().await.expect("JSON");
+    assert!(seen["headers"].get("authorization").is_none(), "an interaction has its own token");
+    stop.cancel();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_is_waited_out_and_the_worker_sees_its_success() {
     let bench = Bench::with_servers(1).await;
@@ -76,11 +132,10 @@ async fn a_429_is_waited_out_and_the_worker_sees_its_success() {
 async fn at_the_limit_nothing_is_refused_by_discord_and_the_limit_is_used() {
     let bench = Bench::with_servers(60).await;
     let proxy = bench.start().await.ready().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let before = bench.sim.counters();
     let worker = Worker::of(&proxy);
     let started = Instant::now();
-    let requests = (0..250).map(|n| {
+    let requests = (0..240).map(|n| {
         let channel = bench.server(n % 60).support_channel.get();
         post_to(&worker, channel, n)
     });
@@ -90,8 +145,8 @@ async fn at_the_limit_nothing_is_refused_by_discord_and_the_limit_is_used() {
     let took = started.elapsed();
     let after = bench.sim.counters();
     assert_eq!(after.rest_429 - before.rest_429, 0, "Discord refused none");
-    assert_eq!(after.bot_messages, 250);
-    // 250 at 50 a second: the first 50 go at once, the rest takes four seconds and not five.
+    assert_eq!(after.bot_messages, 240);
+    // With the five of the start 245 at 50 a second: the first go at once, the rest takes four seconds and not five.
     assert!(took > Duration::from_millis(3_900) && took < Duration::from_millis(5_000), "{took:?}");
     proxy.stop().await;
 }
@@ -147,7 +202,10 @@ async fn too_many_waiting_requests_are_refused_and_a_stop_answers_the_rest() {
     });
     let refused = responses.iter().filter(|response| response.status() == 503);
     assert!(refused.clone().all(|response| response.headers().contains_key("retry-after")));
-    assert!((10..=11).contains(&refused.count()), "one was sent, the rest was told to come again");
+    assert!(
+        (11..=12).contains(&refused.count()),
+        "one was sent at the most, the rest was told to come again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

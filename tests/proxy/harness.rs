@@ -31,7 +31,8 @@ pub struct Bench {
     pub keys: Keys,
     /// The independent look at Redis.
     pub fred: fred::clients::Client,
-    redis: TestRedis,
+    _redis: TestRedis,
+    redis_url: String,
 }
 
 /// An entry of a stream, as another client reads it.
@@ -45,17 +46,24 @@ pub struct Entry {
 
 impl Bench {
     pub async fn new(config: Config) -> Self {
+        let redis = TestRedis::new();
+        let url = redis.url.clone();
+        Self::on_redis(config, redis, url).await
+    }
+
+    /// On the Redis at `redis_url` instead of the one that the tests share.
+    pub async fn on_redis(config: Config, redis: TestRedis, redis_url: String) -> Self {
         helpline::telemetry::install_crypto();
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
-        let (db, redis) = (TestDb::new().await, TestRedis::new());
+        let db = TestDb::new().await;
         let sim = Simulator::start(config).await.expect("the simulator starts");
-        let fred_config = RedisConfig::from_url(&redis.url).expect("a Redis URL");
+        let fred_config = RedisConfig::from_url(&redis_url).expect("a Redis URL");
         let fred = fred::types::Builder::from_config(fred_config).build().expect("a client");
         fred.init().await.expect("Redis answers: run `make test`");
-        Self { sim, db, keys: Keys::new(&redis.prefix), fred, redis }
+        Self { sim, db, keys: Keys::new(&redis.prefix), fred, _redis: redis, redis_url }
     }
 
     /// A simulated Discord of `servers` servers, all streams begun.
@@ -72,7 +80,7 @@ impl Bench {
             // As the role that it runs as: what it may not do shows here.
             database_url: self.db.role_url("helpline_proxy"),
             session_url: self.db.role_url("helpline_proxy"),
-            redis_url: self.redis.url.clone(),
+            redis_url: self.redis_url.clone(),
             keys: self.keys.clone(),
             ..proxy::Config::default()
         }

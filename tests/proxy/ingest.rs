@@ -73,12 +73,14 @@ async fn a_change_of_enabled_is_followed_within_a_second() {
         run(&bench.db.pool, config)
     };
     switch(true).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let second = std::time::Duration::from_secs(1);
+    // The promise is about what is said a second later.
+    tokio::time::sleep(second).await;
     let heard = bench.say(&server, "now you hear me");
     assert_eq!(bench.wait_for_messages(2, 1).await, [heard]);
     // A config that is not what the schema expects does not stop the others, nor does it switch support on.
     run(&bench.db.pool, "update servers set config = '[1, {\"enabled\": true}]'").await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(second).await;
     bench.say(&server, "and now you do not");
     bench.wait_until_saved(bench.last_sequence()).await;
     assert_eq!(bench.messages(2).await, [heard]);

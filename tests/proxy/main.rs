@@ -4,6 +4,7 @@
 mod egress;
 mod harness;
 mod ingest;
+mod outage;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;

@@ -87,6 +87,11 @@ impl Limiter {
         self.wait(route, place, grant).await
     }
 
+    /// Counts requests that were sent past the limiter just now.
+    pub fn charge(&self, requests: u32) {
+        self.lock().limits.charge(requests, Instant::now());
+    }
+
     /// Requests that wait now.
     pub fn waiting(&self) -> usize {
         let state = self.lock();

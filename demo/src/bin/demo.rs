@@ -52,8 +52,19 @@ async fn run(options: &Options, kills: &[Kill]) -> anyhow::Result<Summary> {
     let played = play(&stage, options, kills, &cancel).await;
     let entries = stage.simulator.transcript().snapshot();
     let counters = stage.simulator.counters();
+    let logs = options.logs.clone();
     stage.strike().await?;
-    Ok(Summary::of(options, played?, &entries, &counters))
+    let played = played?;
+    if let Some(logs) = logs {
+        keep_asked(&logs, &played)?;
+    }
+    Ok(Summary::of(options, played, &entries, &counters))
+}
+
+/// What was asked and what the members saw, one JSON object a line, beside the logs that were asked for.
+fn keep_asked(logs: &std::path::Path, played: &show::Played) -> anyhow::Result<()> {
+    let lines: Vec<String> = played.asked.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    Ok(std::fs::write(logs.join("asked.jsonl"), lines.join("\n"))?)
 }
 
 async fn play(

@@ -75,7 +75,9 @@ fn parse_global(text: &str) -> Result<Global, String> {
 
 impl Options {
     fn config(self) -> anyhow::Result<Config> {
-        let seconds = |name, value| Duration::try_from_secs_f64(value).with_context(|| format!("{name} is no duration"));
+        let seconds = |name, value| {
+            Duration::try_from_secs_f64(value).with_context(|| format!("{name} is no duration"))
+        };
         let defaults = Config::default();
         let mut route_limits = defaults.route_limits;
         if self.no_route_limits {

@@ -33,8 +33,12 @@ impl Codec {
     pub(crate) fn encode(&mut self, payload: String) -> io::Result<Message> {
         match self {
             Self::Plain => Ok(Message::Text(payload.into())),
-            Self::Zlib(context) => deflate(context, payload.as_bytes()).map(|out| Message::Binary(out.into())),
-            Self::Zstd(context) => zstandard(context, payload.as_bytes()).map(|out| Message::Binary(out.into())),
+            Self::Zlib(context) => {
+                deflate(context, payload.as_bytes()).map(|out| Message::Binary(out.into()))
+            }
+            Self::Zstd(context) => {
+                zstandard(context, payload.as_bytes()).map(|out| Message::Binary(out.into()))
+            }
         }
     }
 }

@@ -208,7 +208,8 @@ impl Connection {
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(End::Close(close::DECODE_ERROR));
         }
-        let incoming: Incoming = serde_json::from_slice(&bytes).map_err(|_| End::Close(close::DECODE_ERROR))?;
+        let incoming: Incoming =
+            serde_json::from_slice(&bytes).map_err(|_| End::Close(close::DECODE_ERROR))?;
         let live = matches!(self.state, State::Live { .. });
         match incoming.op {
             1 => {
@@ -276,7 +277,8 @@ impl Connection {
         match (session, taken) {
             (Some(session), Some(Ok(()))) => {
                 let replayed = session.last() - resume.seq;
-                session.append([super::session::Item::Event("RESUMED", r#"{"_trace":["simulated"]}"#.into())]);
+                session
+                    .append([super::session::Item::Event("RESUMED", r#"{"_trace":["simulated"]}"#.into())]);
                 add(&self.core.counters.resumes, 1);
                 add(&self.core.counters.events_replayed, replayed);
                 hub.name(self.link, &session.id);

@@ -73,7 +73,9 @@ pub(super) fn control(op: u64, d: &Value) -> String {
 }
 
 pub(super) fn hello(interval_ms: u128) -> String {
-    format!(r#"{{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{interval_ms},"_trace":["simulated"]}}}}"#)
+    format!(
+        r#"{{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{interval_ms},"_trace":["simulated"]}}}}"#
+    )
 }
 
 /// An event with its sequence number.

@@ -63,7 +63,15 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(id: String, shard: (u32, u32), intents: u64, capacity: usize, holder: u64) -> Self {
         let log = Log { first: 1, items: VecDeque::new(), holder, detached: None };
-        Self { id, shard: shard.0, total: shard.1, intents, wake: Notify::new(), capacity, log: Mutex::new(log) }
+        Self {
+            id,
+            shard: shard.0,
+            total: shard.1,
+            intents,
+            wake: Notify::new(),
+            capacity,
+            log: Mutex::new(log),
+        }
     }
 
     /// Appends an event the session's intents ask for; tells whether they did.
@@ -201,7 +209,9 @@ mod tests {
         let bare = Session::new("s".to_owned(), (0, 1), 1 << 9, 4, 1);
         assert!(bare.push(&event));
         match bare.walk(1, 0, 1) {
-            Walk::Items(_, items) => assert!(matches!(&items[0], Item::Event("X", data) if &**data == "less")),
+            Walk::Items(_, items) => {
+                assert!(matches!(&items[0], Item::Event("X", data) if &**data == "less"))
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -24,17 +24,25 @@ const PAGE: usize = 4_096;
 /// How often members look again for a thread that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 50;
-const CHATTER: [&str; 5] = ["good morning all", "that patch looks great", "anyone up for a game?", "thanks!", "brb"];
+const CHATTER: [&str; 5] =
+    ["good morning all", "that patch looks great", "anyone up for a game?", "thanks!", "brb"];
 
 /// What a member does when its time comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
     Arrive,
     Chat,
-    FollowUp { of: usize, looks: u32 },
-    Press { of: usize },
+    FollowUp {
+        of: usize,
+        looks: u32,
+    },
+    Press {
+        of: usize,
+    },
     /// The deadline of a question: nothing to do, but the wait for it is over.
-    Deadline { of: usize },
+    Deadline {
+        of: usize,
+    },
 }
 
 /// What a member will do about the answer to a question.
@@ -92,9 +100,12 @@ impl Engine {
         let place = |(at, question): (usize, &super::Question)| match question.server {
             None => Ok(None),
             Some(ServerRef::Index(index)) if index < servers.len() => Ok(Some(index)),
-            Some(ServerRef::Id(id)) => {
-                simulator.core.world.guild(id).map(|server| Some(server.index)).ok_or(Error::UnknownServer(at))
-            }
+            Some(ServerRef::Id(id)) => simulator
+                .core
+                .world
+                .guild(id)
+                .map(|server| Some(server.index))
+                .ok_or(Error::UnknownServer(at)),
             Some(ServerRef::Index(_)) => Err(Error::UnknownServer(at)),
         };
         let places = script.questions.iter().enumerate().map(place).collect::<Result<Vec<_>, _>>()?;
@@ -129,16 +140,20 @@ impl Engine {
         let mut entries = self.simulator.subscribe();
         let stopped = self.simulator.cancelled();
         let mut ordering = true;
+        let mut settled_at = None;
         loop {
             self.read_transcript();
             let now = Instant::now();
             self.act(now);
             self.publish();
-            if now >= self.until && self.open == 0 && !self.acts_pending() {
+            let settled = now >= self.until && self.open == 0 && !self.acts_pending();
+            settled_at = settled_at.filter(|_| settled).or(settled.then_some(now));
+            if settled_at.is_some_and(|at| now.duration_since(at) >= self.params.linger) {
                 return;
             }
             let wake = self.timers.peek().map_or(now + LOOK_AGAIN, |Reverse((at, ..))| *at);
             let wake = if now < self.until { wake.min(self.until) } else { wake };
+            let wake = settled_at.map_or(wake, |at| wake.min(at + self.params.linger));
             tokio::select! {
                 order = orders.recv(), if ordering => match order {
                     Some(Order::Burst(n)) => (0..n).for_each(|_| self.ask_first()),
@@ -248,7 +263,8 @@ impl Engine {
             self.rng.shuffle(&mut self.deck);
         }
         let question = self.deck.pop().expect("the deck was filled and the script is not empty");
-        let server = self.places[question].unwrap_or_else(|| self.rng.usize(..self.simulator.servers().len()));
+        let server =
+            self.places[question].unwrap_or_else(|| self.rng.usize(..self.simulator.servers().len()));
         (question, server)
     }
 
@@ -260,8 +276,10 @@ impl Engine {
         let member = place.members[self.rng.usize(..active.clamp(1, place.members.len()))];
         let text = self.script.questions[question].text.clone();
         let drawn = self.rng.f64();
-        let slash = drawn < self.params.slash_share && self.simulator.commands().contains(&self.params.command.0);
-        let mention = drawn >= self.params.slash_share && drawn < self.params.slash_share + self.params.mention_share;
+        let slash =
+            drawn < self.params.slash_share && self.simulator.commands().contains(&self.params.command.0);
+        let mention =
+            drawn >= self.params.slash_share && drawn < self.params.slash_share + self.params.mention_share;
         let (how, channel) = match (slash, mention) {
             (true, _) => (How::Slash, general),
             (_, true) => (How::Mention, general),
@@ -324,17 +342,18 @@ impl Engine {
         let plan = self.plan(index, more);
         self.plans.push(plan);
         self.at(Instant::now() + self.params.deadline, Act::Deadline { of: index });
-
     }
 
     fn plan(&self, index: usize, more: bool) -> Plan {
-        let mut rng = Rng::with_seed(self.params.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng =
+            Rng::with_seed(self.params.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (goes_on, twice, press) = (rng.f64(), rng.f64(), rng.f64());
-        let follow_ups = match (more && goes_on < self.params.follow_up_share, twice < self.params.double_share) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => 2,
-        };
+        let follow_ups =
+            match (more && goes_on < self.params.follow_up_share, twice < self.params.double_share) {
+                (false, _) => 0,
+                (true, false) => 1,
+                (true, true) => 2,
+            };
         Plan { follow_ups, press: press < self.params.press_share }
     }
 
@@ -407,7 +426,8 @@ impl Engine {
             self.params.press_prefix.as_deref().is_none_or(|prefix| custom_id.starts_with(prefix))
         };
         let button = asked.answers.iter().rev().find_map(|answer| {
-            let button = answer.components.iter().find(|button| !button.disabled && wanted(&button.custom_id));
+            let button =
+                answer.components.iter().find(|button| !button.disabled && wanted(&button.custom_id));
             button.map(|button| (answer.channel, answer.message, button.custom_id.clone()))
         });
         let Some((channel, message, custom_id)) = button else { return };

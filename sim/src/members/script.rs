@@ -84,6 +84,8 @@ pub struct Params {
     pub think: Duration,
     /// How long an answer is awaited. Default 15 s.
     pub deadline: Duration,
+    /// How long the end waits after the last answer, so that one said twice is still seen. Default 1 s.
+    pub linger: Duration,
 }
 
 impl Default for Params {
@@ -104,6 +106,7 @@ impl Default for Params {
             chatter_per_s: 0.0,
             think: Duration::from_millis(250),
             deadline: Duration::from_secs(15),
+            linger: Duration::from_secs(1),
         }
     }
 }

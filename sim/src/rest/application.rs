@@ -50,7 +50,10 @@ pub(super) async fn current_application(State(core): App) -> Json<Value> {
     }))
 }
 
-pub(super) async fn commands(State(core): App, Ids(application): Ids<UserId>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn commands(
+    State(core): App,
+    Ids(application): Ids<UserId>,
+) -> Result<Json<Value>, ApiError> {
     if application != core.config.bot {
         return Err(ApiError::missing_access());
     }
@@ -67,7 +70,11 @@ pub(super) async fn overwrite_commands(
         return Err(ApiError::missing_access());
     }
     let Value::Array(new) = body else {
-        return Err(ApiError::invalid("_misc", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType"));
+        return Err(ApiError::invalid(
+            "_misc",
+            "LIST_TYPE_CONVERT",
+            "Only iterables may be used in a ListType",
+        ));
     };
     if new.len() > MAX_COMMANDS {
         return Err(ApiError::too_long("_misc", MAX_COMMANDS));
@@ -77,7 +84,8 @@ pub(super) async fn overwrite_commands(
     let mut commands = Vec::with_capacity(new.len());
     for (at, command) in new.into_iter().enumerate() {
         let mut command = checked(at, command)?;
-        let same = old.iter().find(|known| known["name"] == command["name"] && known["type"] == command["type"]);
+        let same =
+            old.iter().find(|known| known["name"] == command["name"] && known["type"] == command["type"]);
         let id = same.map_or_else(|| json!(core.next_id().to_string()), |known| known["id"].clone());
         command["id"] = id;
         command["application_id"] = json!(core.config.bot);

@@ -54,7 +54,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
-            let mut form = Multipart::from_request(request, state).await.map_err(|_| ApiError::invalid_json())?;
+            let mut form =
+                Multipart::from_request(request, state).await.map_err(|_| ApiError::invalid_json())?;
             while let Ok(Some(field)) = form.next_field().await {
                 if field.name() == Some("payload_json") {
                     let text = field.text().await.map_err(|_| ApiError::invalid_json())?;
@@ -80,7 +81,8 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 /// Deserialises a body; a wrong type is a form error.
 pub(crate) fn read<T: DeserializeOwned>(body: Value) -> Result<T, ApiError> {
-    serde_json::from_value(body).map_err(|error| ApiError::invalid("_misc", "DICT_TYPE_CONVERT", &error.to_string()))
+    serde_json::from_value(body)
+        .map_err(|error| ApiError::invalid("_misc", "DICT_TYPE_CONVERT", &error.to_string()))
 }
 
 /// Fields of a message to be created or edited. `None` in an edit leaves a field as it is; `Some(None)`
@@ -136,24 +138,44 @@ impl MessageBody {
                 return Err(ApiError::too_long("nonce", MAX_NONCE));
             }
             None | Some(Value::String(_) | Value::Number(_) | Value::Null) => {}
-            Some(_) => return Err(ApiError::invalid("nonce", "BASE_TYPE_BAD", "Must be a string or an integer.")),
+            Some(_) => {
+                return Err(ApiError::invalid("nonce", "BASE_TYPE_BAD", "Must be a string or an integer."));
+            }
         }
         if let Some((field, message)) = self.allowed_mentions.as_ref().and_then(AllowedMentions::problem) {
-            return Err(ApiError::invalid(&format!("allowed_mentions.{field}"), "MESSAGE_ALLOWED_MENTIONS", message));
+            return Err(ApiError::invalid(
+                &format!("allowed_mentions.{field}"),
+                "MESSAGE_ALLOWED_MENTIONS",
+                message,
+            ));
         }
         if let Some(Some(embeds)) = &self.embeds {
             check_embeds(embeds)?;
         }
         let v2 = self.flags.is_some_and(|flags| flags & flag::COMPONENTS_V2 != 0);
-        if v2 && (matches!(&self.content, Some(Some(text)) if !text.is_empty()) || matches!(&self.embeds, Some(Some(list)) if !list.is_empty())) {
-            let message = "The 'content' and 'embeds' fields cannot be used when using MessageFlags.IS_COMPONENTS_V2";
-            return Err(ApiError::invalid("content", "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message));
+        if v2
+            && (matches!(&self.content, Some(Some(text)) if !text.is_empty())
+                || matches!(&self.embeds, Some(Some(list)) if !list.is_empty()))
+        {
+            let message =
+                "The 'content' and 'embeds' fields cannot be used when using MessageFlags.IS_COMPONENTS_V2";
+            return Err(ApiError::invalid(
+                "content",
+                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+                message,
+            ));
         }
         Ok(())
     }
 
+    /// Embeds as they are kept: whatever type was given, it is `rich`.
     pub(crate) fn embeds(&self) -> Option<Rendered> {
-        self.embeds.as_ref().map(|list| list.as_deref().map_or_else(Rendered::default, |list| raw(list, Vec::new())))
+        let list = self.embeds.as_ref()?.as_deref().unwrap_or_default();
+        let mut list = list.to_vec();
+        for embed in list.iter_mut().filter_map(Value::as_object_mut) {
+            embed.insert("type".to_owned(), Value::from("rich"));
+        }
+        Some(raw(&list, Vec::new()))
     }
 
     pub(crate) fn components(&self) -> Result<Option<Rendered>, ApiError> {
@@ -210,11 +232,20 @@ fn check_embeds(embeds: &[Value]) -> Result<(), ApiError> {
         if fields.len() > MAX_EMBED_FIELDS {
             return Err(ApiError::too_long(&path("fields"), MAX_EMBED_FIELDS));
         }
-        let in_fields: usize = fields.iter().map(|field| length(&field["name"]) + length(&field["value"])).sum();
-        total += title + description + in_fields + length(&embed["footer"]["text"]) + length(&embed["author"]["name"]);
+        let in_fields: usize =
+            fields.iter().map(|field| length(&field["name"]) + length(&field["value"])).sum();
+        total += title
+            + description
+            + in_fields
+            + length(&embed["footer"]["text"])
+            + length(&embed["author"]["name"]);
     }
     if total > MAX_EMBED_TOTAL {
-        return Err(ApiError::invalid("embeds", "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000"));
+        return Err(ApiError::invalid(
+            "embeds",
+            "MAX_EMBED_SIZE_EXCEEDED",
+            "Embed size exceeds maximum size of 6000",
+        ));
     }
     Ok(())
 }
@@ -227,7 +258,11 @@ fn check_components(list: &[Value], v2: bool) -> Result<Vec<Component>, ApiError
         }
         if let Some(at) = list.iter().position(|row| row["type"] != 1) {
             let path = format!("components.{at}.type");
-            return Err(ApiError::invalid(&path, "UNION_TYPE_CHOICES", "Value of field \"type\" must be one of (1,)."));
+            return Err(ApiError::invalid(
+                &path,
+                "UNION_TYPE_CHOICES",
+                "Value of field \"type\" must be one of (1,).",
+            ));
         }
     }
     let mut walk = Walk::default();
@@ -255,7 +290,11 @@ impl Walk {
             let inner = component["components"].as_array().map_or(0, Vec::len);
             if inner == 0 || inner > MAX_ROWS {
                 let message = "Must be between 1 and 5 in length.";
-                return Err(ApiError::invalid(&format!("{path}.components"), "BASE_TYPE_BAD_LENGTH", message));
+                return Err(ApiError::invalid(
+                    &format!("{path}.components"),
+                    "BASE_TYPE_BAD_LENGTH",
+                    message,
+                ));
             }
         }
         if (2..=8).contains(&kind) {
@@ -340,9 +379,21 @@ mod tests {
     }
 
     #[test]
+    fn embeds_come_back_as_rich() {
+        let draft = check(json!({"embeds": [{"title": "x", "type": "video"}]})).unwrap();
+        assert_eq!(draft.embeds.unwrap().get(), r#"[{"title":"x","type":"rich"}]"#);
+        assert_eq!(draft.embed_count, 1);
+    }
+
+    #[test]
     fn long_embeds_and_nonces_are_refused() {
         assert!(check(json!({"embeds": [{"description": "a".repeat(4_097)}]})).is_err());
-        assert!(check(json!({"embeds": [{"description": "a".repeat(4_000)}, {"description": "a".repeat(2_001)}]})).is_err());
+        assert!(
+            check(
+                json!({"embeds": [{"description": "a".repeat(4_000)}, {"description": "a".repeat(2_001)}]})
+            )
+            .is_err()
+        );
         assert!(check(json!({"nonce": "a".repeat(26)})).is_err());
         assert!(check(json!({"nonce": "a".repeat(25), "content": "x"})).is_ok());
     }

@@ -67,7 +67,11 @@ pub(super) async fn modify(
 
 fn check_name(name: &str) -> Result<(), ApiError> {
     if name.is_empty() || name.chars().count() > MAX_NAME {
-        return Err(ApiError::invalid("name", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length."));
+        return Err(ApiError::invalid(
+            "name",
+            "BASE_TYPE_BAD_LENGTH",
+            "Must be between 1 and 100 in length.",
+        ));
     }
     Ok(())
 }

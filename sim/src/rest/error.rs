@@ -95,7 +95,11 @@ impl ApiError {
     /// 50035 with one error at a dotted path, such as `content` or `components.0`.
     pub(crate) fn invalid(path: &str, code: &str, message: &str) -> Self {
         let leaf = json!({"_errors": [{"code": code, "message": message}]});
-        let errors = path.split('.').rev().filter(|part| !part.is_empty()).fold(leaf, |inner, part| json!({part: inner}));
+        let errors = path
+            .split('.')
+            .rev()
+            .filter(|part| !part.is_empty())
+            .fold(leaf, |inner, part| json!({part: inner}));
         Self { errors: Some(errors), ..Self::new(StatusCode::BAD_REQUEST, 50_035, "Invalid Form Body") }
     }
 

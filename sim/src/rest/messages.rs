@@ -54,7 +54,9 @@ pub(super) async fn get(
 }
 
 fn visible(core: &Core, channel: ChannelId, id: MessageId) -> Result<Arc<Message>, ApiError> {
-    core.find(channel, id).filter(|message| !message.has(flag::EPHEMERAL)).ok_or_else(ApiError::unknown_message)
+    core.find(channel, id)
+        .filter(|message| !message.has(flag::EPHEMERAL))
+        .ok_or_else(ApiError::unknown_message)
 }
 
 /// Which messages to list. At most one of `before`, `after` and `around`.
@@ -82,7 +84,9 @@ pub(super) async fn list(
     let all = &stripe.channel(channel).messages;
     let shown = |message: &&Arc<Message>| !message.has(flag::EPHEMERAL);
     let mut found: Vec<Arc<Message>> = match (range.before, range.after, range.around) {
-        (Some(before), ..) => all.range(..before).map(|(_, m)| m).rev().filter(shown).take(limit).cloned().collect(),
+        (Some(before), ..) => {
+            all.range(..before).map(|(_, m)| m).rev().filter(shown).take(limit).cloned().collect()
+        }
         (_, Some(after), _) => {
             let from = MessageId(after.get().saturating_add(1));
             all.range(from..).map(|(_, m)| m).filter(shown).take(limit).cloned().collect()

@@ -3,10 +3,10 @@
 //! These routes carry the interaction's token instead of the bot's.
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding>
 
+use super::App;
 use super::body::{Body, Ids, MessageBody, read};
 use super::error::ApiError;
 use super::messages::{answer, change};
-use super::App;
 use crate::core::Core;
 use crate::ids::{InteractionId, MessageId, UserId};
 use crate::interactions::{COMPONENT, Interaction, Phase};
@@ -77,7 +77,11 @@ pub(super) async fn callback(
 }
 
 /// Does what the first answer asks for; returns the message it made or changed.
-fn carry_out(core: &Core, interaction: &Interaction, callback: &Callback) -> Result<Option<Arc<Message>>, ApiError> {
+fn carry_out(
+    core: &Core,
+    interaction: &Interaction,
+    callback: &Callback,
+) -> Result<Option<Arc<Message>>, ApiError> {
     let component = interaction.kind == COMPONENT;
     match callback.kind {
         4 => {

@@ -1,5 +1,6 @@
 //! Raw clients for the tests: a websocket that speaks the gateway protocol, and REST.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 use flate2::{Decompress, FlushDecompress};
 use futures_util::{SinkExt, StreamExt};
@@ -210,10 +211,16 @@ impl Rest {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
-    pub async fn try_send(&self, method: &str, path: &str, body: Option<Value>) -> reqwest::Result<reqwest::Response> {
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> reqwest::Result<reqwest::Response> {
         let method = method.parse().unwrap();
         let url = format!("{}/api/v10{path}", self.base);
-        let mut request = self.http.request(method, url).header("authorization", format!("Bot {}", self.token));
+        let mut request =
+            self.http.request(method, url).header("authorization", format!("Bot {}", self.token));
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -81,13 +81,14 @@ impl Evidence {
 /// Words of questions in chat that say nothing about their subject, as English lexemes, sorted. Ranking needs no
 /// such list; without it, evidence takes "does anyone know" for a subject that the documents lack.
 const EVERYDAY: [&str; 93] = [
-    "add", "alreadi", "also", "alway", "anybodi", "anyon", "anyth", "ask", "best", "better", "cant", "come", "could",
-    "didnt", "differ", "doesnt", "dont", "els", "even", "ever", "everyon", "everyth", "find", "forev", "get", "give",
-    "go", "good", "got", "guy", "happen", "hello", "help", "hey", "hi", "how", "id", "im", "isnt", "issu", "ive", "keep",
-    "know", "let", "like", "long", "look", "lot", "make", "mani", "may", "mayb", "mean", "might", "much", "need", "never",
-    "normal", "often", "ok", "one", "peopl", "pleas", "pls", "plz", "possibl", "problem", "put", "question", "realli",
-    "right", "said", "say", "see", "show", "somebodi", "someon", "someth", "still", "stuff", "super", "take", "tell",
-    "thank", "thing", "thx", "ton", "tri", "use", "want", "whats", "wont", "would",
+    "add", "alreadi", "also", "alway", "anybodi", "anyon", "anyth", "ask", "best", "better", "cant", "come",
+    "could", "didnt", "differ", "doesnt", "dont", "els", "even", "ever", "everyon", "everyth", "find",
+    "forev", "get", "give", "go", "good", "got", "guy", "happen", "hello", "help", "hey", "hi", "how", "id",
+    "im", "isnt", "issu", "ive", "keep", "know", "let", "like", "long", "look", "lot", "make", "mani", "may",
+    "mayb", "mean", "might", "much", "need", "never", "normal", "often", "ok", "one", "peopl", "pleas",
+    "pls", "plz", "possibl", "problem", "put", "question", "realli", "right", "said", "say", "see", "show",
+    "somebodi", "someon", "someth", "still", "stuff", "super", "take", "tell", "thank", "thing", "thx",
+    "ton", "tri", "use", "want", "whats", "wont", "would",
 ];
 /// Part of its weight that such a word keeps.
 const EVERYDAY_WEIGHT: f32 = 0.25;

@@ -98,7 +98,7 @@ proptest! {
         for (at, word) in words.iter().enumerate() {
             text.push_str(match breaks.iter().position(|b| *b == at) { Some(n) if n % 4 == 0 => "\n\n## ", Some(n) if n % 4 == 1 => "\n- ", Some(n) if n % 4 == 2 => "\n```\n", Some(_) => "\n\n", None => " " });
             text.push_str(word);
-            if text.lines().last().is_some_and(|line| line.starts_with("##")) { text.push_str("\n"); }
+            if text.lines().last().is_some_and(|line| line.starts_with("##")) { text.push('\n'); }
         }
         let all: String = split(&text, Format::Markdown).into_iter().map(|p| p.heading + " " + &p.content + " ").collect();
         let found: std::collections::HashSet<&str> = all.split_whitespace().collect();

@@ -1,0 +1,169 @@
+//! What must not show when something goes wrong. Each of these fails when its guard is taken out of the code.
+
+use std::collections::HashMap;
+
+use helpline_sim::Kind;
+use helpline_sim::matching::QuestionId;
+use serde_json::Value;
+
+use crate::harness::Town;
+use crate::support::{eventually, run};
+
+/// Appends an entry to the log of a server's shard, past the proxy.
+pub async fn append(town: &Town, server: usize, origin: &str, kind: &str, payload: &str) {
+    let shard = town.shard_of(server).await;
+    let mut redis = town.redis.connection().await;
+    let incarnation: u64 = eventually("the stream is begun", async || {
+        let mut redis = town.redis.connection().await;
+        redis::cmd("GET")
+            .arg(town.keys.incarnation(shard))
+            .query_async::<Option<u64>>(&mut redis)
+            .await
+            .expect("get")
+    })
+    .await;
+    let id = town.server(server).id.get();
+    // Redis numbers an empty stream from 0, where the cursor stands that has read nothing; the publish script avoids it.
+    let mut first = redis::cmd("XADD");
+    first.arg(town.keys.stream(shard)).arg(format!("{incarnation}-1")).arg(&[("k", "none"), ("t", "NONE")]);
+    let _ = first.query_async::<String>(&mut redis).await;
+    let mut add = redis::cmd("XADD");
+    add.arg(town.keys.stream(shard)).arg(format!("{incarnation}-*"));
+    add.arg(&[("k", origin), ("t", kind), ("g", &id.to_string()), ("r", "1700000000000"), ("d", payload)]);
+    let _: String = add.query_async(&mut redis).await.expect("the entry is appended");
+}
+
+/// The entry of the log that holds a message: its origin and its payload.
+async fn entry_of(town: &Town, server: usize, message: u64) -> (String, String) {
+    let stream = town.keys.stream(town.shard_of(server).await);
+    eventually("the message is in the log", async || {
+        let mut redis = town.redis.connection().await;
+        let entries: Vec<(String, HashMap<String, String>)> =
+            redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query_async(&mut redis).await.expect("range");
+        entries.into_iter().find_map(|(_, fields)| {
+            let payload: Value = serde_json::from_str(&fields["d"]).ok()?;
+            let wanted = payload["id"] == message.to_string() && fields["t"] == "MESSAGE_CREATE";
+            wanted.then(|| (fields["k"].clone(), fields["d"].clone()))
+        })
+    })
+    .await
+}
+
+fn number(question: QuestionId) -> u64 {
+    match question {
+        QuestionId::Message(id) => id.get(),
+        QuestionId::Interaction(id) => id.get(),
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_twice_is_answered_once() {
+    let town = Town::new().await;
+    let _worker = town.worker();
+    let question = town.ask(0, "how long do I have to ask for a refund?");
+    town.answer(question).await;
+    let (origin, payload) = entry_of(&town, 0, number(question)).await;
+    // A replay has the same origin; an overlap of two sessions has the same message under another origin.
+    append(&town, 0, &origin, "MESSAGE_CREATE", &payload).await;
+    append(&town, 0, "another-session:7", "MESSAGE_CREATE", &payload).await;
+    // A question behind them shows that they have been passed.
+    let last = town.ask(0, "how do I restore a backup?");
+    town.answer(last).await;
+    town.at_rest().await;
+    assert_eq!(town.answers(question).len(), 1);
+    assert_eq!(town.count("select count(*) from conversations").await, 2);
+}
+
+#[tokio::test]
+async fn an_effect_that_is_carried_out_again_is_seen_once() {
+    let town = Town::new().await;
+    let worker = town.worker();
+    let question = town.ask(0, "how long do I have to ask for a refund?");
+    town.answer(question).await;
+    town.at_rest().await;
+    worker.kill();
+    // As if the owner had died after Discord took the requests and before it could note that.
+    run(&town.db.pool, "update helpline.outbox set state = 'pending', message_id = null, sent_at = null")
+        .await;
+    let _next = town.worker();
+    town.at_rest().await;
+    assert_eq!(town.answers(question).len(), 1, "Discord showed it again");
+    assert_eq!(town.sim.counters().nonce_replays, 1);
+    assert_eq!(town.count("select count(*) from helpline.outbox where state = 'failed'").await, 0);
+}
+
+#[tokio::test]
+async fn questions_asked_while_no_worker_lives_are_answered_by_the_next() {
+    let town = Town::new().await;
+    let worker = town.worker();
+    town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    worker.kill();
+    let questions: Vec<QuestionId> = (0..5).map(|_| town.ask(1, "how do I restore a backup?")).collect();
+    for question in &questions {
+        entry_of(&town, 1, number(*question)).await;
+    }
+    let _next = town.worker();
+    for question in questions {
+        assert!(town.answer(question).await.content.contains("Backups"));
+        assert_eq!(town.answers(question).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_hands_over_and_nothing_is_lost() {
+    let town = Town::new().await;
+    let (first, _second) = (town.worker(), town.worker());
+    town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    let before: Vec<QuestionId> = (0..4).map(|n| town.ask(n % 2, "how do I restore a backup?")).collect();
+    first.terminate();
+    let after: Vec<QuestionId> = (0..4).map(|n| town.ask(n % 2, "how do I restore a backup?")).collect();
+    for question in before.into_iter().chain(after) {
+        town.answer(question).await;
+        assert_eq!(town.answers(question).len(), 1);
+    }
+    eventually("every shard has an owner", async || {
+        let unowned = town.count("select count(*) from helpline.shard_fences where owner is null").await;
+        (unowned == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_applied_is_put_aside_and_its_shard_goes_on() {
+    let town = Town::new().await;
+    let _worker = town.worker();
+    append(&town, 0, "broken:1", "MESSAGE_CREATE", "{\"id\": 7").await;
+    append(&town, 0, "broken:2", "INTERACTION_CREATE", "{\"id\": \"\\u0000\"}").await;
+    let question = town.ask(0, "how long do I have to ask for a refund?");
+    town.answer(question).await;
+    assert_eq!(town.count("select count(*) from helpline.dead_letters").await, 2);
+}
+
+#[tokio::test]
+async fn a_config_that_cannot_be_read_leaves_the_last_good_one_in_force() {
+    let town = Town::new().await;
+    let _worker = town.worker();
+    town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    run(&town.db.pool, "update servers set config = config || '{\"max_text_length\": \"very\"}'").await;
+    for _ in 0..3 {
+        let question = town.ask(0, "how do I restore a backup?");
+        assert!(town.answer(question).await.content.contains("Backups"));
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_was_deleted_is_no_reason_for_silence() {
+    let town = Town::new().await;
+    let worker = town.worker();
+    town.answer(town.ask(1, "how do I restore a backup?")).await;
+    worker.kill();
+    let question = town.ask(0, "how long do I have to ask for a refund?");
+    entry_of(&town, 0, number(question)).await;
+    // Discord refuses the thread: the answer comes as a reply in the channel.
+    town.sim.fail_next(Some(helpline_sim::Route::StartThread), 1, helpline_sim::Fault::Status(403));
+    let _next = town.worker();
+    let answer = town.answer(question).await;
+    assert_eq!(answer.channel, town.server(0).support_channel);
+    let threads = town.sim.transcript().snapshot().into_iter();
+    assert_eq!(threads.filter(|entry| matches!(entry.kind, Kind::ThreadStarted { .. })).count(), 1);
+}

@@ -1,0 +1,221 @@
+//! A small cluster: one proxy, workers that can be killed, servers with documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpline::admin::Health;
+use helpline::config::Secret;
+use helpline::knowledge::import;
+use helpline::knowledge::passages::Format;
+use helpline::{proxy, worker};
+use helpline_cluster::ids::{ServerId, ShardId};
+use helpline_cluster::keys::Keys;
+use helpline_sim::ids::{ChannelId, UserId};
+use helpline_sim::matching::{Answer, Matcher, QuestionId};
+use helpline_sim::{Config, Server, Simulator};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{TestDb, TestRedis, eventually, run};
+
+pub const REFUNDS: &str = "# Refunds\n\nYou can ask for a refund within 14 days of the purchase. \
+    Write to billing with the number of the invoice. The money is back on your card after five working days.\n";
+pub const BACKUPS: &str = "# Backups\n\nEvery night at three o'clock a backup of your world is made. \
+    To restore a backup, stop the server, open the backups tab, choose a day and press restore.\n";
+
+pub struct Town {
+    pub sim: Simulator,
+    pub db: TestDb,
+    pub keys: Keys,
+    pub redis: TestRedis,
+    proxy_url: String,
+    _proxy: Process,
+}
+
+/// A role in a runtime of its own, which ends with this value as if by kill -9.
+pub struct Process {
+    runtime: Option<Runtime>,
+    cancel: CancellationToken,
+    health: Arc<Health>,
+}
+
+impl Process {
+    fn start<F>(role: impl FnOnce(Arc<Health>, CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let runtime = Runtime::new().expect("a runtime");
+        let cancel = CancellationToken::new();
+        let health = Arc::new(Health::default());
+        let role = role(Arc::clone(&health), cancel.clone());
+        runtime.spawn(async move {
+            if let Err(error) = role.await {
+                eprintln!("a role ended: {error:#}");
+            }
+        });
+        Self { runtime: Some(runtime), cancel, health }
+    }
+
+    async fn ready(&self) {
+        eventually("the role is ready", async || self.health.is_ready().then_some(())).await;
+    }
+
+    pub fn kill(self) {}
+
+    /// As by SIGTERM; the role has a moment to hand over.
+    pub fn terminate(&self) {
+        self.cancel.cancel();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Town {
+    /// Two servers, support switched on, with documents on refunds and backups; a proxy, no worker yet.
+    pub async fn new() -> Self {
+        Self::with(Config { servers: 2, ..Config::default() }).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        helpline::telemetry::install_crypto();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        let (db, redis) = (TestDb::new().await, TestRedis::new());
+        let keys = Keys::new(&redis.prefix);
+        let sim = Simulator::start(config).await.expect("the simulator starts");
+        for server in sim.servers() {
+            settle(&db, server).await;
+        }
+        let (proxy, proxy_url) = start_proxy(&sim, &db, &redis, &keys);
+        // Before that Discord has nobody to send events to.
+        proxy.ready().await;
+        Self { sim, db, keys, redis, proxy_url, _proxy: proxy }
+    }
+
+    pub fn worker(&self) -> Process {
+        let config = worker::Config {
+            name: "test".to_owned(),
+            database_url: self.db.role_url("helpline_worker"),
+            session_url: self.db.role_url("helpline_worker"),
+            redis_url: self.redis.url.clone(),
+            keys: self.keys.clone(),
+            proxy_url: self.proxy_url.clone(),
+            lease_ttl: Duration::from_secs(5),
+            lanes: 64,
+            pool_size: 8,
+            drain_deadline: Duration::from_secs(5),
+        };
+        Process::start(|health, cancel| async move { worker::run(config, &health, cancel).await })
+    }
+
+    pub fn server(&self, index: usize) -> Server {
+        self.sim.servers()[index].clone()
+    }
+
+    pub fn member(&self, server: usize) -> UserId {
+        self.sim.servers()[server].members[0]
+    }
+
+    /// A member asks in the support channel.
+    pub fn ask(&self, server: usize, text: &str) -> QuestionId {
+        self.say(self.server(server).support_channel, self.member(server), text)
+    }
+
+    pub fn say(&self, channel: ChannelId, member: UserId, text: &str) -> QuestionId {
+        QuestionId::Message(self.sim.say(channel, member, text).expect("the member may write"))
+    }
+
+    pub fn answers(&self, question: QuestionId) -> Vec<Answer> {
+        let transcript = self.sim.transcript().snapshot();
+        Matcher::of(transcript.iter().map(|entry| &**entry)).answers(question).to_vec()
+    }
+
+    /// The first visible answer.
+    pub async fn answer(&self, question: QuestionId) -> Answer {
+        let answer =
+            eventually("the question is answered", async || self.answers(question).into_iter().next());
+        answer.await
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.db.pool).await.expect("count")
+    }
+
+    /// Nothing waits any more: no job, no undelivered effect.
+    pub async fn at_rest(&self) {
+        eventually("everything is delivered", async || {
+            let waiting = self
+                .count(
+                    "select (select count(*) from helpline.answer_jobs)
+                     + (select count(*) from helpline.outbox where state = 'pending')",
+                )
+                .await;
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn shard_of(&self, server: usize) -> ShardId {
+        let id = self.server(server).id.get().cast_signed();
+        let shard: i32 = sqlx::query_scalar("select shard_id from server_shards where server_id = $1")
+            .bind(id)
+            .fetch_one(&self.db.pool)
+            .await
+            .expect("the server has a shard");
+        ShardId::from_db(shard)
+    }
+}
+
+/// Puts a server on a shard, switches support on and imports the documents.
+async fn settle(db: &TestDb, server: &Server) {
+    let id = server.id.get();
+    let config = serde_json::json!({
+        "enabled": true,
+        "language": "en",
+        "channels": [server.support_channel.get().to_string()],
+        "support_role_id": server.support_role.get().to_string(),
+    });
+    run(
+        &db.pool,
+        format!(
+            "insert into servers (id, name, config) values ({id}, 'test', '{config}');
+             insert into server_shards (server_id, shard_id) values ({id}, {})",
+            server.index
+        ),
+    )
+    .await;
+    for text in [REFUNDS, BACKUPS] {
+        let document =
+            import::check("document.md", Format::Markdown, text.as_bytes()).expect("a good document");
+        import::store(&db.pool, ServerId(id), &document).await.expect("the document is stored");
+    }
+}
+
+fn start_proxy(sim: &Simulator, db: &TestDb, redis: &TestRedis, keys: &Keys) -> (Process, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("non-blocking");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let config = proxy::Config {
+        token: Secret::new(sim.token()),
+        discord_api_url: sim.rest_base(),
+        database_url: db.role_url("helpline_proxy"),
+        session_url: db.role_url("helpline_proxy"),
+        redis_url: redis.url.clone(),
+        keys: keys.clone(),
+        ..proxy::Config::default()
+    };
+    let process = Process::start(|health, cancel| async move {
+        let listener = TcpListener::from_std(listener)?;
+        proxy::run_on(listener, config, &health, cancel).await
+    });
+    (process, url)
+}

@@ -1,0 +1,7 @@
+//! Questions from the simulated Discord through a real proxy and real workers, with real Postgres and Redis.
+
+mod faults;
+mod harness;
+mod questions;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,104 @@
+//! Redis being away while the proxy runs.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use helpline_sim::Config;
+
+use crate::harness::{Bench, distinct};
+use crate::support::TestRedis;
+
+/// A Redis of its own, that can be made to hang.
+struct OwnRedis {
+    process: Child,
+    url: String,
+}
+
+impl OwnRedis {
+    fn start() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let process = Command::new("redis-server")
+            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed: run `make test`");
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { process, url: format!("redis://127.0.0.1:{port}") }
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent =
+            Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_hangs_the_connection_stays_and_nothing_is_lost() {
+    let redis = OwnRedis::start();
+    let config = Config { servers: 2, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), redis.url.clone()).await;
+    bench.begin_streams().await;
+    let server = bench.server(0);
+    bench.place(&server, 3, true).await;
+    let proxy = bench.start().await.ready().await;
+    let mut said = vec![bench.say(&server, "before")];
+    bench.wait_for_messages(3, 1).await;
+
+    redis.signal("-STOP");
+    for index in 0..60 {
+        said.push(bench.say(&server, &format!("meanwhile {index}")));
+        // Longer in all than the two seconds after which an answer of Redis is given up.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(bench.sim.sessions()[0].connected, "the connection is still polled");
+    redis.signal("-CONT");
+
+    said.push(bench.say(&server, "after"));
+    let mut messages = bench.wait_for_messages(3, said.len()).await;
+    // What was under way may have been written twice: the workers' event keys are for that.
+    assert_eq!(distinct(&messages), said.len());
+    messages.sort_unstable();
+    messages.dedup();
+    assert_eq!(messages, said);
+    let counters = bench.sim.counters();
+    assert_eq!((counters.identifies, counters.connections), (1, 1));
+    bench.wait_until_saved(bench.last_sequence()).await;
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_redis_was_wiped_the_proxy_goes_on_and_its_session_is_saved_again() {
+    let own = OwnRedis::start();
+    let config = Config { servers: 1, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), own.url.clone()).await;
+    bench.begin_streams().await;
+    let server = bench.server(0);
+    bench.place(&server, 3, true).await;
+    let proxy = bench.start().await.ready().await;
+    bench.say(&server, "before");
+    bench.wait_for_messages(3, 1).await;
+    bench.wait_until_saved(bench.last_sequence()).await;
+
+    let mut wiping = redis::Client::open(own.url.as_str()).expect("a URL").get_connection().expect("answers");
+    let _: () = redis::cmd("FLUSHALL").query(&mut wiping).expect("wiped");
+    let after = bench.say(&server, "after");
+    bench.begin_streams().await;
+    assert_eq!(bench.wait_for_messages(3, 1).await, [after]);
+    bench.wait_until_saved(bench.last_sequence()).await;
+    proxy.kill();
+    let proxy = bench.start().await.ready().await;
+    assert_eq!(bench.sim.counters().identifies, 1, "resumed by what was saved again");
+    proxy.stop().await;
+}
