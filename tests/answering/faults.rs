@@ -36,13 +36,14 @@ pub async fn append(town: &Town, server: usize, origin: &str, kind: &str, payloa
 /// The entry of the log that holds a message: its origin and its payload.
 async fn entry_of(town: &Town, server: usize, message: u64) -> (String, String) {
     let stream = town.keys.stream(town.shard_of(server).await);
+    let wanted = message.to_string();
     eventually("the message is in the log", async || {
         let mut redis = town.redis.connection().await;
         let entries: Vec<(String, HashMap<String, String>)> =
             redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query_async(&mut redis).await.expect("range");
         entries.into_iter().find_map(|(_, fields)| {
             let payload: Value = serde_json::from_str(&fields["d"]).ok()?;
-            let wanted = payload["id"] == message.to_string() && fields["t"] == "MESSAGE_CREATE";
+            let wanted = payload["id"].as_str() == Some(wanted.as_str()) && fields["t"] == "MESSAGE_CREATE";
             wanted.then(|| (fields["k"].clone(), fields["d"].clone()))
         })
     })
