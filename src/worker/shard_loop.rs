@@ -83,7 +83,6 @@ impl ShardLoop {
                 break;
             }
         }
-        self.reader.unwatch(shard);
         self.lease.stop.cancel();
         let _ = recovered.await;
         self.lanes.join().await;
