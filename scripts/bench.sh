@@ -14,5 +14,5 @@ run() {
 if [ -n "${EVAL_DIR:-}" ]; then
   "${demo%/demo}/with-services" -- cargo bench --package helpline --bench retrieval
 fi
-run '15 questions/s, 50 REST/s' --questions-per-second 15 --rest-limit 50 "$@"
-run '30 questions/s, 1,000 REST/s' --questions-per-second 30 --rest-limit 1000 "$@"
+run '15 questions/s, 50 REST/s' --questions-per-second 15 --rest-per-second 50 "$@"
+run '30 questions/s, 1,000 REST/s' --questions-per-second 30 --rest-per-second 1000 "$@"

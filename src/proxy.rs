@@ -235,7 +235,10 @@ impl Parts {
             .context("connect to Redis for the identify queue")?;
         let queue = Identifies::new(queue, limit, Instant::now());
         tasks.spawn(tell_workers(self.redis.clone(), config.keys.clone(), self.me, stop.clone()));
-        let (reader, session_url, reading) = (self.reader, config.session_url.clone(), stop.clone());
+        // Events of new servers wait for their shard: the routes are kept until the last gateway shard has stopped.
+        let reading = CancellationToken::new();
+        let still_reading = Arc::new(reading.clone().drop_guard());
+        let (reader, session_url) = (self.reader, config.session_url.clone());
         tasks.spawn(async move {
             reader.run(session_url, reading).await;
             Ok(())
@@ -264,7 +267,11 @@ impl Parts {
                     up,
                 },
             };
-            tasks.spawn(shard.run(stop.clone()));
+            let (still_reading, stop) = (Arc::clone(&still_reading), stop.clone());
+            tasks.spawn(async move {
+                let _still_reading = still_reading;
+                shard.run(stop).await
+            });
         }
         Ok(ups)
     }

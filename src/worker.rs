@@ -240,9 +240,7 @@ async fn watch_identity(
         let Some(open) = &mut connection else { continue };
         match redis::cmd("GET").arg(keys.bot_user()).query_async::<Option<u64>>(open).await {
             Ok(Some(user)) => {
-                identity.send_if_modified(|known| {
-                    std::mem::replace(known, Some(UserId(user))) != Some(UserId(user))
-                });
+                identity.send_if_modified(|known| known.replace(UserId(user)) != Some(UserId(user)));
             }
             Ok(None) => {}
             Err(_) => connection = None,

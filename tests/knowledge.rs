@@ -239,6 +239,22 @@ async fn a_server_never_sees_a_passage_of_another() {
 }
 
 #[tokio::test]
+async fn a_worker_may_index_and_search_with_its_own_rights() {
+    let db = TestDb::new().await;
+    server(&db.pool, SERVER, "en").await;
+    let retriever = Retriever::new(db.role("helpline_worker"));
+    sqlx::query(
+        "insert into public.knowledge_documents (server_id, title, content, file_type)
+         values ($1, 'Mills', 'The windmill turns.', 'md')",
+    )
+    .bind(SERVER.db())
+    .execute(&db.pool)
+    .await
+    .expect("the document is added");
+    assert_eq!(titles(&retriever, SERVER, "windmill").await, ["Mills"]);
+}
+
+#[tokio::test]
 async fn an_index_larger_than_the_cache_still_answers() {
     let db = TestDb::new().await;
     server(&db.pool, SERVER, "en").await;

@@ -55,6 +55,9 @@ pub struct Config {
     pub keys: Keys,
     /// Used while this worker is the leader.
     pub placement: placement::Params,
+    /// Whether to try if session locks work on the direct connection, and to rely on them if they do.
+    /// False: deaths are seen by the TTL alone.
+    pub session_locks: bool,
     /// What the self-fence measures with.
     pub clock: Arc<dyn Clock>,
 }
@@ -66,6 +69,7 @@ impl Config {
             ttl: Duration::from_secs(5),
             keys,
             placement: placement::Params::default(),
+            session_locks: true,
             clock: Arc::new(SystemClock),
         }
     }
@@ -281,6 +285,11 @@ impl Shared {
         *self.draining.borrow()
     }
 
+    fn count_shards(&self) {
+        let running = u32::try_from(self.held.running().len()).unwrap_or(u32::MAX);
+        metrics::gauge!("helpline_shards_owned").set(running);
+    }
+
     /// Life after life, until cancelled.
     async fn live(self: Arc<Self>) {
         let mut pause = Duration::from_millis(50);
@@ -288,7 +297,7 @@ impl Shared {
             let asked_at = Instant::now();
             let joining = tokio::select! {
                 () = self.cancel.cancelled() => return,
-                joining = Session::join(&self.session, &self.config.name) => joining,
+                joining = Session::join(&self.session, &self.config.name, self.config.session_locks) => joining,
             };
             match joining {
                 Ok(session) => {
@@ -306,12 +315,12 @@ impl Shared {
     }
 
     async fn live_once(self: &Arc<Self>, session: Session, asked_at: Instant) {
-        let (id, fast) = (session.id, session.fast);
+        let (id, key, fast) = (session.id, session.key, session.fast);
         if fast {
             tracing::info!("{id} joined as {}", self.config.name);
         } else {
             tracing::warn!(
-                "{id} joined through a pooler: its death is seen after {:?} only",
+                "{id} joined without session locks (a pooler?): its death is seen after {:?} only",
                 self.config.ttl
             );
         }
@@ -320,7 +329,7 @@ impl Shared {
         self.set_member(Some(Member { id, fast }));
         let life = self.cancel.child_token();
         let tasks = TaskTracker::new();
-        self.spawn_tasks(id, fast, &fence, &life, &tasks);
+        self.spawn_tasks(id, key, fast, &fence, &life, &tasks);
         let held = Arc::clone(self);
         let statuses = move || held.held.statuses();
         let membership = self.signals.membership.subscribe();
@@ -332,6 +341,7 @@ impl Shared {
         life.cancel();
         self.held.stop_all(Instant::now());
         self.set_member(None);
+        self.count_shards();
         tasks.close();
         tasks.wait().await;
         let leaving = async {
@@ -346,6 +356,7 @@ impl Shared {
     fn spawn_tasks(
         self: &Arc<Self>,
         id: WorkerId,
+        key: i32,
         fast: bool,
         fence: &Arc<SelfFence>,
         life: &CancellationToken,
@@ -354,6 +365,7 @@ impl Shared {
         let watch = Watch {
             options: self.session.clone(),
             id,
+            key,
             fast,
             ttl: self.config.ttl,
             redis: self.redis.clone(),

@@ -256,41 +256,68 @@ impl RedisLease {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::clock::SystemClock;
 
     const TTL: Duration = Duration::from_secs(6);
 
-    #[tokio::test(start_paused = true)]
-    async fn a_worker_that_cannot_renew_is_not_valid_before_its_ttl_is_over() {
-        let fence = SelfFence::new(TTL, Arc::new(SystemClock));
-        assert!(!fence.is_valid(), "nothing has been renewed yet");
-        let asked_at = Instant::now();
-        sleep(Duration::from_secs(2)).await;
-        fence.renewed(asked_at);
-        fence.expired().await;
-        assert!(!fence.is_valid());
-        assert!(asked_at.elapsed() < TTL, "it counts from when the renewal was sent");
-        assert!(asked_at.elapsed() >= TTL * 4 / 5);
+    #[derive(Debug)]
+    struct HandClock(Mutex<Instant>);
+
+    impl HandClock {
+        fn new() -> Arc<Self> {
+            Arc::new(Self(Mutex::new(Instant::now())))
+        }
+
+        fn advance(&self, seconds: u64) {
+            *self.0.lock().expect("nothing panics with it") += Duration::from_secs(seconds);
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_of_two_renewals_is_enough_and_a_late_one_never_shortens() {
-        let fence = SelfFence::new(TTL, Arc::new(SystemClock));
-        let early = Instant::now();
-        sleep(Duration::from_secs(4)).await;
-        fence.renewed(Instant::now());
+    impl Clock for HandClock {
+        fn now(&self) -> Instant {
+            *self.0.lock().expect("nothing panics with it")
+        }
+
+        fn unix_ms(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn a_worker_that_cannot_renew_is_not_valid_before_its_ttl_is_over() {
+        let clock = HandClock::new();
+        let fence = SelfFence::new(TTL, clock.clone());
+        assert!(!fence.is_valid(), "nothing has been renewed yet");
+        let asked_at = clock.now();
+        clock.advance(2);
+        fence.renewed(asked_at);
+        assert_eq!(fence.remaining(), Duration::from_secs(3), "it counts from when the renewal was sent");
+        clock.advance(3);
+        assert!(!fence.is_valid());
+        assert!(clock.now() < asked_at + TTL);
+    }
+
+    #[test]
+    fn one_of_two_renewals_is_enough_and_a_late_one_never_shortens() {
+        let clock = HandClock::new();
+        let fence = SelfFence::new(TTL, clock.clone());
+        let early = clock.now();
+        clock.advance(4);
+        fence.renewed(clock.now());
         fence.renewed(early);
-        sleep(Duration::from_secs(4)).await;
+        clock.advance(4);
         assert!(fence.is_valid());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_revoked_worker_is_never_valid_again() {
-        let fence = SelfFence::new(TTL, Arc::new(SystemClock));
-        fence.renewed(Instant::now());
+    #[test]
+    fn a_revoked_worker_is_never_valid_again() {
+        let clock = HandClock::new();
+        let fence = SelfFence::new(TTL, clock.clone());
+        fence.renewed(clock.now());
         fence.revoke();
-        fence.renewed(Instant::now());
+        fence.renewed(clock.now());
         assert!(!fence.is_valid());
     }
 }

@@ -89,26 +89,46 @@ async fn set_lock_timeout(conn: &mut PgConnection, wait: Duration) -> Result<(),
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(conn).await.map(drop)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Exclusive,
-    Shared,
-}
-
 /// Waits for a session lock at most the connection's lock_timeout. The exception is caught within Postgres,
 /// so that a wait which ends without the lock leaves no error in the server's log.
-pub(crate) async fn lock(conn: &mut PgConnection, key: i32, mode: Mode) -> Result<bool, Error> {
-    let (function, name) = match mode {
-        Mode::Exclusive => ("pg_advisory_lock", "ExclusiveLock"),
-        Mode::Shared => ("pg_advisory_lock_shared", "ShareLock"),
-    };
+pub(crate) async fn lock(conn: &mut PgConnection, key: i32) -> Result<bool, Error> {
     let wait = format!(
-        "do $$ begin perform {function}({LOCK_CLASS}, {key}); exception when lock_not_available then null; end $$"
+        "do $$ begin perform pg_advisory_lock({LOCK_CLASS}, {key}); exception when lock_not_available then null; end $$"
     );
     // Longer than any lock_timeout of ours: only a connection that went silent takes so long.
     within(PATIENCE, async {
         sqlx::raw_sql(AssertSqlSafe(wait)).execute(&mut *conn).await?;
-        holds(conn, key, name).await
+        holds(conn, key, "ExclusiveLock").await
+    })
+    .await
+}
+
+/// Waits for a peer's lock, for a round or until a worker joins that is newer than `newest`. Postgres looks
+/// for one each time the connection's lock_timeout has passed, without a round trip.
+pub(crate) async fn lock_shared(
+    conn: &mut PgConnection,
+    key: i32,
+    newest: i32,
+    round: Duration,
+) -> Result<bool, Error> {
+    let round_ms = round.as_millis();
+    let waits = format!(
+        "do $$ declare until constant timestamptz := clock_timestamp() + interval '{round_ms} ms';
+        begin
+            loop
+                begin
+                    perform pg_advisory_lock_shared({LOCK_CLASS}, {key});
+                    exit;
+                exception when lock_not_available then
+                    exit when clock_timestamp() > until
+                        or (select max(liveness_key) from helpline.workers) is distinct from {newest};
+                end;
+            end loop;
+        end $$"
+    );
+    within(PATIENCE, async {
+        sqlx::raw_sql(AssertSqlSafe(waits)).execute(&mut *conn).await?;
+        holds(conn, key, "ShareLock").await
     })
     .await
 }
@@ -180,7 +200,13 @@ pub(crate) async fn has_successor(pool: &PgPool, worker: WorkerId) -> Result<boo
 /// Leaves in order: a worker that owns nothing any more goes without waiting to be found dead.
 pub(crate) async fn leave(pool: &PgPool, worker: WorkerId) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from helpline.workers where id = $1", worker.db()).execute(pool).await?;
-    notify(pool, MEMBERSHIP, "").await
+    notify(pool, MEMBERSHIP, "").await?;
+    set_offline(pool).await
+}
+
+/// Corrects the status of shards that nobody alive owns.
+pub(crate) async fn set_offline(db: impl sqlx::PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query_file!("src/membership/sql/set_offline.sql").execute(db).await.map(drop)
 }
 
 /// Tries a session lock where another connection keeps a backend busy: a transaction pooler then hands

@@ -175,10 +175,10 @@ impl<'a> Packing<'a> {
         if params.budget == 0 || (hottest.0 <= high && coldest.0 >= low) {
             return;
         }
-        let mut contents = self.contents();
+        let mut contents = Contents::of(self);
         for _ in 0..params.budget {
-            let Some((from, to, at)) = self.best_move(&order, &contents, low, high) else { return };
-            let unit = contents[from as usize].remove(at);
+            let Some((from, to, at)) = self.best_move(&order, &mut contents, low, high) else { return };
+            let unit = contents.of_bin(from, &self.weights).remove(at);
             order.remove(&(self.bins[from as usize], from));
             order.remove(&(self.bins[to as usize], to));
             self.apply(unit, Some(from), to);
@@ -195,30 +195,16 @@ impl<'a> Packing<'a> {
         (share(100u128.saturating_sub(tolerance)), share(100 + tolerance))
     }
 
-    /// The units of each bin that may still move, lightest first.
-    fn contents(&self) -> Vec<Vec<usize>> {
-        let mut contents = vec![Vec::new(); self.bins.len()];
-        for (unit, placed) in self.units.iter().enumerate() {
-            if let (Some(bin), false) = (placed.bin, self.moved[unit]) {
-                contents[bin as usize].push(unit);
-            }
-        }
-        for bin in &mut contents {
-            bin.sort_unstable_by_key(|&unit| (self.weights[unit], unit));
-        }
-        contents
-    }
-
     /// The first pair, hottest and coldest first, of which one is out of bounds and a move makes it more even.
     fn best_move(
         &self,
         order: &BTreeSet<(u64, u32)>,
-        contents: &[Vec<usize>],
+        contents: &mut Contents,
         low: u64,
         high: u64,
     ) -> Option<(u32, u32, usize)> {
         for &(hot, from) in order.iter().rev() {
-            let candidates = &contents[from as usize];
+            let candidates = contents.of_bin(from, &self.weights);
             let Some(&lightest) = candidates.first() else { continue };
             for &(cold, to) in order {
                 let gap = hot.saturating_sub(cold);
@@ -256,5 +242,33 @@ impl<'a> Packing<'a> {
         self.bins[to as usize] += weight;
         self.moved[unit] = true;
         self.moves.push(Move { unit, from, to });
+    }
+}
+
+/// The units of each bin that may still move. Few bins are ever looked into, so only those are sorted.
+struct Contents {
+    by_bin: Vec<Vec<usize>>,
+    sorted: Vec<bool>,
+}
+
+impl Contents {
+    fn of(packing: &Packing<'_>) -> Self {
+        let mut by_bin = vec![Vec::new(); packing.bins.len()];
+        for (unit, placed) in packing.units.iter().enumerate() {
+            if let (Some(bin), false) = (placed.bin, packing.moved[unit]) {
+                by_bin[bin as usize].push(unit);
+            }
+        }
+        Self { sorted: vec![false; by_bin.len()], by_bin }
+    }
+
+    /// Lightest first.
+    fn of_bin(&mut self, bin: u32, weights: &[u64]) -> &mut Vec<usize> {
+        let units = &mut self.by_bin[bin as usize];
+        if !self.sorted[bin as usize] {
+            units.sort_unstable_by_key(|&unit| (weights[unit], unit));
+            self.sorted[bin as usize] = true;
+        }
+        units
     }
 }

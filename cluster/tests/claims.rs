@@ -1,5 +1,8 @@
 //! The shards of workers: everyone has an owner, nobody has two, and leases end in time.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
 mod worker;
 
 use std::collections::HashMap;

@@ -27,7 +27,7 @@ async fn no_transaction_commits_under_a_superseded_epoch() {
 
     let mut claiming = db.connection().await;
     let claimed = tokio::spawn(async move { claim(&mut claiming, SHARD).await });
-    db.somebody_waits_for_a_lock().await;
+    db.waits_for_a_lock(&claimed).await;
     assert!(!claimed.is_finished(), "the shard was claimed under an open transaction of its owner");
     tx.commit().await.expect("the owner commits");
     let new = soon("the claim goes on", claimed).await.expect("the claim does not panic");
@@ -58,7 +58,7 @@ async fn an_owner_that_begins_while_it_is_being_superseded_waits_and_is_refused(
                 }
             })
         };
-        db.somebody_waits_for_a_lock().await;
+        db.waits_for_a_lock(&late).await;
         assert!(!late.is_finished(), "the old owner began beside a claim");
         open.commit().await.expect("the claim commits");
         let late = soon("the old owner is answered", late).await.expect("it does not panic");
@@ -146,7 +146,8 @@ async fn a_server_that_lives_elsewhere_is_not_written_and_a_move_waits_for_the_w
                 .execute(&mut moving)
                 .await
         });
-        db.somebody_waits_for_a_lock().await;
+        db.waits_for_a_lock(&moved).await;
+        assert!(!moved.is_finished(), "the server was moved under an open transaction that writes it");
         tx.commit().await.expect("the owner commits");
         soon("the move goes on", moved).await.expect("no panic").expect("the move succeeds");
     }

@@ -1,12 +1,17 @@
 //! Who is alive: deaths are seen at once, silence only after the TTL, and nothing else is taken for a death.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
 mod worker;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use helpline_cluster::claims::Lease;
 use helpline_cluster::ids::WorkerId;
 use tokio::time::Instant;
-use worker::{Db, LONG_TTL, Process, SHORT_TTL, Worker, eventually, never};
+use worker::{Db, LONG_TTL, Process, SHORT_TTL, Urls, Worker, eventually, never};
 
 const SHARDS: usize = 24;
 
@@ -181,10 +186,16 @@ async fn connections_that_all_break_at_once_are_nobodys_death() {
 #[tokio::test]
 async fn a_worker_whose_session_alone_breaks_is_taken_for_dead_gives_up_its_leases_and_joins_anew() {
     let db = Db::new(24).await;
-    let workers = ["a", "b"].map(|name| Worker::start(name, &db.urls, LONG_TTL));
+    let leases = Arc::new(Mutex::new(Vec::new()));
+    let gained = Arc::clone(&leases);
+    let keep = move |lease: &Lease| gained.lock().unwrap().push(Arc::clone(&lease.self_fence));
+    let workers = [Worker::start_and("a", &db.urls, LONG_TTL, keep), Worker::start("b", &db.urls, LONG_TTL)];
     db.settled(SHARDS, 2).await;
     let old = workers[0].joined().await;
+    eventually("it runs what it owns", async || workers[0].running().len() == db.owned_by(old).await).await;
     let old_fences = workers[0].gained();
+    let old_leases = std::mem::take(&mut *leases.lock().unwrap());
+    assert!(old_leases.iter().all(|lease| lease.is_valid()));
     db.cut("alive", Some(old)).await;
     eventually("it joins under a new id", async || workers[0].claims.worker().is_some_and(|new| new != old))
         .await;
@@ -197,10 +208,29 @@ async fn a_worker_whose_session_alone_breaks_is_taken_for_dead_gives_up_its_leas
     .await;
     let running = workers[0].seen.lock().unwrap().running.clone();
     assert!(running.values().all(|fence| !old_fences.contains(fence)));
+    assert!(old_leases.iter().all(|lease| !lease.is_valid()), "nobody may act under the old id");
     db.assert_lawful().await;
     for worker in workers {
         worker.leave().await;
     }
+}
+
+#[tokio::test]
+async fn without_session_locks_a_plan_is_made_and_a_killed_worker_is_found_by_its_ttl() {
+    let db = Db::new(24).await;
+    let urls = Urls { session_locks: false, ..db.urls.clone() };
+    let worker = Worker::start("a", &urls, SHORT_TTL);
+    let mut killed = Process::start("b", &urls, SHORT_TTL, false);
+    db.settled(SHARDS, 2).await;
+    assert!(!worker.claims.liveness_fast());
+    let dead = db.worker("b").await.unwrap();
+    killed.kill();
+    never("it is found before half its TTL", SHORT_TTL / 2, async || db.worker("b").await != Some(dead))
+        .await;
+    let took = all_owned_without(&db, &[dead]).await;
+    assert!(took < SHORT_TTL + Duration::from_secs(3), "{took:?}");
+    db.assert_lawful().await;
+    worker.leave().await;
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ fn at_the_global_limit_nothing_is_refused_and_95_percent_are_used() {
         let seconds = 10;
         let taken = drive(&mut limits, &mut far, &load, Duration::from_secs(seconds));
         assert_eq!(far.refused, 0, "refused at {limit} a second");
-        let possible = limit as usize * seconds as usize;
+        let possible = limit as usize * usize::try_from(seconds).expect("a few seconds");
         assert!(taken * 100 > possible * 95, "only {taken} of {possible}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use helpline::up::services::{Lifetime, Services};
+use helpline::up::services::Services;
 use helpline_sim::{Config, Simulator};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ impl Stage {
         let themes = script::themes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("knowledge"))?;
 
         say("starting a private Postgres and Redis");
-        let services = Services::start(&dir.path().join("services"), Lifetime::Temporary).await?;
+        let services = Services::temporary(&std::env::temp_dir()).await?;
         let common = Common {
             helpline: helpline_binary()?,
             logs: logs.clone(),

@@ -370,9 +370,9 @@ async fn close(shard: &mut Shard<Identifies>) {
     }
 }
 
-/// A connection that is being opened is twilight's own attempt to come back.
+/// Any other state is twilight's own attempt to come back, which must not resume behind our back.
 fn may_still_close(state: ShardState) -> bool {
-    state.is_identified() || matches!(state, ShardState::Disconnected { .. })
+    matches!(state, ShardState::Active | ShardState::Disconnected { .. })
 }
 
 /// Full jitter in the upper half, doubling up to the longest; the first attempt comes nearly at once.

@@ -37,6 +37,7 @@ pub struct Town {
 pub struct Process {
     runtime: Option<Runtime>,
     cancel: CancellationToken,
+    health: Arc<Health>,
 }
 
 impl Process {
@@ -46,13 +47,18 @@ impl Process {
     {
         let runtime = Runtime::new().expect("a runtime");
         let cancel = CancellationToken::new();
-        let role = role(Arc::new(Health::default()), cancel.clone());
+        let health = Arc::new(Health::default());
+        let role = role(Arc::clone(&health), cancel.clone());
         runtime.spawn(async move {
             if let Err(error) = role.await {
                 eprintln!("a role ended: {error:#}");
             }
         });
-        Self { runtime: Some(runtime), cancel }
+        Self { runtime: Some(runtime), cancel, health }
+    }
+
+    async fn ready(&self) {
+        eventually("the role is ready", async || self.health.is_ready().then_some(())).await;
     }
 
     pub fn kill(self) {}
@@ -90,6 +96,8 @@ impl Town {
             settle(&db, server).await;
         }
         let (proxy, proxy_url) = start_proxy(&sim, &db, &redis, &keys);
+        // Before that Discord has nobody to send events to.
+        proxy.ready().await;
         Self { sim, db, keys, redis, proxy_url, _proxy: proxy }
     }
 

@@ -77,3 +77,28 @@ async fn while_redis_hangs_the_connection_stays_and_nothing_is_lost() {
     bench.wait_until_saved(bench.last_sequence()).await;
     proxy.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_redis_was_wiped_the_proxy_goes_on_and_its_session_is_saved_again() {
+    let own = OwnRedis::start();
+    let config = Config { servers: 1, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), own.url.clone()).await;
+    bench.begin_streams().await;
+    let server = bench.server(0);
+    bench.place(&server, 3, true).await;
+    let proxy = bench.start().await.ready().await;
+    bench.say(&server, "before");
+    bench.wait_for_messages(3, 1).await;
+    bench.wait_until_saved(bench.last_sequence()).await;
+
+    let mut wiping = redis::Client::open(own.url.as_str()).expect("a URL").get_connection().expect("answers");
+    let _: () = redis::cmd("FLUSHALL").query(&mut wiping).expect("wiped");
+    let after = bench.say(&server, "after");
+    bench.begin_streams().await;
+    assert_eq!(bench.wait_for_messages(3, 1).await, [after]);
+    bench.wait_until_saved(bench.last_sequence()).await;
+    proxy.kill();
+    let proxy = bench.start().await.ready().await;
+    assert_eq!(bench.sim.counters().identifies, 1, "resumed by what was saved again");
+    proxy.stop().await;
+}

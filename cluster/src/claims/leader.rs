@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ids::{ShardId, WorkerId};
-use crate::membership::{self, Error, LEADER, Mode, PATIENCE, PLACEMENT, Purpose};
+use crate::membership::{self, Error, LEADER, PATIENCE, PLACEMENT, Purpose};
 use crate::placement::{self, Assignment, Input, Params, Shard};
 
 /// The plan is looked at that often even when nothing was heard.
@@ -52,7 +52,7 @@ impl Leader {
     async fn lead_on_one_connection(&mut self, pause: &mut Duration) -> Result<(), Error> {
         let mut conn = membership::connect(&self.options, Purpose::Lead, self.id, LOCK_WAIT).await?;
         if self.fast {
-            while !membership::lock(&mut conn, LEADER, Mode::Exclusive).await? {}
+            while !membership::lock(&mut conn, LEADER).await? {}
             tracing::info!("{} leads", self.id);
         }
         loop {
@@ -93,6 +93,9 @@ impl Leader {
         let rows = sqlx::query_file!("src/claims/sql/placement.sql").fetch_all(&mut *conn).await?;
         if rows.iter().any(|row| !row.known) {
             sqlx::query_file!("src/claims/sql/add_rows.sql").execute(&mut *conn).await?;
+        }
+        if rows.iter().any(|row| row.to_be_set_offline) {
+            membership::set_offline(&mut *conn).await?;
         }
         let mut on_their_way = 0;
         let mut stay = Vec::new();

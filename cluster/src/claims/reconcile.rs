@@ -73,7 +73,7 @@ impl Reconciler {
         let forget_before = now.checked_sub(shared.config.ttl);
         let steps = shared.held.compare(self.id, &standings, seen_at, now, forget_before);
         let Steps { mut claim, release, revoke } = steps;
-        metrics::gauge!("helpline_shards_owned").set(shared.held.len() as f64);
+        shared.count_shards();
         for fence in revoke {
             self.tell(Ownership::Revoked { shard: fence.shard, fence }).await;
         }
@@ -184,6 +184,7 @@ impl Reconciler {
         let shard = fence.shard;
         let lease = Lease { fence: fence.clone(), cursor, self_fence: Arc::clone(&self.self_fence), stop };
         self.shared.held.run(&fence, || place.send(Ownership::Gained(lease)));
+        self.shared.count_shards();
         let online = [(shard, Status::Online)];
         let reporting = lease::report(&self.shared.pool, self.id, &online);
         if let Err(error) = membership::within(PATIENCE, reporting).await {

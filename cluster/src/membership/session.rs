@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, LOCK_CLASS, MEMBERSHIP, Mode, PATIENCE, Purpose, connect, lock, notify};
+use super::{Error, LOCK_CLASS, MEMBERSHIP, PATIENCE, Purpose, connect, lock, notify};
 use super::{session_locks_work, within};
 use crate::ids::{ShardId, WorkerId};
 use crate::lease::{SelfFence, Status, report};
@@ -31,7 +31,7 @@ pub(crate) struct Session {
     options: PgConnectOptions,
     conn: PgConnection,
     pub(crate) id: WorkerId,
-    key: i32,
+    pub(crate) key: i32,
     /// Whether session locks work, so that peers see a death within milliseconds.
     pub(crate) fast: bool,
     locked: bool,
@@ -39,10 +39,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// Joins under a new id. Row and lock become visible together.
-    pub(crate) async fn join(options: &PgConnectOptions, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn join(options: &PgConnectOptions, name: &str, try_locks: bool) -> Result<Self, Error> {
         let id = WorkerId::random();
         let mut conn = connect(options, Purpose::Alive, id, RELOCK_WAIT).await?;
-        let fast = session_locks_work(&mut conn, options, id).await?;
+        let fast = try_locks && session_locks_work(&mut conn, options, id).await?;
         let key = within(PATIENCE, async {
             let mut tx = conn.begin().await?;
             let key = sqlx::query_scalar!(
@@ -116,7 +116,7 @@ impl Session {
         metrics::histogram!("helpline_lease_renew_seconds", "by" => "postgres")
             .record(asked_at.elapsed().as_secs_f64());
         if self.fast && !self.locked {
-            self.locked = lock(&mut self.conn, self.key, Mode::Exclusive).await?;
+            self.locked = lock(&mut self.conn, self.key).await?;
         }
         let shards = shards();
         if !shards.is_empty() {
@@ -143,7 +143,7 @@ impl Session {
         self.locked = false;
         if self.fast {
             // Not got while the old session lingers in Postgres or a peer is judging: each beat tries again.
-            self.locked = lock(&mut self.conn, self.key, Mode::Exclusive).await?;
+            self.locked = lock(&mut self.conn, self.key).await?;
         }
         Ok(())
     }

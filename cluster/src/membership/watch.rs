@@ -11,17 +11,21 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::within;
-use super::{Error, LOCK_CLASS, Mode, PATIENCE, Purpose, connect, lock, try_lock_shared, unlock_shared};
+use super::{Error, LOCK_CLASS, PATIENCE, Purpose, connect, lock_shared, try_lock_shared, unlock_shared};
 use crate::ids::WorkerId;
 use crate::lease::RedisLease;
 
-/// A round is short, so that silence is seen soon after the TTL; and shorter than Postgres' deadlock_timeout.
+/// A round is short, so that silence is seen soon after the TTL.
 const LONGEST_ROUND: Duration = Duration::from_millis(900);
+/// So soon a worker that just joined is watched.
+const LOOK_FOR_NEW: Duration = Duration::from_millis(100);
 
 /// What one worker needs to watch its peers.
 pub(crate) struct Watch {
     pub(crate) options: PgConnectOptions,
     pub(crate) id: WorkerId,
+    /// This worker's own liveness key.
+    pub(crate) key: i32,
     pub(crate) fast: bool,
     pub(crate) ttl: Duration,
     pub(crate) redis: RedisLease,
@@ -70,12 +74,17 @@ impl Watch {
 
     async fn watch_on_one_connection(&mut self) -> Result<(), Error> {
         let round = (self.ttl / 8).min(LONGEST_ROUND);
-        let mut conn = connect(&self.options, Purpose::Watch, self.id, round).await?;
-        // Before that, a silent heartbeat may be the fault of Postgres.
-        let may_judge_silence_at = Instant::now() + self.ttl;
+        let mut conn = connect(&self.options, Purpose::Watch, self.id, LOOK_FOR_NEW).await?;
+        // Before that, a silent heartbeat may be the fault of Postgres: it was away, or hung as a whole.
+        let mut may_judge_silence_at = Instant::now() + self.ttl;
+        let mut looked_at = Instant::now();
         let mut seen_held = HashSet::new();
         loop {
             let peers = self.snapshot(&mut conn).await?;
+            if looked_at.elapsed() > self.ttl / 2 {
+                may_judge_silence_at = Instant::now() + self.ttl;
+            }
+            looked_at = Instant::now();
             for peer in &peers {
                 if self.fast && !peer.held && seen_held.contains(&peer.id) {
                     self.bury_if_free(&mut conn, peer).await?;
@@ -85,7 +94,10 @@ impl Watch {
             }
             seen_held = peers.iter().filter(|peer| peer.held).map(|peer| peer.id).collect();
             match successor(self.id, &peers).filter(|_| self.fast) {
-                Some(peer) => self.wait_for_its_end(&mut conn, peer).await?,
+                Some(peer) => {
+                    let newest = peers.iter().map(|peer| peer.key).fold(self.key, i32::max);
+                    self.wait_for_its_end(&mut conn, peer, newest, round).await?;
+                }
                 None => drop(timeout(round, self.membership.changed()).await),
             }
         }
@@ -104,8 +116,14 @@ impl Watch {
     }
 
     /// Blocks on the lock of a peer that was just seen to hold it: to get it means that its session ended.
-    async fn wait_for_its_end(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
-        if lock(conn, peer.key, Mode::Shared).await? {
+    async fn wait_for_its_end(
+        &self,
+        conn: &mut PgConnection,
+        peer: &Peer,
+        newest: i32,
+        round: Duration,
+    ) -> Result<(), Error> {
+        if lock_shared(conn, peer.key, newest, round).await? {
             self.bury(conn, peer, Cause::SessionEnded).await?;
             unlock_shared(conn, peer.key).await?;
         }

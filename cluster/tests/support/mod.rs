@@ -13,7 +13,7 @@ use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 use helpline_cluster::keys::Keys;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -51,6 +51,11 @@ impl TestDb {
     /// Another pool, whose idle transactions are ended after this time.
     pub fn pool_with_idle_timeout(&self, idle: Duration) -> PgPool {
         fence::pool_options(idle).connect_lazy_with(server().database(&self.name))
+    }
+
+    /// The url of the database for this user.
+    pub fn url_as(&self, user: &str) -> String {
+        server().database(&self.name).username(user).to_url_lossy().to_string()
     }
 
     pub async fn connection(&self) -> PgConnection {
@@ -95,8 +100,8 @@ impl TestDb {
             .expect("the incarnation is set");
     }
 
-    /// Waits until a statement in this database waits for another's lock.
-    pub async fn somebody_waits_for_a_lock(&self) {
+    /// Waits until a statement in this database waits for another's lock, or `task` has ended without waiting.
+    pub async fn waits_for_a_lock<T>(&self, task: &tokio::task::JoinHandle<T>) {
         eventually("a statement waits for a lock", async || {
             let waits: bool = sqlx::query_scalar(
                 "select exists (
@@ -107,7 +112,7 @@ impl TestDb {
             .fetch_one(&self.pool)
             .await
             .expect("activity is listed");
-            waits.then_some(())
+            (waits || task.is_finished()).then_some(())
         })
         .await;
     }

@@ -1,15 +1,13 @@
 //! A database of its own for each test, with a trigger that writes down every change of a fence row.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use helpline_cluster::ids::{ShardId, WorkerId};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
-use tokio::sync::OnceCell;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Urls, eventually};
+use crate::support::{TestDb, TestRedis};
 
 const AUDIT: &str = "
     create table helpline.fence_history (
@@ -34,44 +32,28 @@ const AUDIT: &str = "
         for each row execute function helpline.write_history();
 ";
 
-fn env(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`"))
-}
-
-fn server() -> PgConnectOptions {
-    env("TEST_DATABASE_URL").parse().expect("TEST_DATABASE_URL is a url")
-}
-
-async fn execute(conn: &mut PgConnection, statement: String) {
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(conn).await.expect("the statement runs");
-}
-
-/// Dropped with this value.
+/// A [`TestDb`] and a [`TestRedis`] with what the tests of workers ask of them.
 #[derive(Debug)]
 pub struct Db {
     /// As the owner of the schema.
     pub pool: PgPool,
     pub urls: Urls,
-    name: String,
+    redis: TestRedis,
+    _db: TestDb,
 }
 
 impl Db {
     pub async fn new(shards: i32) -> Self {
-        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
-        let template = TEMPLATE.get_or_init(template).await;
-        let name = format!("helpline_test_{:016x}", fastrand::u64(..));
-        let mut conn = server().connect().await.expect("postgres is there");
-        execute(&mut conn, format!("create database {name} template {template}")).await;
-        drop(conn.close().await);
-        let options = server().database(&name);
-        let pool = PgPoolOptions::new().max_connections(4).connect_lazy_with(options.clone());
+        let (db, redis) = (TestDb::new().await, TestRedis::new());
         let urls = Urls {
-            postgres: options.username("helpline_worker").to_url_lossy().to_string(),
-            redis: env("TEST_REDIS_URL"),
-            prefix: format!("test{:016x}", fastrand::u64(..)),
+            postgres: db.url_as("helpline_worker"),
+            redis: redis.url.clone(),
+            prefix: redis.keys.prefix().to_owned(),
+            session_locks: true,
         };
-        let db = Self { pool, urls, name };
+        let db = Self { pool: db.pool.clone(), urls, redis, _db: db };
         db.run(AUDIT).await;
+        db.run("delete from public.shards").await;
         db.add_shards(0, shards).await;
         db
     }
@@ -133,8 +115,7 @@ impl Db {
     }
 
     pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
-        let client = redis::Client::open(self.urls.redis.as_str()).expect("TEST_REDIS_URL is a url");
-        client.get_multiplexed_async_connection().await.expect("redis is there")
+        self.redis.connection().await
     }
 
     pub async fn changes(&self) -> i64 {
@@ -182,49 +163,4 @@ impl Db {
         .await
         .expect("connections are cut");
     }
-}
-
-impl Drop for Db {
-    fn drop(&mut self) {
-        let statement = format!("drop database if exists {} with (force)", self.name);
-        // A thread, because the runtime of the test may be on its way out.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                let mut conn = server().connect().await.expect("postgres is there");
-                execute(&mut conn, statement).await;
-            });
-        });
-        drop(dropping.join());
-    }
-}
-
-/// Makes the migrated template, unless another test process did, and returns its name.
-async fn template() -> String {
-    let migrator = sqlx::migrate!("../migrations");
-    let mut hasher = DefaultHasher::new();
-    migrator.iter().for_each(|migration| migration.checksum.hash(&mut hasher));
-    let name = format!("helpline_cluster_{:016x}", hasher.finish());
-    let mut conn = server().connect().await.expect("postgres is there");
-    sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))")
-        .bind(&name)
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(&name)
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-    if !exists {
-        let unfinished = format!("{name}_unfinished");
-        execute(&mut conn, format!("drop database if exists {unfinished} with (force)")).await;
-        execute(&mut conn, format!("create database {unfinished} template template0")).await;
-        let mut migrating = server().database(&unfinished).connect().await.unwrap();
-        migrator.run(&mut migrating).await.expect("the template migrates");
-        migrating.close().await.unwrap();
-        execute(&mut conn, format!("alter database {unfinished} rename to {name}")).await;
-    }
-    drop(conn.close().await);
-    name
 }

@@ -53,6 +53,7 @@ pub struct Urls {
     pub postgres: String,
     pub redis: String,
     pub prefix: String,
+    pub session_locks: bool,
 }
 
 impl Urls {
@@ -99,7 +100,7 @@ impl Worker {
         ttl: Duration,
         gained: impl Fn(&Lease) + Send + 'static,
     ) -> Self {
-        let config = Config { ttl, ..Config::new(name, urls.keys()) };
+        let config = Config { ttl, session_locks: urls.session_locks, ..Config::new(name, urls.keys()) };
         let pool = urls.pool();
         let cancel = CancellationToken::new();
         let redis = redis::Client::open(urls.redis.as_str()).expect("the url is good");
@@ -176,6 +177,7 @@ impl Process {
             .env("TEST_WORKER_POSTGRES", &urls.postgres)
             .env("TEST_WORKER_REDIS", &urls.redis)
             .env("TEST_WORKER_PREFIX", &urls.prefix)
+            .env("TEST_WORKER_LOCKS", if urls.session_locks { "1" } else { "" })
             .env("TEST_WORKER_HOLD", if hold { "1" } else { "" })
             .stdout(Stdio::null())
             .spawn()
@@ -208,6 +210,7 @@ pub fn run_process() {
         postgres: var("TEST_WORKER_POSTGRES"),
         redis: var("TEST_WORKER_REDIS"),
         prefix: var("TEST_WORKER_PREFIX"),
+        session_locks: !var("TEST_WORKER_LOCKS").is_empty(),
     };
     let ttl = Duration::from_millis(var("TEST_WORKER_TTL_MS").parse().expect("a number"));
     let hold = !var("TEST_WORKER_HOLD").is_empty();

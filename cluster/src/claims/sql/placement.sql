@@ -6,6 +6,7 @@ select
     a.moved_from as "moved_from?",
     coalesce(extract(epoch from clock_timestamp() - a.assigned_at), 0)::float8 as "assigned_seconds_ago!",
     w.id as "owner?",
+    s.status <> 'offline' and w.id is null as "to_be_set_offline!",
     f.shard_id is not null and t.shard_id is not null as "known!"
 from public.shards s
 left join helpline.shard_fences f on f.shard_id = s.id
