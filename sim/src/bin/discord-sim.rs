@@ -5,6 +5,7 @@ use clap::Parser;
 use helpline_sim::rate_limit::parse_limit;
 use helpline_sim::{Config, Route, Rule, Simulator};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -107,11 +108,21 @@ impl Options {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let config = Options::parse().config()?;
-    let simulator = Simulator::start(config).await?;
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The sentence is whole; causes and a backtrace would bury it.
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let simulator = Simulator::start(options.config()?).await?;
     println!("simulated Discord at {} with {} servers", simulator.rest_base(), simulator.servers().len());
     println!("DISCORD_API_URL={}", simulator.rest_base());
     println!("DISCORD_TOKEN={}", simulator.token());
