@@ -190,7 +190,7 @@ impl Conversation {
             Origin::Message { channel, message, .. } => Effect::Post {
                 channel: self.thread.unwrap_or(*channel),
                 content,
-                reply_to: (!job.first && part == 0).then_some(*message),
+                reply_to: (!job.first).then_some(*message),
                 controls,
                 ping_role: None,
                 ping_user: None,
