@@ -17,12 +17,13 @@ setup: ## Install Postgres and Redis when they are missing, and check for Rust a
 	@scripts/setup.sh
 
 demo: setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --json'
-	@cargo build --package helpline --package helpline-demo --package helpline-sim --bins
+	@# A test target along with the programs makes cargo choose the tests' features, so that nothing is built twice.
+	@cargo build --workspace --bins --test layout
 	@$(TARGET)/debug/demo $(ARGS)
 
 test: setup ## Run every test beside a private Postgres and Redis: make test ARGS='--test layout'
 	@cargo test --workspace --no-run
-	@$(TARGET)/debug/with-services -- cargo test --workspace $(ARGS)
+	@$(TARGET)/debug/with-services -- cargo test --workspace --no-fail-fast $(ARGS)
 
 lint: ## Formatting, clippy, dependencies and their licences
 	@cargo fmt --all --check

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -79,8 +79,9 @@ impl Health {
 
 /// Makes the process record metrics; a second call returns the first one's handle.
 pub fn install_recorder() -> anyhow::Result<PrometheusHandle> {
-    static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
-    if let Some(handle) = INSTALLED.get() {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
         return Ok(handle.clone());
     }
     let handle = PrometheusBuilder::new()
@@ -89,7 +90,7 @@ pub fn install_recorder() -> anyhow::Result<PrometheusHandle> {
         .install_recorder()
         .context("install the recorder of metrics")?;
     crate::metrics::describe();
-    Ok(INSTALLED.get_or_init(|| handle).clone())
+    Ok(installed.insert(handle).clone())
 }
 
 /// Installs the recorder and serves on `address` until `cancel`; without an address it only waits for `cancel`.
