@@ -221,7 +221,7 @@ pub fn run_process() {
             if hold {
                 let (pool, fence) = (pool.clone(), lease.fence.clone());
                 tokio::spawn(async move {
-                    let held = FencedTx::begin(&pool, &fence).await.expect("it is the owner");
+                    let held = FencedTx::begin(&pool, &fence).await;
                     sleep(Duration::from_secs(3_600)).await;
                     drop(held);
                 });
