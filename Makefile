@@ -30,7 +30,7 @@ lint: ## Formatting, clippy, dependencies and their licences
 	@cargo clippy --workspace --all-targets -- -D warnings -D clippy::too_many_lines
 	@scripts/check-dependencies.sh
 
-bench: setup ## Measure the answering path in an optimised build: make bench ARGS='--for 60s'
+bench: setup ## Measure the answering path: make bench ARGS='--for 60s'
 	@scripts/bench.sh $(ARGS)
 
 prepare: setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed

@@ -13,6 +13,13 @@ pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
 pub const SHARD_LOOPS: &str = "helpline_shard_loops";
 
+/// Recorded by the cluster crate, which knows no exporter.
+const SHARDS_OWNED: &str = "helpline_shards_owned";
+const TAKEOVERS: &str = "helpline_takeovers_total";
+const EPOCH_CHANGES: &str = "helpline_epoch_changes_total";
+/// Labels: `by` = postgres, redis.
+const LEASE_RENEW_SECONDS: &str = "helpline_lease_renew_seconds";
+
 /// Gives the exporter the help texts; once for each process, after the recorder is installed.
 pub fn describe() {
     describe_counter!(QUESTIONS, "Questions whose answer was stored, by outcome");
@@ -29,5 +36,9 @@ pub fn describe() {
         CONFIG_UNREADABLE,
         "Server configs that could not be read; the last good one stayed in force"
     );
+    describe_gauge!(SHARDS_OWNED, "Shards whose fence this process holds");
+    describe_counter!(TAKEOVERS, "Shards claimed from a worker that died or fell silent");
+    describe_counter!(EPOCH_CHANGES, "Shards claimed, from whomever");
+    describe_histogram!(LEASE_RENEW_SECONDS, Unit::Seconds, "Time one renewal of liveness took, by store");
     describe_gauge!(SHARD_LOOPS, "Shards that this process applies now");
 }

@@ -62,17 +62,24 @@ async fn an_event_that_comes_twice_is_answered_once() {
     let town = Town::new().await;
     let _worker = town.worker();
     let question = town.ask(0, "how long do I have to ask for a refund?");
-    town.answer(question).await;
-    let (origin, payload) = entry_of(&town, 0, number(question)).await;
-    // A replay has the same origin; an overlap of two sessions has the same message under another origin.
-    append(&town, 0, &origin, "MESSAGE_CREATE", &payload).await;
-    append(&town, 0, "another-session:7", "MESSAGE_CREATE", &payload).await;
+    let thread = town.answer(question).await.channel;
+    let follow_up = town.say(thread, town.member(0), "how do I restore a backup?");
+    town.answer(follow_up).await;
+    for twice in [question, follow_up] {
+        let (origin, payload) = entry_of(&town, 0, number(twice)).await;
+        // A replay has the same origin; an overlap of two sessions has the same message under another origin.
+        append(&town, 0, &origin, "MESSAGE_CREATE", &payload).await;
+        append(&town, 0, &format!("another-session:{}", number(twice)), "MESSAGE_CREATE", &payload).await;
+    }
     // A question behind them shows that they have been passed.
-    let last = town.ask(0, "how do I restore a backup?");
-    town.answer(last).await;
+    town.answer(town.ask(0, "how do I restore a backup?")).await;
     town.at_rest().await;
-    assert_eq!(town.answers(question).len(), 1);
+    assert_eq!((town.answers(question).len(), town.answers(follow_up).len()), (1, 1));
     assert_eq!(town.count("select count(*) from conversations").await, 2);
+    let turns = "select max(jsonb_array_length(transcript))::bigint from conversations";
+    assert_eq!(town.count(turns).await, 4, "two questions and two answers");
+    // Other constraints would catch a repetition too, but as a failure of the event.
+    assert_eq!(town.count("select count(*) from helpline.dead_letters").await, 0);
 }
 
 #[tokio::test]
