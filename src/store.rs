@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use helpline_cluster::fence;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,10 @@ pub async fn postgres(
         "Postgres",
         "DATABASE_URL",
         cancel,
-        || options.clone().connect(url),
+        || async {
+            reach(url).await?;
+            options.clone().connect(url).await
+        },
         |error| {
             // Wrong password, no such role, no such database: waiting mends nothing.
             let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
@@ -98,8 +101,14 @@ async fn wait_for<T, E: std::error::Error + Send + Sync + 'static, F: Future<Out
     }
 }
 
+/// A pool hides why a connection fails behind its own timeout; one connection tells.
+async fn reach(url: &str) -> Result<(), sqlx::Error> {
+    PgConnection::connect(url).await?.close().await
+}
+
 /// A small pool for a command that a person waits for: no retries.
 pub async fn postgres_once(url: &str) -> anyhow::Result<PgPool> {
+    reach(url).await.context("Postgres cannot be reached: check DATABASE_URL")?;
     sqlx::postgres::PgPoolOptions::new()
         .max_connections(2)
         .acquire_timeout(Duration::from_secs(5))
