@@ -154,6 +154,10 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
     }
     .resolve()?;
 
+    tracing::info!(
+        "starting; once the bot is in a server: `helpline knowledge import` brings documents in, \
+         `helpline config set` switches support on. Ctrl-C stops everything"
+    );
     let health = Arc::new(admin::Health::default());
     let ends = CancellationToken::new();
     let served = admin::start(args.admin.resolve()?, Arc::clone(&health), ends.clone()).await?;

@@ -95,12 +95,14 @@ impl Log {
             // Somebody under the same fence was quicker.
             return self.cursor(fence).await;
         }
-        tracing::warn!(
-            "{} begins incarnation {}: redis does not have {}",
-            fence.shard,
-            next.incarnation,
-            old
-        );
+        match old {
+            0 => tracing::debug!("{} begins its log", fence.shard),
+            lost => tracing::warn!(
+                "{} begins incarnation {}: redis does not have {lost} any more",
+                fence.shard,
+                next.incarnation
+            ),
+        }
         Ok(next)
     }
 }
