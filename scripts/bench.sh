@@ -15,6 +15,8 @@ run() {
 if [ -n "${EVAL_DIR:-}" ]; then
   "${demo%/demo}/with-services" -- cargo bench --package helpline --bench retrieval --profile dev
 fi
-run '15 questions/s, 50 REST/s' --questions-per-second 15 --rest-per-second 50 "$@"
-run '30 questions/s, 1,000 REST/s' --questions-per-second 30 --rest-per-second 1000 "$@"
+# Two follow-ups come for every three first questions: 9 a second are about 15 in all.
+run '15 questions/s in all, 50 REST/s' --questions-per-second 9 --rest-per-second 50 "$@"
+run '25 questions/s in all, 50 REST/s: the limit' --questions-per-second 15 --rest-per-second 50 "$@"
+run '50 questions/s in all, 1,000 REST/s' --questions-per-second 30 --rest-per-second 1000 "$@"
 run '6 questions/s, 50 REST/s, proxy killed' --kill proxy@10s "$@"

@@ -285,9 +285,7 @@ impl T1 {
         let (conversation, actions) = conversation.apply(command);
         let lane = Lane { server, conversation: Some(conversation.id) };
         store::save(&mut self.tx, server, &conversation, username).await?;
-        if store_actions(&mut self.tx, lane, actions).await? {
-            self.lanes.insert(lane);
-        }
+        self.lanes.extend(store_actions(&mut self.tx, lane, actions).await?);
         Ok(())
     }
 
@@ -363,18 +361,36 @@ impl T1 {
     }
 }
 
-/// Stores what follows from a command. True: the lane has something to do.
-pub async fn store_actions(tx: &mut FencedTx, lane: Lane, actions: Vec<Action>) -> Result<bool, Error> {
+/// Stores what follows from a command. Returns the lanes that have something to do.
+pub async fn store_actions(
+    tx: &mut FencedTx,
+    lane: Lane,
+    actions: Vec<Action>,
+) -> Result<HashSet<Lane>, Error> {
     let conversation = lane.conversation.expect("actions come from a conversation");
-    let any = !actions.is_empty();
+    let mut lanes = HashSet::new();
     for action in actions {
         match action {
             Action::Answer(job) => store::add_job(tx, lane.server, conversation, &job).await?,
-            Action::Deliver(key, effect) => outbox::add(tx, lane, &key, &effect).await?,
+            Action::Deliver(key, effect) => {
+                let lane = lane_of(lane, &effect);
+                outbox::add(tx, lane, &key, &effect).await?;
+                lanes.insert(lane);
+            }
             Action::OpenTicket => store::open_ticket(tx, lane.server, conversation).await?,
         }
+        lanes.insert(lane);
     }
-    Ok(any)
+    Ok(lanes)
+}
+
+/// A private reply is due within 3 s and follows upon nothing: it must not wait behind a message of the conversation
+/// that Discord's limits hold back.
+fn lane_of(lane: Lane, effect: &Effect) -> Lane {
+    match effect {
+        Effect::Respond { .. } => Lane { conversation: None, ..lane },
+        _ => lane,
+    }
 }
 
 /// The text without the mention that addressed the bot.
