@@ -4,7 +4,7 @@
 //! a Redis Cluster the script and the XREAD of a group stay within one slot. The group of a shard is
 //! `shard % GROUPS` and never changes; keys of no group carry their own id as the tag.
 
-use crate::ids::{GatewayShard, ServerId, ShardId, WorkerId};
+use crate::ids::{GatewayShard, ShardId, WorkerId};
 
 /// Slot groups of the event log.
 pub const GROUPS: u32 = 8;
@@ -60,11 +60,6 @@ impl Keys {
         format!("{}:{{identify}}:bucket:{bucket}", self.prefix)
     }
 
-    /// What is left of the daily identify budget (integer with a TTL): `hl:{identify}:budget`.
-    pub fn identify_budget(&self) -> String {
-        format!("{}:{{identify}}:budget", self.prefix)
-    }
-
     /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.
     pub fn bot_user(&self) -> String {
         format!("{}:{{bot}}:user", self.prefix)
@@ -73,11 +68,6 @@ impl Keys {
     /// The liveness lease of a worker (string with a TTL): `hl:{lease}:<worker>`.
     pub fn lease(&self, worker: WorkerId) -> String {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)
-    }
-
-    /// The last GUILD_CREATE of a server, reduced (string): `hl:{server:<id>}:snapshot`.
-    pub fn server_snapshot(&self, server: ServerId) -> String {
-        format!("{}:{{server:{}}}:snapshot", self.prefix, server.0)
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpline::deliver::render::{SOURCES, UNSURE};
+use helpline::answer::extract::UNSURE;
+use helpline::deliver::render::SOURCES;
 use helpline_sim::matching::Answer;
 use helpline_sim::report::{Latency, Report, report};
 use helpline_sim::{Counters, Entry, Kind};

@@ -22,8 +22,8 @@ const FURTHER_WORTH: f32 = 0.25;
 const MAX_BLOCKS: usize = 80;
 
 /// What is said when the evidence is too thin; delivery offers the human below it.
-pub const UNSURE: &str =
-    "I could not find this in the documents of this server, and I would rather not guess.";
+pub const UNSURE: &str = "I could not find an answer to that in this server's documents. \
+     You can put the question in other words, or ask a human with the button below.";
 
 /// Answers by quoting.
 #[derive(Clone, Debug)]

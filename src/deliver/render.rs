@@ -6,14 +6,10 @@ use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};
 /// Opens the line that names the documents an answer came from.
 pub const SOURCES: &str = "-# Sources: ";
 
-/// Said when the documents do not answer the question.
-pub const UNSURE: &str = "I could not find an answer to that in this server's documents. \
-     You can put the question in other words, or ask a human with the button below.";
-
 /// The messages of an answer, in order. The last one carries the sources.
 pub fn answer(answer: &Answer) -> Vec<String> {
     match answer.action {
-        Action::Unsure => vec![UNSURE.to_owned()],
+        Action::Unsure => split(&answer.text, MAX_CONTENT_CHARS),
         Action::Answer => {
             let sources = sources(answer);
             let mut parts = split(&answer.text, MAX_CONTENT_CHARS);
