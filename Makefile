@@ -8,15 +8,19 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup demo test lint bench prepare prepare-check clean
+.PHONY: help setup base-setup demo test lint bench prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Install Postgres and Redis when they are missing, and check for Rust and a C compiler
+setup: ## Install what is missing: Postgres, Redis, and what the tests run besides; check for Rust and a C compiler
+	@scripts/setup.sh tests
+
+# What building and the demo need, without the tests' browser and client libraries.
+base-setup:
 	@scripts/setup.sh
 
-demo: setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --json'
+demo: base-setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --json'
 	@# A test target along with the programs makes cargo choose the tests' features, so that nothing is built twice.
 	@cargo build --workspace --bins --test layout
 	@$(TARGET)/debug/demo $(ARGS)
@@ -30,13 +34,13 @@ lint: ## Formatting, clippy, dependencies and their licences
 	@cargo clippy --workspace --all-targets -- -D warnings -D clippy::too_many_lines
 	@scripts/check-dependencies.sh
 
-bench: setup ## Measure the answering path: make bench ARGS='--for 60s'
+bench: base-setup ## Measure the answering path: make bench ARGS='--for 60s'
 	@scripts/bench.sh $(ARGS)
 
-prepare: setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
+prepare: base-setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
 	@scripts/prepare.sh
 
-prepare-check: setup ## Fail when .sqlx is not what `make prepare` would write
+prepare-check: base-setup ## Fail when .sqlx is not what `make prepare` would write
 	@scripts/prepare.sh --check
 
 clean: ## Remove what was built

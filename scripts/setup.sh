@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Makes sure that what builds, tests and the demo need is here: a C compiler, Rust, and the server programs of
-# PostgreSQL and Redis. Installs what is missing with apt; elsewhere it says what is needed.
+# Makes sure that what builds and the demo need is here: a C compiler, Rust, and the server programs of PostgreSQL and
+# Redis. `setup.sh tests` sees to what the tests run besides: Chromium, and through setup-outside.sh the client libraries
+# and PostgREST. Installs what is missing with apt; elsewhere it says what is needed.
 # No service is started or enabled, no database cluster is created, and servers that run are left alone.
 set -euo pipefail
 
 oldest_postgres=15 oldest_redis=7
+mode=${1:-base}
 sudo=
 [ "$(id -u)" -eq 0 ] || sudo=sudo
 
@@ -26,12 +28,24 @@ postgres_program() {
 
 redis_program() { command -v redis-server || command -v valkey-server || true; }
 
+chromium_program() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome ||
+    command -v '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' || true
+}
+
+# venv alone is not enough: Debian keeps what fills it, ensurepip, in a package of its own.
+python_works() { python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; }
+
 first_number() { grep -oE '[0-9]+' <<<"$1" | head -n 1; }
 
 missing_packages() {
   command -v cc >/dev/null || printf 'gcc libc6-dev '
   [ -n "$(postgres_program)" ] || printf 'postgresql '
   [ -n "$(redis_program)" ] || printf 'redis-server '
+  [ "$mode" = tests ] || return 0
+  python_works || printf 'python3 python3-venv '
+  # Without fonts a page has no letters in it; Chromium's package only recommends them.
+  [ -n "$(chromium_program)" ] || printf 'chromium fonts-liberation fonts-noto-color-emoji '
 }
 
 install_with_apt() {
@@ -84,18 +98,20 @@ let_services_go() {
 tell_what_is_needed() {
   say "not found: $1"
   say "needed: a C compiler, PostgreSQL $oldest_postgres or newer (initdb, postgres), Redis $oldest_redis or newer (redis-server)"
+  [ "$mode" != tests ] || say "needed by the tests: Python 3.9 or newer with venv, Chromium"
   if command -v dnf >/dev/null; then
-    say "try: sudo dnf install gcc postgresql-server valkey"
+    say "try: sudo dnf install gcc postgresql-server valkey   (for the tests: python3 chromium)"
   elif command -v brew >/dev/null; then
-    say "try: brew install postgresql@17 redis   (and xcode-select --install for the compiler)"
+    say "try: brew install postgresql@17 redis   (for the tests: python; --cask google-chrome; xcode-select --install for the compiler)"
   elif command -v pacman >/dev/null; then
-    say "try: sudo pacman -S gcc postgresql valkey"
+    say "try: sudo pacman -S gcc postgresql valkey   (for the tests: python chromium)"
   elif command -v apk >/dev/null; then
-    say "try: sudo apk add build-base postgresql17 redis"
+    say "try: sudo apk add build-base postgresql17 redis   (for the tests: python3 chromium)"
   fi
   exit 1
 }
 
+case $mode in base | tests) ;; *) fail "usage: $0 [tests]" ;; esac
 command -v cargo >/dev/null || fail 'Rust is missing: install it as https://rustup.rs says, then open a new shell'
 
 missing=$(missing_packages)
@@ -109,4 +125,5 @@ major=$(first_number "$("$(postgres_program)" --version)")
 [ "$major" -ge "$oldest_postgres" ] || fail "PostgreSQL $major is too old: $oldest_postgres or newer is needed (https://www.postgresql.org/download/)"
 major=$(first_number "$("$(redis_program)" --version)")
 [ "$major" -ge "$oldest_redis" ] || fail "Redis $major is too old: $oldest_redis or newer is needed (https://redis.io/docs/latest/operate/oss_and_stack/install/)"
+[ "$mode" != tests ] || "$(dirname "$0")/setup-outside.sh" "$(chromium_program)"
 [ -z "$missing" ] || say 'done'
