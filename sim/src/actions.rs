@@ -179,9 +179,10 @@ impl Core {
         pressed: Option<(MessageId, Value)>,
     ) -> InteractionId {
         let id = InteractionId(self.next_id());
+        let secret = self.chance.hex("interaction", id.get(), 0);
         let message = pressed.as_ref().map(|(message, _)| *message);
         let interaction: std::sync::Arc<Interaction> =
-            self.interactions.open(id, kind, place, channel, member, message);
+            self.interactions.open(id, &secret, self.clock.now(), kind, place, channel, member, message);
         let permissions = render::bot_permissions(self.config.bot_may_mention_everyone).to_string();
         let mut event = json!({
             "id": id, "application_id": self.config.bot, "type": kind, "data": data, "token": interaction.token,

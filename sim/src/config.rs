@@ -1,6 +1,7 @@
 //! Settings of a simulator and their defaults, which are Discord's own wherever it documents one.
 
-use crate::ids::UserId;
+use crate::clock::Skew;
+use crate::ids::{DISCORD_EPOCH_MS, UserId};
 use crate::rate_limit::RouteLimits;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -45,8 +46,14 @@ pub struct Config {
     pub privileged_intents: u64,
     /// Whether the bot may ping everyone. Default true, so that a slip of the bot shows.
     pub bot_may_mention_everyone: bool,
-    /// Decides every id of the world. Default 1.
+    /// Decides every id, token and draw. Default 1.
     pub seed: u64,
+    /// Wall time to start from, in Unix milliseconds; default the host's.
+    pub start_unix_ms: Option<u64>,
+    /// How the wall clock is off and drifts. Default not at all.
+    pub skew: Skew,
+    /// The clock moves with what happens and when it is told to, not with the host's. Default false.
+    pub logical_clock: bool,
     /// REST requests a second over all routes but the interaction ones; `None` is no limit. Default 50.
     pub rest_global_per_s: Option<u32>,
     /// Limits of single routes.
@@ -92,6 +99,9 @@ impl Default for Config {
             privileged_intents: PRIVILEGED_INTENTS,
             bot_may_mention_everyone: true,
             seed: 1,
+            start_unix_ms: None,
+            skew: Skew::default(),
+            logical_clock: false,
             rest_global_per_s: Some(50),
             route_limits: RouteLimits::default(),
             invalid_request_limit: 10_000,
@@ -139,7 +149,12 @@ impl Config {
         check(self.max_concurrency > 0, "max concurrency must be at least 1");
         check(!self.token.trim().is_empty(), "the token must not be empty");
         check(self.rest_global_per_s != Some(0), "the global REST limit must be at least 1, or off");
+        check(
+            self.start_unix_ms.is_none_or(|ms| ms >= DISCORD_EPOCH_MS),
+            "the start time must not be before 2015, where Discord's ids begin",
+        );
         check(self.replay_events >= 16, "replay events must be at least 16");
+        problems.extend(self.skew.problem());
         problems
     }
 }

@@ -1,5 +1,6 @@
 //! Everything a simulator consists of, shared by the REST handlers, the gateway and the members.
 
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::Faults;
@@ -9,13 +10,13 @@ use crate::interactions::Interactions;
 use crate::nonces::Nonces;
 use crate::rate_limit::Limiter;
 use crate::store::Store;
-use crate::transcript::{Kind, Live, Transcript};
+use crate::transcript::{Kind, Live, Transcript, add};
 use crate::world::World;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::RwLock;
 use std::sync::atomic::Ordering;
-use tokio::time::Instant;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) addr: SocketAddr,
     pub(crate) clock: Clock,
+    pub(crate) chance: Chance,
     pub(crate) world: World,
     pub(crate) flakes: Snowflakes,
     pub(crate) store: Store,
@@ -42,7 +44,8 @@ impl Core {
     pub(crate) fn new(config: Config, addr: SocketAddr) -> Self {
         Self {
             addr,
-            clock: Clock::new(),
+            clock: Clock::new(config.start_unix_ms, config.skew, config.logical_clock),
+            chance: Chance::new(config.seed),
             world: World::generate(&config),
             flakes: Snowflakes::default(),
             store: Store::new(config.messages),
@@ -68,7 +71,7 @@ impl Core {
     }
 
     pub(crate) fn next_id(&self) -> u64 {
-        self.flakes.next(self.clock.unix_ms())
+        self.flakes.next(self.clock.stamp())
     }
 
     /// Whether this is the bot's token, with or without the `Bot` prefix.
@@ -90,9 +93,25 @@ impl Core {
         })
     }
 
+    /// Fails the interactions that were not answered in time.
+    pub(crate) fn fail_overdue(&self) {
+        for interaction in self.interactions.fail_overdue(self.clock.now(), self.config.interaction_deadline)
+        {
+            add(&self.counters.interactions_failed, 1);
+            self.record(Kind::InteractionFailed { interaction });
+        }
+    }
+
+    /// Moves the clock on, with all that becomes due by it.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.fail_overdue();
+        self.sweep();
+    }
+
     /// Forgets what has expired. Called about once a second.
     pub(crate) fn sweep(&self) {
-        let now = Instant::now();
+        let now = self.clock.now();
         self.hub.sweep(now);
         self.limiter.sweep(now);
         self.nonces.sweep(now);

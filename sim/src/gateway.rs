@@ -54,6 +54,8 @@ struct Starts {
     last: HashMap<u32, Instant>,
     day_began: Option<Instant>,
     used: u32,
+    /// Sessions begun so far on each gateway shard.
+    begun: HashMap<u32, u64>,
 }
 
 /// What came of asking to IDENTIFY.
@@ -153,6 +155,14 @@ impl Hub {
         }
         starts.last.insert(bucket, now);
         Start::Allowed
+    }
+
+    /// How many sessions began on a gateway shard before this one, which is counted.
+    pub(crate) fn nth_session(&self, shard: u32) -> u64 {
+        let mut starts = lock(&self.starts);
+        let begun = starts.begun.entry(shard).or_default();
+        *begun += 1;
+        *begun - 1
     }
 
     /// Remaining IDENTIFYs today, and the time until the count starts anew.

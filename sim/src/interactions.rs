@@ -72,9 +72,13 @@ pub(crate) struct Interactions {
 }
 
 impl Interactions {
+    /// `secret` makes the token one that cannot be guessed.
+    #[allow(clippy::too_many_arguments, reason = "what an interaction consists of")]
     pub(crate) fn open(
         &self,
         id: InteractionId,
+        secret: &str,
+        at: Instant,
         kind: u8,
         place: Place,
         channel: ChannelId,
@@ -83,13 +87,13 @@ impl Interactions {
     ) -> Arc<Interaction> {
         let interaction = Arc::new(Interaction {
             id,
-            token: format!("aW50ZXJhY3Rpb24{:x}{:032x}", id.get(), fastrand::u128(..)),
+            token: format!("aW50ZXJhY3Rpb24{:x}{secret}", id.get()),
             kind,
             place,
             channel,
             member,
             pressed,
-            at: Instant::now(),
+            at,
             phase: Mutex::new(Phase::Waiting),
         });
         let mut registry = lock(&self.registry);

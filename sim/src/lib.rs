@@ -9,6 +9,7 @@
 //! posts only by its place (thread, reply, interaction) and by a predicate the caller brings.
 
 mod actions;
+mod chance;
 mod clock;
 pub mod config;
 mod control;
@@ -34,6 +35,7 @@ pub mod transcript;
 mod world;
 
 pub use actions::ActionError;
+pub use clock::Skew;
 pub use config::Config;
 pub use faults::Fault;
 pub use interactions::Phase;

@@ -17,7 +17,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::time::Instant;
 
 const GUILDS: u64 = 1;
 const GUILD_MESSAGES: u64 = 1 << 9;
@@ -76,7 +75,7 @@ impl Core {
             other => other.to_string(),
         });
         let Some(nonce) = nonce else { return self.post_new(place, origin, draft) };
-        let now = Instant::now();
+        let now = self.clock.now();
         let mut seen = self.nonces.lock(&nonce);
         if let Some((channel, id)) = seen.get(&nonce, self.nonces.window, now)
             && let Some(earlier) = self.find(channel, id)

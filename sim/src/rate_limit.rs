@@ -4,136 +4,15 @@
 //! Shapes follow <https://discord.com/developers/docs/topics/rate-limits>. Discord does not publish the
 //! numbers of single routes; the defaults are what bots commonly see, and all can be set or switched off.
 
+mod route;
+
+pub use route::Route;
+
 use crate::lock;
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 use tokio::time::Instant;
-
-macro_rules! routes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A REST route, the unit of a rate limit and of a fault.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Route { $($(#[$doc])* $variant,)* }
-
-        impl Route {
-            /// Every route.
-            pub const ALL: &'static [Route] = &[$(Route::$variant,)*];
-
-            /// Name in flags, the control API and the transcript, such as "create_message".
-            pub const fn name(self) -> &'static str {
-                match self { $(Route::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-routes! {
-    /// GET /gateway and /gateway/bot.
-    Gateway = "gateway",
-    /// GET /users/@me.
-    CurrentUser = "current_user",
-    /// GET /applications/@me.
-    CurrentApplication = "current_application",
-    /// GET and PUT /applications/{id}/commands.
-    Commands = "commands",
-    /// GET /guilds/{id} and below.
-    Guild = "guild",
-    /// GET and PATCH /channels/{id}.
-    Channel = "channel",
-    /// POST /users/@me/channels.
-    OpenDm = "open_dm",
-    /// GET /channels/{id}/messages.
-    ListMessages = "list_messages",
-    /// GET /channels/{id}/messages/{id}.
-    GetMessage = "get_message",
-    /// POST /channels/{id}/messages.
-    CreateMessage = "create_message",
-    /// PATCH /channels/{id}/messages/{id}.
-    EditMessage = "edit_message",
-    /// DELETE /channels/{id}/messages/{id}.
-    DeleteMessage = "delete_message",
-    /// POST /channels/{id}/messages/{id}/threads.
-    StartThread = "start_thread",
-    /// POST /channels/{id}/typing.
-    Typing = "typing",
-    /// POST /interactions/{id}/{token}/callback.
-    InteractionCallback = "interaction_callback",
-    /// /webhooks/{application}/{token}/messages/{id}.
-    WebhookMessage = "webhook_message",
-    /// POST /webhooks/{application}/{token}.
-    WebhookExecute = "webhook_execute",
-    /// Anything else.
-    Other = "other",
-}
-
-impl Route {
-    /// Interaction endpoints carry their own token and are outside the global limit.
-    pub const fn is_interaction(self) -> bool {
-        matches!(self, Self::InteractionCallback | Self::WebhookMessage | Self::WebhookExecute)
-    }
-
-    /// The route of a request and the hash of its major parameter (channel, guild, or webhook and token).
-    pub(crate) fn classify(method: &axum::http::Method, path: &str) -> (Self, u64) {
-        let path = path.strip_prefix("/api/v10").unwrap_or(path).trim_matches('/');
-        let parts: Vec<&str> = path.split('/').collect();
-        let method = method.as_str();
-        let route = match (method, parts.as_slice()) {
-            ("GET", ["gateway", ..]) => Self::Gateway,
-            ("GET", ["users", "@me"]) => Self::CurrentUser,
-            ("POST", ["users", "@me", "channels"]) => Self::OpenDm,
-            ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => Self::CurrentApplication,
-            (_, ["applications", _, "commands", ..] | ["applications", _, "guilds", _, "commands", ..]) => {
-                Self::Commands
-            }
-            (_, ["guilds", ..]) => Self::Guild,
-            (_, ["channels", _]) => Self::Channel,
-            ("GET", ["channels", _, "messages"]) => Self::ListMessages,
-            ("POST", ["channels", _, "messages"]) => Self::CreateMessage,
-            ("GET", ["channels", _, "messages", _]) => Self::GetMessage,
-            ("PATCH", ["channels", _, "messages", _]) => Self::EditMessage,
-            ("DELETE", ["channels", _, "messages", _]) => Self::DeleteMessage,
-            ("POST", ["channels", _, "messages", _, "threads"]) => Self::StartThread,
-            ("POST", ["channels", _, "typing"]) => Self::Typing,
-            ("POST", ["interactions", _, _, "callback"]) => Self::InteractionCallback,
-            ("POST", ["webhooks", _, _]) => Self::WebhookExecute,
-            (_, ["webhooks", _, _, "messages", _]) => Self::WebhookMessage,
-            _ => Self::Other,
-        };
-        let major = match parts.as_slice() {
-            ["channels" | "guilds", id, ..] => hash(id),
-            ["webhooks", _, token, ..] => hash(token),
-            ["interactions", id, ..] => hash(id),
-            _ => 0,
-        };
-        (route, major)
-    }
-
-    /// The opaque bucket name, the same for every major parameter.
-    pub(crate) fn bucket(self) -> String {
-        format!("{:016x}", hash(&("bucket", self.name())))
-    }
-}
-
-impl FromStr for Route {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.iter().copied().find(|route| route.name() == text).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|route| route.name()).collect();
-            format!("unknown route {text:?}; known are {}", names.join(", "))
-        })
-    }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
 
 /// So many requests in each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +68,7 @@ impl Default for RouteLimits {
             (Route::CurrentApplication, Rule::per_s(30, 30)),
             (Route::Commands, Rule::per_s(10, 30)),
             (Route::Channel, Rule::per_s(5, 1)),
+            (Route::ModifyChannel, Rule::per_s(5, 15)),
             (Route::ListMessages, Rule::per_s(5, 1)),
             (Route::GetMessage, Rule::per_s(5, 1)),
             (Route::CreateMessage, Rule::per_s(5, 5)),
@@ -361,18 +241,6 @@ mod tests {
         assert!(limiter.take_global(Route::CreateMessage, now).unwrap().allowed);
         assert!(!limiter.take_global(Route::CreateMessage, now).unwrap().allowed);
         assert!(limiter.take_global(Route::InteractionCallback, now).is_none());
-    }
-
-    #[test]
-    fn routes_are_told_apart_by_method_and_major_parameter() {
-        let get = axum::http::Method::GET;
-        let post = axum::http::Method::POST;
-        let (route, one) = Route::classify(&post, "/api/v10/channels/1/messages");
-        assert_eq!(route, Route::CreateMessage);
-        assert_eq!(Route::classify(&get, "/api/v10/channels/1/messages").0, Route::ListMessages);
-        assert_ne!(Route::classify(&post, "/api/v10/channels/2/messages").1, one);
-        assert_eq!(Route::classify(&post, "/api/v10/webhooks/1/abc").0, Route::WebhookExecute);
-        assert_eq!(Route::classify(&get, "/api/v10/what").0, Route::Other);
     }
 
     #[test]

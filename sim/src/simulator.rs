@@ -10,7 +10,7 @@ use crate::interactions::Phase;
 use crate::listener::{Cut, Listener};
 use crate::rate_limit::{Route, Rule};
 use crate::rest;
-use crate::transcript::{Counters, Entry, Kind, Transcript, add};
+use crate::transcript::{Counters, Entry, Transcript};
 use crate::world::Server;
 use serde::Serialize;
 use std::io;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -234,9 +234,9 @@ async fn tick(core: Arc<Core>) {
             _ = ticks.tick() => {}
             () = core.cancel.cancelled() => return,
         }
-        for interaction in core.interactions.fail_overdue(Instant::now(), core.config.interaction_deadline) {
-            add(&core.counters.interactions_failed, 1);
-            core.record(Kind::InteractionFailed { interaction });
+        // Where the clock is logical, deadlines pass when it is moved and at no other time.
+        if !core.clock.is_logical() {
+            core.fail_overdue();
         }
         count = (count + 1) % SWEEP_EVERY;
         if count == 0 {

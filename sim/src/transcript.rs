@@ -291,7 +291,7 @@ impl Transcript {
         let mut log = lock(&self.log);
         let index = log.first + log.entries.len() as u64;
         // The time is taken under the lock, so that times never step back along the record.
-        let entry = Arc::new(Entry { index, at_ms: clock.unix_ms(), kind });
+        let entry = Arc::new(Entry { index, at_ms: clock.stamp(), kind });
         log.entries.push_back(entry.clone());
         while log.entries.len() > self.capacity {
             log.entries.pop_front();
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn a_full_transcript_drops_the_oldest_and_counts_them() {
         let transcript = Transcript::new(3);
-        let clock = Clock::new();
+        let clock = Clock::new(None, crate::Skew::default(), false);
         for channel in 0..5 {
             transcript.record(&clock, Kind::Typing { channel: ChannelId(channel) });
         }

@@ -240,7 +240,7 @@ impl Connection {
             return Err(End::Close(code));
         }
         let (shard, total) = identify.shard.unwrap_or((0, 1));
-        match self.core.hub.start(shard, Instant::now()) {
+        match self.core.hub.start(shard, self.core.clock.now()) {
             Start::Allowed => {}
             Start::TooSoon => {
                 add(&self.core.counters.identifies_refused, 1);
@@ -252,7 +252,8 @@ impl Connection {
                 return Err(End::Close(close::AUTHENTICATION_FAILED));
             }
         }
-        let id = format!("{:032x}", fastrand::u128(..));
+        let nth = self.core.hub.nth_session(shard);
+        let id = self.core.chance.hex("session", u64::from(shard), nth);
         let opening = protocol::opening(&self.core, &id, &identify);
         // The log holds the opening whole, however many servers there are.
         let capacity = self.core.config.replay_events.max(opening.len() * 2);
@@ -272,7 +273,8 @@ impl Connection {
             return Err(End::Close(close::AUTHENTICATION_FAILED));
         }
         let hub = &self.core.hub;
-        let session = hub.find(&resume.session_id).filter(|session| !hub.expired(session, Instant::now()));
+        let session =
+            hub.find(&resume.session_id).filter(|session| !hub.expired(session, self.core.clock.now()));
         let taken = session.as_ref().map(|session| session.take_over(self.link, resume.seq));
         match (session, taken) {
             (Some(session), Some(Ok(()))) => {
@@ -296,7 +298,7 @@ impl Connection {
 
     async fn finish(mut self, end: End) {
         if let State::Live { session, .. } = &self.state
-            && session.detach(self.link, Instant::now())
+            && session.detach(self.link, self.core.clock.now())
         {
             if matches!(end, End::Closed(1000 | 1001)) {
                 self.core.hub.end(&session.id);

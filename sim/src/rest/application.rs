@@ -11,7 +11,6 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 use std::sync::PoisonError;
-use tokio::time::Instant;
 
 const MAX_COMMANDS: usize = 100;
 const MAX_NAME: usize = 32;
@@ -22,7 +21,7 @@ pub(super) async fn gateway(State(core): App) -> Json<Value> {
 }
 
 pub(super) async fn gateway_bot(State(core): App) -> Json<Value> {
-    let (remaining, left) = core.hub.budget(Instant::now());
+    let (remaining, left) = core.hub.budget(core.clock.now());
     Json(json!({
         "url": core.gateway_url(),
         "shards": core.config.gateway_shards,

@@ -20,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::time::Instant;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Callback {
@@ -126,7 +125,7 @@ fn described(core: &Core, interaction: &Interaction, callback: u64, message: Opt
 fn answered(core: &Core, application: UserId, token: &str) -> Result<(Arc<Interaction>, Phase), ApiError> {
     let interaction = core.interactions.by_token(token).filter(|_| application == core.config.bot);
     let interaction = interaction.ok_or_else(ApiError::unknown_webhook)?;
-    if Instant::now().duration_since(interaction.at) >= core.config.interaction_token_life {
+    if core.clock.now().duration_since(interaction.at) >= core.config.interaction_token_life {
         return Err(ApiError::unknown_webhook());
     }
     let phase = *interaction.phase();
