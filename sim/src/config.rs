@@ -2,6 +2,7 @@
 
 use crate::clock::Skew;
 use crate::ids::{DISCORD_EPOCH_MS, UserId};
+use crate::permissions::Permissions;
 use crate::rate_limit::RouteLimits;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Config {
     pub members_per_server: usize,
     /// Members of each server that have the support role. Default 2.
     pub staff_per_server: usize,
+    /// Whether each server also has a category with a forum called "questions". Default false.
+    pub forums: bool,
     /// Gateway shards recommended by `GET /gateway/bot`. Default 1.
     pub gateway_shards: u32,
     /// IDENTIFYs allowed per `identify_interval`, one for each bucket. Default 1.
@@ -44,6 +47,9 @@ pub struct Config {
     pub bot_name: String,
     /// Privileged intents switched on in the simulated developer portal. Default all.
     pub privileged_intents: u64,
+    /// What the bot's own role gives it in each server. Default what a support bot is invited with, and managing
+    /// and pinning messages.
+    pub bot_permissions: Permissions,
     /// Whether the bot may ping everyone. Default true, so that a slip of the bot shows.
     pub bot_may_mention_everyone: bool,
     /// Decides every id, token and draw. Default 1.
@@ -74,6 +80,12 @@ pub struct Config {
     pub interaction_deadline: Duration,
     /// Life of an interaction token. Default 15 min.
     pub interaction_token_life: Duration,
+    /// Threads that may be open at once in a server (160006). Default 1,000.
+    pub max_active_threads: usize,
+    /// Length of one minute of a thread's auto-archive time. Default 60 s; tests shorten it.
+    pub archive_minute: Duration,
+    /// Renames allowed in ten minutes for each channel or thread; no header tells of it. Default 2.
+    pub renames: u32,
     /// Transcript entries kept; older ones are dropped and counted. Default 1,000,000.
     pub transcript_entries: usize,
     /// Messages kept over all channels; older ones are forgotten. Default 500,000.
@@ -88,6 +100,7 @@ impl Default for Config {
             servers: 20,
             members_per_server: 12,
             staff_per_server: 2,
+            forums: false,
             gateway_shards: 1,
             max_concurrency: 1,
             identify_interval: Duration::from_secs(5),
@@ -97,6 +110,7 @@ impl Default for Config {
             bot: UserId(1_045_888_996_355_485_696),
             bot_name: "helpline".to_owned(),
             privileged_intents: PRIVILEGED_INTENTS,
+            bot_permissions: Permissions::MEMBER | Permissions::MANAGE_MESSAGES | Permissions::PIN_MESSAGES,
             bot_may_mention_everyone: true,
             seed: 1,
             start_unix_ms: None,
@@ -112,6 +126,9 @@ impl Default for Config {
             replay_events: 100_000,
             interaction_deadline: Duration::from_secs(3),
             interaction_token_life: Duration::from_secs(900),
+            max_active_threads: 1_000,
+            archive_minute: Duration::from_secs(60),
+            renames: 2,
             transcript_entries: 1_000_000,
             messages: 500_000,
         }

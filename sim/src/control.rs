@@ -9,6 +9,7 @@ mod acting;
 mod clock;
 mod faults;
 mod gateway;
+mod guilds;
 mod input;
 mod limits;
 mod routes;
@@ -28,6 +29,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
     let routes = Routes::default();
     let routes = transcript::add(routes);
     let routes = world::add(routes);
+    let routes = guilds::add(routes);
     let routes = acting::add(routes);
     let routes = gateway::add(routes);
     let routes = faults::add(routes);

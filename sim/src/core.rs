@@ -5,11 +5,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::gateway::Hub;
-use crate::ids::Snowflakes;
+use crate::ids::{ChannelId, GuildId, Snowflakes};
 use crate::interactions::Interactions;
 use crate::nonces::Nonces;
 use crate::rate_limit::Limiter;
-use crate::store::Store;
+use crate::render::{self, ChannelJson};
+use crate::store::{Place, Store, Stripe};
 use crate::transcript::{Kind, Live, Transcript, add};
 use crate::world::World;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ impl Core {
             chance: Chance::new(config.seed),
             world: World::generate(&config),
             flakes: Snowflakes::default(),
-            store: Store::new(config.messages),
+            store: Store::new(config.messages, config.bot),
             hub: Hub::new(&config),
             limiter: Limiter::new(
                 config.rest_global_per_s,
@@ -82,6 +83,42 @@ impl Core {
 
     pub(crate) fn gateway_url(&self) -> String {
         self.config.gateway_url.clone().unwrap_or_else(|| format!("ws://{}", self.addr))
+    }
+
+    /// The payload of GUILD_CREATE, or of GUILD_DELETE where the bot was removed from the server meanwhile or the
+    /// server is in an outage.
+    pub(crate) fn guild_create(&self, index: usize, all_members: bool) -> (&'static str, String) {
+        let server = &self.world.servers[index];
+        let stripe = self.store.lock(Place::Guild(server.id));
+        let guild = stripe.guild(&self.world, server);
+        if !guild.has(self.config.bot) {
+            return ("GUILD_DELETE", json!({"id": server.id}).to_string());
+        }
+        if !guild.available {
+            return ("GUILD_DELETE", json!({"id": server.id, "unavailable": true}).to_string());
+        }
+        let channels: Vec<ChannelJson<'_>> =
+            guild.channels.keys().filter_map(|id| stripe.channel_json(&self.world, *id)).collect();
+        let threads = self.active_threads(&stripe, server.id, None);
+        let data = render::guild_create(&self.world, server, &guild, &channels, &threads, all_members);
+        ("GUILD_CREATE", data)
+    }
+
+    /// The open threads of a server, or of one of its channels, that the bot may view, newest first.
+    pub(crate) fn active_threads(
+        &self,
+        stripe: &Stripe,
+        guild: GuildId,
+        parent: Option<ChannelId>,
+    ) -> Vec<ChannelJson<'static>> {
+        if stripe.open_threads(guild) == 0 {
+            return Vec::new();
+        }
+        let open = stripe.threads().rev().filter(|(_, thread)| {
+            thread.guild == guild && !thread.archived && parent.is_none_or(|parent| thread.parent == parent)
+        });
+        let seen = open.filter(|(id, _)| self.bot_sees(stripe, *id));
+        seen.take(self.config.max_active_threads).filter_map(|(id, _)| stripe.thread_json(id)).collect()
     }
 
     /// The bot's user object, as `GET /users/@me` and READY give it.

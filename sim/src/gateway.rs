@@ -12,6 +12,7 @@ mod protocol;
 mod session;
 
 pub(crate) use connection::{Params, serve};
+use session::Item;
 pub(crate) use session::{Event, Session};
 
 use crate::config::{Config, MESSAGE_CONTENT};
@@ -41,6 +42,8 @@ pub(crate) enum Order {
 
 /// Orders waiting for one connection; a connection that has not taken eight of them gets no more.
 const ORDERS: usize = 8;
+/// The GUILDS intent.
+const GUILDS: u64 = 1;
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug)]
@@ -107,6 +110,18 @@ impl Hub {
         for session in self.sessions.read().unwrap_or_else(PoisonError::into_inner).iter() {
             let shard = guild.map_or(0, |guild| gateway_shard(guild, session.total));
             if session.shard == shard && session.push(event) {
+                reached += 1;
+            }
+        }
+        add(&counters.events_dispatched, reached);
+    }
+
+    /// Puts GUILD_CREATE of a server into the sessions of its gateway shard that asked for servers.
+    pub(crate) fn announce(&self, counters: &Live, guild: GuildId, index: usize) {
+        let mut reached = 0;
+        for session in self.sessions.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if session.shard == gateway_shard(guild, session.total) && session.intents & GUILDS != 0 {
+                session.append([Item::GuildCreate(index)]);
                 reached += 1;
             }
         }

@@ -8,14 +8,17 @@
 //! The crate knows nothing of the bot it talks to: it shares no code with it, and it judges what the bot
 //! posts only by its place (thread, reply, interaction) and by a predicate the caller brings.
 
+mod access;
 mod actions;
 mod chance;
+mod changes;
 mod clock;
 pub mod config;
 mod control;
 mod core;
 pub mod faults;
 mod gateway;
+mod guild;
 pub mod ids;
 mod interactions;
 mod listener;
@@ -24,13 +27,16 @@ pub mod members;
 mod mentions;
 mod message;
 mod nonces;
+pub mod permissions;
 mod posting;
 pub mod rate_limit;
 mod render;
 pub mod report;
 mod rest;
+mod servers;
 mod simulator;
 mod store;
+mod thread;
 pub mod transcript;
 mod world;
 
@@ -39,7 +45,9 @@ pub use clock::Skew;
 pub use config::Config;
 pub use faults::Fault;
 pub use interactions::Phase;
+pub use permissions::Permissions;
 pub use rate_limit::{Route, RouteLimits, Rule};
+pub use servers::ChannelKind;
 pub use simulator::{SessionInfo, Simulator, StartError};
 pub use transcript::{BotMessage, Counters, Entry, Kind, Transcript};
 pub use world::{ChannelUse, Server};

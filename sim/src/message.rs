@@ -2,6 +2,7 @@
 //! (<https://discord.com/developers/docs/resources/message#message-object>).
 
 use crate::clock::timestamp;
+use crate::guild::Guild;
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, UserId};
 use crate::render::{self, MemberJson, UserJson};
 use crate::transcript::{BotMessage, Component, Pinged};
@@ -165,6 +166,8 @@ pub(crate) struct View<'a> {
     pub(crate) gateway: bool,
     /// Whether text, embeds and components are shown.
     pub(crate) content: bool,
+    /// The server, if it has changed; decides what is said of the author as a member.
+    pub(crate) changed: Option<&'a Guild>,
 }
 
 fn empty_list() -> &'static RawValue {
@@ -193,7 +196,9 @@ impl<'a> MessageJson<'a> {
             kind: message.kind,
             content: if view.content { &message.content } else { "" },
             author: UserJson::new(world, message.author),
-            member: server.filter(|_| view.gateway).map(|server| MemberJson::partial(server, message.author)),
+            member: server
+                .filter(|_| view.gateway)
+                .map(|server| MemberJson::partial(server, view.changed, message.author)),
             timestamp: timestamp(message.at_ms),
             edited_timestamp: message.edited_at_ms.map(timestamp),
             tts: false,

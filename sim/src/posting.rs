@@ -3,15 +3,17 @@
 //! Each change happens under its server's stripe lock from the new id to the gateway event, so that ids,
 //! transcript and events of one server agree on the order.
 
-use crate::clock::timestamp;
 use crate::core::Core;
 use crate::gateway::Event;
+use crate::guild::channel_kind;
 use crate::ids::{ChannelId, MessageId, UserId};
 use crate::mentions::{self, AllowedMentions, Unsaid};
 use crate::message::{Cause, Message, MessageJson, View, flag, kind};
-use crate::render::ChannelJson;
+use crate::permissions::Permissions;
+use crate::render::{ChannelJson, MemberJson};
 use crate::rest::error::ApiError;
 use crate::store::{Made, Place, Stripe};
+use crate::thread::Thread;
 use crate::transcript::{Component, Kind, Pinged, add};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -91,9 +93,8 @@ impl Core {
 
     fn post_new(&self, place: Place, origin: &Origin, draft: Draft) -> Result<Arc<Message>, ApiError> {
         let mut stripe = self.store.lock(place);
-        if matches!(stripe.made(origin.channel), Some(Made::Thread { archived: true, .. })) {
-            return Err(ApiError::archived());
-        }
+        let may = self.may_post(&stripe, origin, &draft)?;
+        self.wake_thread(&mut stripe, origin.channel, origin.author);
         let replied_to = match draft.reference {
             None => None,
             Some((id, must_exist)) => match stripe.message(origin.channel, id) {
@@ -129,13 +130,61 @@ impl Core {
             embeds: draft.embeds,
             embed_count: draft.embed_count,
             flags: draft.flags,
-            pinged: self.permitted(place, origin.author, pinged),
+            pinged: self.permitted(&stripe, place, may, pinged),
             cause: origin.cause.clone(),
         });
         stripe.insert(message.clone());
         self.record_post(&message);
-        self.tell("MESSAGE_CREATE", &message, replied_to.as_deref(), None);
+        self.tell(&stripe, "MESSAGE_CREATE", &message, replied_to.as_deref(), None);
         Ok(message)
+    }
+
+    /// Whether the author may post this here; returns what he may do in the channel. Answers to interactions need no
+    /// permission of the bot's: the member who asked had his.
+    fn may_post(&self, stripe: &Stripe, origin: &Origin, draft: &Draft) -> Result<Permissions, ApiError> {
+        let mut wanted = Permissions::SEND_MESSAGES;
+        if draft.embeds.is_some() {
+            wanted |= Permissions::EMBED_LINKS;
+        }
+        let may = if origin.cause.is_some() {
+            self.permissions_in(stripe, origin.channel, origin.author)
+                .ok_or_else(ApiError::unknown_channel)?
+        } else {
+            self.require(stripe, origin.channel, origin.author, wanted)?
+        };
+        if draft.reference.is_some() && !may.has(Permissions::READ_MESSAGE_HISTORY) && origin.cause.is_none()
+        {
+            return Err(ApiError::cannot_reply());
+        }
+        let locked = stripe.thread(origin.channel).is_some_and(|thread| thread.locked);
+        if locked && !may.has(Permissions::MANAGE_THREADS) {
+            return Err(ApiError::thread_locked());
+        }
+        let kind = match stripe.made(origin.channel) {
+            None => self.world.channel(origin.channel).map(|(_, purpose)| purpose.described().1),
+            Some(Made::Channel { .. }) => {
+                stripe.guild_channel(&self.world, origin.channel).map(|channel| channel.kind)
+            }
+            Some(_) => None,
+        };
+        if kind.is_some_and(|kind| !channel_kind::takes_messages(kind)) {
+            return Err(ApiError::not_a_text_channel());
+        }
+        Ok(may)
+    }
+
+    /// Posting in a thread is activity in it, opens it again and makes the author one of its members.
+    fn wake_thread(&self, stripe: &mut Stripe, channel: ChannelId, author: UserId) {
+        let now_ms = self.clock.unix_ms();
+        let Some(thread) = stripe.thread_mut(channel) else { return };
+        thread.active_ms = now_ms;
+        thread.members.entry(author).or_insert(now_ms);
+        if thread.archived {
+            (thread.archived, thread.archive_ms) = (false, now_ms);
+            self.dispatch_in(stripe, channel, "THREAD_UPDATE", GUILDS, || {
+                to_json(&stripe.thread_json(channel))
+            });
+        }
     }
 
     fn record_post(&self, message: &Message) {
@@ -156,18 +205,21 @@ impl Core {
     }
 
     /// Takes away the pings that the author has no permission for.
-    fn permitted(&self, place: Place, author: UserId, mut pinged: Pinged) -> Pinged {
+    fn permitted(&self, stripe: &Stripe, place: Place, may: Permissions, mut pinged: Pinged) -> Pinged {
         let server = place.guild().and_then(|guild| self.world.guild(guild));
         let Some(server) = server else {
             return Pinged { users: pinged.users, ..Pinged::default() };
         };
-        let everyone = if self.world.is_bot(author) {
-            self.config.bot_may_mention_everyone
-        } else {
-            server.is_staff(author)
-        };
+        let everyone = may.has(Permissions::MENTION_EVERYONE);
         pinged.everyone &= everyone;
-        pinged.roles.retain(|role| *role == server.support_role || (everyone && *role == server.bot_role));
+        match stripe.changed(server.id) {
+            None => pinged
+                .roles
+                .retain(|role| *role == server.support_role || (everyone && *role == server.bot_role)),
+            Some(guild) => {
+                pinged.roles.retain(|role| guild.role(*role).is_some_and(|role| role.mentionable || everyone))
+            }
+        }
         pinged
     }
 
@@ -190,14 +242,20 @@ impl Core {
         if !self.world.is_bot(old.author) {
             return Err(ApiError::not_own_message());
         }
-        if matches!(stripe.made(channel), Some(Made::Thread { archived: true, .. })) {
-            return Err(ApiError::archived());
+        let may = self.permissions_in(&stripe, channel, old.author).unwrap_or_default();
+        if let Some(thread) = stripe.thread(channel) {
+            if thread.archived {
+                return Err(ApiError::archived());
+            }
+            if thread.locked && !may.has(Permissions::MANAGE_THREADS) {
+                return Err(ApiError::thread_locked());
+            }
         }
         let mut new = Message::clone(&old);
         if let Some(content) = change.content {
             let unsaid = if old.cause.is_some() { Unsaid::Webhook } else { Unsaid::Message };
             let pinged = mentions::resolve(&content, change.allowed.as_ref(), unsaid, None);
-            new.pinged = self.permitted(place, old.author, pinged);
+            new.pinged = self.permitted(&stripe, place, may, pinged);
             new.content = content;
         }
         if let Some((raw, buttons)) = change.components {
@@ -217,7 +275,7 @@ impl Core {
         let new = Arc::new(new);
         stripe.replace(new.clone());
         self.record(Kind::BotEdit(new.as_entry()));
-        self.tell("MESSAGE_UPDATE", &new, None, stripe.made_json(id.thread()));
+        self.tell(&stripe, "MESSAGE_UPDATE", &new, None, stripe.thread_json(id.thread()));
         Ok(new)
     }
 
@@ -227,7 +285,7 @@ impl Core {
         let mut stripe = self.store.lock(place);
         let old = stripe.message(channel, id).ok_or_else(ApiError::unknown_message)?;
         if !self.world.is_bot(old.author) {
-            return Err(ApiError::missing_permissions());
+            self.require(&stripe, channel, self.config.bot, Permissions::MANAGE_MESSAGES)?;
         }
         let hidden = old.has(flag::EPHEMERAL);
         stripe.remove(channel, id);
@@ -238,7 +296,7 @@ impl Core {
                 d["guild_id"] = serde_json::json!(guild);
             }
             let intents = if place.guild().is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
-            self.dispatch(place, "MESSAGE_DELETE", intents, d.to_string().into(), None);
+            self.dispatch_in(&stripe, channel, "MESSAGE_DELETE", intents, || d.to_string().into());
         }
         Ok(())
     }
@@ -252,32 +310,38 @@ impl Core {
         auto_archive: u64,
     ) -> Result<ChannelJson<'static>, ApiError> {
         let Place::Guild(guild) = self.place(parent)? else { return Err(ApiError::wrong_channel_type()) };
-        if self.world.channel(parent).is_none() {
-            return Err(ApiError::wrong_channel_type());
-        }
         let place = Place::Guild(guild);
         let mut stripe = self.store.lock(place);
+        let owner = self.config.bot;
+        self.require(
+            &stripe,
+            parent,
+            owner,
+            Permissions::CREATE_PUBLIC_THREADS | Permissions::READ_MESSAGE_HISTORY,
+        )?;
+        let kind = stripe.guild_channel(&self.world, parent).map(|channel| channel.kind);
+        if !kind.is_some_and(channel_kind::takes_messages) {
+            return Err(ApiError::wrong_channel_type());
+        }
         let starter = stripe.message(parent, from).filter(|message| !message.has(flag::EPHEMERAL));
         let starter = starter.cloned().ok_or_else(ApiError::unknown_message)?;
         let thread = from.thread();
         if stripe.made(thread).is_some() {
             return Err(ApiError::thread_exists());
         }
-        let now = self.clock.unix_ms();
-        let owner = self.config.bot;
-        let at = timestamp(now);
-        let made =
-            Made::Thread { guild, parent, owner, name: name.clone(), at, auto_archive, archived: false };
-        self.store.make(&mut stripe, thread, made);
+        let mut made = Thread::new(guild, parent, owner, name.clone(), self.clock.unix_ms());
+        made.auto_archive = auto_archive;
+        self.store.make(&mut stripe, thread, Made::Thread(Box::new(made)));
         let mut with_thread = Message::clone(&starter);
         with_thread.flags |= flag::HAS_THREAD;
         let with_thread = Arc::new(with_thread);
         stripe.replace(with_thread.clone());
         self.record(Kind::ThreadStarted { guild, parent_channel: parent, from_message: from, thread, name });
-        let json = stripe.made_json(thread).expect("the thread was made above");
-        let event = ChannelJson { newly_created: Some(true), ..json.clone() };
-        self.dispatch(place, "THREAD_CREATE", GUILDS, to_json(&event), None);
-        self.tell("MESSAGE_UPDATE", &with_thread, None, Some(json.clone()));
+        let json = stripe.thread_json(thread).expect("the thread was made above");
+        self.dispatch_in(&stripe, thread, "THREAD_CREATE", GUILDS, || {
+            to_json(&ChannelJson { newly_created: Some(true), ..json.clone() })
+        });
+        self.tell(&stripe, "MESSAGE_UPDATE", &with_thread, None, Some(json.clone()));
         self.post_starter(&mut stripe, place, &with_thread);
         Ok(json)
     }
@@ -305,48 +369,53 @@ impl Core {
             cause: None,
         });
         stripe.insert(message.clone());
-        self.tell("MESSAGE_CREATE", &message, Some(starter), None);
+        self.tell(stripe, "MESSAGE_CREATE", &message, Some(starter), None);
     }
 
     /// Somebody types: an event for members, a transcript entry for the bot.
     pub(crate) fn type_in(&self, channel: ChannelId, user: UserId) -> Result<(), ApiError> {
         let place = self.place(channel)?;
+        let stripe = self.store.lock(place);
+        self.require(&stripe, channel, user, Permissions::SEND_MESSAGES)?;
         if self.world.is_bot(user) {
             self.record(Kind::Typing { channel });
         }
         let mut d = serde_json::json!({"channel_id": channel, "user_id": user, "timestamp": self.clock.unix_ms() / 1_000});
         if let Some(server) = place.guild().and_then(|guild| self.world.guild(guild)) {
             d["guild_id"] = serde_json::json!(server.id);
-            d["member"] = serde_json::json!(crate::render::MemberJson::full(&self.world, server, user));
+            let member = MemberJson::full(&self.world, server, stripe.changed(server.id), user);
+            d["member"] = serde_json::json!(member);
         }
         let intents = if place.guild().is_some() { GUILD_MESSAGE_TYPING } else { DIRECT_MESSAGE_TYPING };
-        self.dispatch(place, "TYPING_START", intents, d.to_string().into(), None);
+        self.dispatch_in(&stripe, channel, "TYPING_START", intents, || d.to_string().into());
         Ok(())
     }
 
-    fn tell(
+    /// Tells the bot of a message, if it may view the channel.
+    pub(crate) fn tell(
         &self,
+        stripe: &Stripe,
         name: &'static str,
         message: &Message,
         replied_to: Option<&Message>,
         thread: Option<ChannelJson<'static>>,
     ) {
-        if message.has(flag::EPHEMERAL) {
+        if message.has(flag::EPHEMERAL) || !self.bot_sees(stripe, message.channel) {
             return;
         }
-        let place = self.store.place(&self.world, message.channel);
-        let Some(place) = place else { return };
         let render = |content| {
-            let view = View { world: &self.world, gateway: true, content };
+            let changed = message.guild.and_then(|guild| stripe.changed(guild));
+            let view = View { world: &self.world, gateway: true, content, changed };
             to_json(&MessageJson::new(message, replied_to, thread.clone(), view))
         };
         // Own messages, direct messages and messages that mention the bot come with their text in any case.
         let exempt = self.world.is_bot(message.author)
-            || place.guild().is_none()
+            || message.guild.is_none()
             || message.pinged.users.contains(&self.config.bot);
         let stripped = (!exempt && self.hub.wants_stripped.load(Ordering::Relaxed)).then(|| render(false));
-        let intents = if place.guild().is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
-        self.dispatch(place, name, intents, render(true), stripped);
+        let intents = if message.guild.is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
+        let event = Event { name, intents, data: render(true), stripped };
+        self.hub.dispatch(&self.counters, message.guild, &event);
     }
 
     pub(crate) fn dispatch(

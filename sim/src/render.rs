@@ -4,16 +4,14 @@
 //! <https://discord.com/developers/docs/events/gateway-events#guild-create>.
 
 use crate::clock::timestamp;
-use crate::ids::{ChannelId, DISCORD_EPOCH_MS, GuildId, RoleId, UserId};
-use crate::world::{ChannelUse, Server, World};
+use crate::guild::{Guild, GuildChannel, JOINED_MS, Member, Role, Tag, channel_kind};
+use crate::ids::{ChannelId, GuildId, RoleId, UserId};
+use crate::permissions::{Overwrite, Permissions};
+use crate::thread::{ThreadMemberJson, ThreadMetadata};
+use crate::world::{Server, World};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// VIEW_CHANNEL, SEND_MESSAGES, EMBED_LINKS, ATTACH_FILES, READ_MESSAGE_HISTORY, USE_APPLICATION_COMMANDS,
-/// CREATE_PUBLIC_THREADS, SEND_MESSAGES_IN_THREADS.
-const MEMBER_PERMISSIONS: u64 = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31 | 1 << 35 | 1 << 38;
-const MENTION_EVERYONE: u64 = 1 << 17;
-const MANAGE: u64 = 1 << 5 | 1 << 13 | 1 << 34;
 /// GATEWAY_PRESENCE, GATEWAY_GUILD_MEMBERS and GATEWAY_MESSAGE_CONTENT, limited forms, and APPLICATION_COMMAND_BADGE.
 pub(crate) const APPLICATION_FLAGS: u64 = 1 << 13 | 1 << 15 | 1 << 19 | 1 << 23;
 
@@ -52,37 +50,29 @@ pub(crate) struct MemberJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<UserJson>,
     roles: Vec<RoleId>,
-    nick: Option<()>,
+    nick: Option<String>,
     avatar: Option<()>,
     joined_at: String,
     premium_since: Option<()>,
-    communication_disabled_until: Option<()>,
+    communication_disabled_until: Option<String>,
     deaf: bool,
     mute: bool,
     pending: bool,
     flags: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    permissions: Option<String>,
+    permissions: Option<Permissions>,
 }
 
 impl MemberJson {
-    /// As it stands beside a message's author.
-    pub(crate) fn partial(server: &Server, user: UserId) -> Self {
-        let roles = if server.is_staff(user) {
-            vec![server.support_role]
-        } else if server.members.contains(&user) {
-            Vec::new()
-        } else {
-            vec![server.bot_role]
-        };
+    fn of(member: &Member) -> Self {
         Self {
             user: None,
-            roles,
-            nick: None,
+            roles: member.roles.clone(),
+            nick: member.nick.clone(),
             avatar: None,
-            joined_at: timestamp(DISCORD_EPOCH_MS + 300_000_000_000),
+            joined_at: timestamp(member.joined_ms),
             premium_since: None,
-            communication_disabled_until: None,
+            communication_disabled_until: member.timed_out_until_ms.map(timestamp),
             deaf: false,
             mute: false,
             pending: false,
@@ -91,44 +81,32 @@ impl MemberJson {
         }
     }
 
-    pub(crate) fn full(world: &World, server: &Server, user: UserId) -> Self {
-        Self { user: Some(UserJson::new(world, user)), ..Self::partial(server, user) }
+    /// As it stands beside a message's author. `changed` is the server if it has changed.
+    pub(crate) fn partial(server: &Server, changed: Option<&Guild>, user: UserId) -> Self {
+        if let Some(guild) = changed {
+            return guild.members.get(&user).map_or_else(|| Self::of(&Member::new(JOINED_MS)), Self::of);
+        }
+        let roles = if server.is_staff(user) {
+            vec![server.support_role]
+        } else if server.members.contains(&user) {
+            Vec::new()
+        } else {
+            vec![server.bot_role]
+        };
+        Self::of(&Member { roles, ..Member::new(JOINED_MS) })
+    }
+
+    pub(crate) fn full(world: &World, server: &Server, changed: Option<&Guild>, user: UserId) -> Self {
+        Self { user: Some(UserJson::new(world, user)), ..Self::partial(server, changed, user) }
     }
 
     /// As it stands in an interaction, with the member's permissions in the channel.
-    pub(crate) fn acting(world: &World, server: &Server, user: UserId) -> Self {
-        let extra = if server.is_staff(user) { MANAGE } else { 0 };
-        Self {
-            permissions: Some((MEMBER_PERMISSIONS | extra).to_string()),
-            ..Self::full(world, server, user)
-        }
+    pub(crate) fn acting(self, permissions: Permissions) -> Self {
+        Self { permissions: Some(permissions), ..self }
     }
 }
 
-/// What the bot may do in every channel.
-pub(crate) fn bot_permissions(mention_everyone: bool) -> u64 {
-    MEMBER_PERMISSIONS | 1 << 13 | if mention_everyone { MENTION_EVERYONE } else { 0 }
-}
-
-/// State of a thread.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ThreadMetadata {
-    pub(crate) archived: bool,
-    pub(crate) auto_archive_duration: u64,
-    pub(crate) archive_timestamp: String,
-    pub(crate) locked: bool,
-    pub(crate) create_timestamp: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ThreadMemberJson {
-    pub(crate) id: ChannelId,
-    pub(crate) user_id: UserId,
-    pub(crate) join_timestamp: String,
-    pub(crate) flags: u64,
-}
-
-/// A channel object: text channel (0), direct message (1) or public thread (11).
+/// A channel object: a channel of a server, a thread or a direct message.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ChannelJson<'a> {
     pub(crate) id: ChannelId,
@@ -141,7 +119,9 @@ pub(crate) struct ChannelJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) position: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) permission_overwrites: Option<[(); 0]>,
+    pub(crate) permission_overwrites: Option<Vec<Overwrite>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nsfw: Option<bool>,
     pub(crate) rate_limit_per_user: u32,
@@ -152,32 +132,57 @@ pub(crate) struct ChannelJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) thread_metadata: Option<ThreadMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message_count: Option<usize>,
+    pub(crate) message_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) member_count: Option<u8>,
+    pub(crate) member_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) total_message_sent: Option<usize>,
+    pub(crate) total_message_sent: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) member: Option<ThreadMemberJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) newly_created: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_auto_archive_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_thread_rate_limit_per_user: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) available_tags: Option<Vec<Tag>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) applied_tags: Option<Vec<String>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<Map<String, Value>>,
     pub(crate) last_message_id: Option<crate::ids::MessageId>,
     pub(crate) flags: u64,
 }
 
 impl<'a> ChannelJson<'a> {
-    pub(crate) fn text(server: &Server, id: ChannelId, purpose: ChannelUse) -> Self {
-        let (name, position) = match purpose {
-            ChannelUse::Support => ("support", 0),
-            ChannelUse::General => ("general", 1),
-        };
+    /// A channel of a server.
+    pub(crate) fn of(guild: GuildId, channel: &GuildChannel) -> Self {
+        let forum = channel_kind::is_thread_only(channel.kind);
+        let text = forum || channel_kind::takes_messages(channel.kind);
         Self {
-            name: Some(name.into()),
-            position: Some(position),
-            permission_overwrites: Some([]),
-            nsfw: Some(false),
-            guild_id: Some(server.id),
-            ..Self::bare(id, 0)
+            name: Some(channel.name.clone().into()),
+            position: Some(channel.position),
+            permission_overwrites: Some(channel.overwrites.clone()),
+            topic: channel.topic.clone(),
+            nsfw: Some(channel.nsfw),
+            rate_limit_per_user: channel.slowmode_s,
+            parent_id: channel.parent,
+            guild_id: Some(guild),
+            default_auto_archive_duration: channel.auto_archive.filter(|_| text),
+            default_thread_rate_limit_per_user: (channel.thread_slowmode_s > 0)
+                .then_some(channel.thread_slowmode_s),
+            available_tags: forum.then(|| channel.tags.clone()),
+            shown: forum.then(|| {
+                let mut shown = Map::new();
+                shown.insert("default_reaction_emoji".to_owned(), Value::Null);
+                shown.insert("default_sort_order".to_owned(), Value::Null);
+                shown.insert("default_forum_layout".to_owned(), json!(0));
+                shown.extend(channel.shown.clone());
+                shown
+            }),
+            flags: channel.flags,
+            ..Self::bare(channel.id, channel.kind)
         }
     }
 
@@ -189,6 +194,7 @@ impl<'a> ChannelJson<'a> {
             name: None,
             position: None,
             permission_overwrites: None,
+            topic: None,
             nsfw: None,
             rate_limit_per_user: 0,
             parent_id: None,
@@ -199,74 +205,78 @@ impl<'a> ChannelJson<'a> {
             total_message_sent: None,
             member: None,
             newly_created: None,
+            default_auto_archive_duration: None,
+            default_thread_rate_limit_per_user: None,
+            available_tags: None,
+            applied_tags: None,
+            shown: None,
             last_message_id: None,
             flags: 0,
         }
     }
 }
 
-fn role(id: RoleId, name: &str, position: u32, permissions: u64, bot: Option<UserId>) -> Value {
-    let mut role = json!({
-        "id": id, "name": name, "position": position, "permissions": permissions.to_string(), "color": 0,
-        "colors": {"primary_color": 0, "secondary_color": null, "tertiary_color": null},
-        "hoist": false, "icon": null, "unicode_emoji": null, "managed": bot.is_some(),
-        "mentionable": bot.is_none() && position > 0, "flags": 0,
+/// A role object.
+pub(crate) fn role(role: &Role) -> Value {
+    let mut json = json!({
+        "id": role.id, "name": role.name, "position": role.position, "permissions": role.permissions,
+        "color": role.color,
+        "colors": {"primary_color": role.color, "secondary_color": null, "tertiary_color": null},
+        "hoist": role.hoist, "icon": null, "unicode_emoji": null, "managed": role.of_bot.is_some(),
+        "mentionable": role.mentionable, "flags": 0,
     });
-    if let Some(bot) = bot {
-        role["tags"] = json!({"bot_id": bot});
+    if let Some(bot) = role.of_bot {
+        json["tags"] = json!({"bot_id": bot});
     }
-    role
+    json
 }
 
-/// The roles of a server: everyone, support (anyone may mention it), the bot's own.
-pub(crate) fn roles(server: &Server, bot: UserId, mention_everyone: bool) -> Value {
-    json!([
-        role(RoleId(server.id.get()), "@everyone", 0, MEMBER_PERMISSIONS, None),
-        role(server.support_role, "support", 1, MEMBER_PERMISSIONS | MANAGE, None),
-        role(server.bot_role, "helpline", 2, bot_permissions(mention_everyone), Some(bot)),
-    ])
+pub(crate) fn roles(guild: &Guild) -> Value {
+    guild.roles.iter().map(role).collect()
 }
 
 /// The guild object without the fields that only GUILD_CREATE has.
-pub(crate) fn guild(server: &Server, bot: UserId, mention_everyone: bool) -> Value {
-    json!({
-        "id": server.id, "name": server.name, "icon": null, "splash": null, "discovery_splash": null,
-        "banner": null, "description": null, "owner_id": server.owner(), "afk_channel_id": null,
+pub(crate) fn guild(server: &Server, guild: &Guild) -> Value {
+    let general = Some(server.general_channel).filter(|id| guild.channels.contains_key(id));
+    let mut json = json!({
+        "id": guild.id, "name": guild.name, "icon": null, "splash": null, "discovery_splash": null,
+        "banner": null, "description": null, "owner_id": guild.owner, "afk_channel_id": null,
         "afk_timeout": 300, "verification_level": 1, "default_message_notifications": 1,
-        "explicit_content_filter": 0, "roles": roles(server, bot, mention_everyone), "emojis": [], "features": [],
-        "mfa_level": 0, "application_id": null, "system_channel_id": server.general_channel,
+        "explicit_content_filter": 0, "roles": roles(guild), "emojis": [], "features": [],
+        "mfa_level": 0, "application_id": null, "system_channel_id": general,
         "system_channel_flags": 0, "rules_channel_id": null, "public_updates_channel_id": null,
         "safety_alerts_channel_id": null, "max_members": 500_000, "vanity_url_code": null, "premium_tier": 0,
         "premium_subscription_count": 0, "premium_progress_bar_enabled": false, "preferred_locale": "en-US",
         "nsfw_level": 0, "stickers": [],
-    })
+    });
+    if let Value::Object(json) = &mut json {
+        json.extend(guild.settings.clone());
+    }
+    json
 }
 
-/// The payload of GUILD_CREATE.
+/// A guild object with the fields that only GUILD_CREATE has.
 pub(crate) fn guild_create(
     world: &World,
     server: &Server,
-    bot: UserId,
+    guild: &Guild,
+    channels: &[ChannelJson<'_>],
     threads: &[ChannelJson<'_>],
     all_members: bool,
-    mention_everyone: bool,
 ) -> String {
-    let mut guild = guild(server, bot, mention_everyone);
-    let people = server.staff.iter().chain(&server.members).copied();
-    let shown: Vec<UserId> = if all_members { people.chain([bot]).collect() } else { vec![bot] };
-    let members: Vec<MemberJson> = shown.iter().map(|user| MemberJson::full(world, server, *user)).collect();
-    let channels = [
-        ChannelJson::text(server, server.support_channel, ChannelUse::Support),
-        ChannelJson::text(server, server.general_channel, ChannelUse::General),
-    ];
+    let shown = guild.members.keys().filter(|user| all_members || world.is_bot(**user));
+    let members: Vec<MemberJson> =
+        shown.map(|user| MemberJson::full(world, server, Some(guild), *user)).collect();
+    let joined_ms = guild.members.get(&world.bot()).map_or(JOINED_MS, |bot| bot.joined_ms);
     let extra = json!({
-        "joined_at": timestamp(DISCORD_EPOCH_MS + 300_000_000_000), "large": false, "unavailable": false,
-        "member_count": server.members.len() + server.staff.len() + 1, "voice_states": [], "members": members,
+        "joined_at": timestamp(joined_ms), "large": false, "unavailable": false,
+        "member_count": guild.members.len(), "voice_states": [], "members": members,
         "channels": channels, "threads": threads, "presences": [], "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
     });
-    if let (Value::Object(guild), Value::Object(extra)) = (&mut guild, extra) {
-        guild.extend(extra);
+    let mut json = self::guild(server, guild);
+    if let (Value::Object(json), Value::Object(extra)) = (&mut json, extra) {
+        json.extend(extra);
     }
-    guild.to_string()
+    json.to_string()
 }

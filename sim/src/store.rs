@@ -1,35 +1,34 @@
-//! Messages and threads, kept in stripes.
+//! Messages, threads and changed servers, kept in stripes.
 //!
 //! All channels of one server lie in one stripe, so that holding its lock orders everything that happens
 //! in that server: ids, transcript and gateway events agree. Each stripe is bounded and forgets its oldest
 //! messages and threads first. Locks are only ever taken in the order nonce, stripe, session, transcript.
 
+use crate::guild::{Guild, GuildChannel, channel_kind};
 use crate::ids::{ChannelId, GuildId, MessageId, UserId};
 use crate::lock;
-use crate::message::Message;
-use crate::render::{ChannelJson, ThreadMemberJson, ThreadMetadata};
-use crate::world::World;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::message::{Message, kind};
+use crate::render::ChannelJson;
+use crate::thread::{PINNED, Thread};
+use crate::world::{Server, World};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 const STRIPES: usize = 64;
-const THREADS_IN_GUILD_CREATE: usize = 100;
 const DM_STRIPE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A thread or a direct-message channel; fixed channels follow from the world.
+/// A channel that was made later; those of generated servers follow from the world.
 #[derive(Clone, Debug)]
 pub(crate) enum Made {
-    Thread {
-        guild: GuildId,
-        parent: ChannelId,
-        owner: UserId,
-        name: String,
-        at: String,
-        auto_archive: u64,
-        archived: bool,
-    },
+    Thread(Box<Thread>),
     Dm {
         user: UserId,
+    },
+    /// A channel of a changed server, which holds the rest.
+    Channel {
+        guild: GuildId,
     },
 }
 
@@ -37,15 +36,20 @@ pub(crate) enum Made {
 pub(crate) struct Channel {
     pub(crate) made: Option<Made>,
     pub(crate) messages: BTreeMap<MessageId, Arc<Message>>,
-    pub(crate) sent: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stripe {
     channels: HashMap<ChannelId, Channel>,
     order: VecDeque<(ChannelId, MessageId)>,
     threads: VecDeque<ChannelId>,
     capacity: usize,
+    guilds: HashMap<GuildId, Box<Guild>>,
+    bot: UserId,
+    /// How many threads of each server are open.
+    open: HashMap<GuildId, usize>,
+    /// No thread archives itself before then, in Unix milliseconds.
+    pub(crate) next_archive_ms: u64,
 }
 
 impl Stripe {
@@ -64,8 +68,13 @@ impl Stripe {
     pub(crate) fn insert(&mut self, message: Arc<Message>) {
         let (channel, id) = (message.channel, message.id);
         let slot = self.channel(channel);
+        // What opens a thread, the starter or a post's first message, is not counted.
+        let counts = message.kind != kind::THREAD_STARTER && id.thread() != channel;
         slot.messages.insert(id, message);
-        slot.sent += 1;
+        if let (Some(Made::Thread(thread)), true) = (&mut slot.made, counts) {
+            thread.messages += 1;
+            thread.sent += 1;
+        }
         self.order.push_back((channel, id));
         while self.order.len() > self.capacity {
             if let Some((channel, id)) = self.order.pop_front()
@@ -81,36 +90,147 @@ impl Stripe {
     }
 
     pub(crate) fn remove(&mut self, channel: ChannelId, id: MessageId) -> Option<Arc<Message>> {
-        self.channels.get_mut(&channel)?.messages.remove(&id)
+        let slot = self.channels.get_mut(&channel)?;
+        let removed = slot.messages.remove(&id)?;
+        if let Some(Made::Thread(thread)) = &mut slot.made
+            && removed.kind != kind::THREAD_STARTER
+            && id.thread() != channel
+        {
+            thread.messages = thread.messages.saturating_sub(1);
+        }
+        Some(removed)
     }
 
-    /// The channel object of a thread or direct message; `None` for others.
-    pub(crate) fn made_json(&self, id: ChannelId) -> Option<ChannelJson<'static>> {
-        let channel = self.channels.get(&id)?;
-        let last_message_id = channel.messages.last_key_value().map(|(id, _)| *id);
-        match channel.made.as_ref()? {
-            Made::Dm { .. } => Some(ChannelJson { last_message_id, ..ChannelJson::bare(id, 1) }),
-            Made::Thread { guild, parent, owner, name, at, auto_archive, archived } => Some(ChannelJson {
-                guild_id: Some(*guild),
-                name: Some(name.clone().into()),
-                parent_id: Some(*parent),
-                owner_id: Some(*owner),
-                thread_metadata: Some(ThreadMetadata {
-                    archived: *archived,
-                    auto_archive_duration: *auto_archive,
-                    archive_timestamp: at.clone(),
-                    locked: false,
-                    create_timestamp: at.clone(),
-                }),
-                // The starter message does not count.
-                message_count: Some(channel.sent.saturating_sub(1)),
-                total_message_sent: Some(channel.sent.saturating_sub(1)),
-                member_count: Some(1),
-                member: Some(ThreadMemberJson { id, user_id: *owner, join_timestamp: at.clone(), flags: 0 }),
-                last_message_id,
-                ..ChannelJson::bare(id, 11)
-            }),
+    pub(crate) fn thread(&self, id: ChannelId) -> Option<&Thread> {
+        match self.made(id)? {
+            Made::Thread(thread) => Some(thread),
+            _ => None,
         }
+    }
+
+    pub(crate) fn thread_mut(&mut self, id: ChannelId) -> Option<&mut Thread> {
+        match self.channels.get_mut(&id)?.made.as_mut()? {
+            Made::Thread(thread) => Some(thread),
+            _ => None,
+        }
+    }
+
+    /// The threads of this stripe, oldest first.
+    pub(crate) fn threads(&self) -> impl DoubleEndedIterator<Item = (ChannelId, &Thread)> {
+        self.threads.iter().filter_map(|id| self.thread(*id).map(|thread| (*id, thread)))
+    }
+
+    /// A server, if it has changed.
+    pub(crate) fn changed(&self, id: GuildId) -> Option<&Guild> {
+        self.guilds.get(&id).map(|guild| &**guild)
+    }
+
+    /// A server as it is.
+    pub(crate) fn guild(&self, world: &World, server: &Server) -> Cow<'_, Guild> {
+        self.changed(server.id).map_or_else(|| Cow::Owned(Guild::generated(world, server)), Cow::Borrowed)
+    }
+
+    /// A server, to be changed.
+    pub(crate) fn guild_mut(&mut self, world: &World, server: &Server) -> &mut Guild {
+        self.guilds.entry(server.id).or_insert_with(|| Box::new(Guild::generated(world, server)))
+    }
+
+    /// The server that a channel or thread is in.
+    pub(crate) fn server_of<'w>(&self, world: &'w World, id: ChannelId) -> Option<&'w Server> {
+        match self.made(id) {
+            Some(Made::Thread(thread)) => world.guild(thread.guild),
+            Some(Made::Channel { guild }) => world.guild(*guild),
+            Some(Made::Dm { .. }) => None,
+            None => world.channel(id).map(|(server, _)| server),
+        }
+    }
+
+    /// A channel of a server, no thread, as it is.
+    pub(crate) fn guild_channel(&self, world: &World, id: ChannelId) -> Option<Cow<'_, GuildChannel>> {
+        let server = self.server_of(world, id)?;
+        match self.changed(server.id) {
+            Some(guild) => guild.channels.get(&id).map(Cow::Borrowed),
+            None => {
+                let (_, purpose) = world.channel(id)?;
+                Some(Cow::Owned(Guild::generated_channel(server, id, purpose)))
+            }
+        }
+    }
+
+    /// How many threads of a server are open.
+    pub(crate) fn open_threads(&self, guild: GuildId) -> usize {
+        self.open.get(&guild).copied().unwrap_or(0)
+    }
+
+    fn count_open(&mut self, guild: GuildId, opened: bool) {
+        let open = self.open.entry(guild).or_insert(0);
+        *open = if opened { *open + 1 } else { open.saturating_sub(1) };
+        if *open == 0 {
+            self.open.remove(&guild);
+        }
+    }
+
+    /// Archives a thread or opens it again; tells whether that changed it.
+    pub(crate) fn set_archived(&mut self, id: ChannelId, archived: bool, now_ms: u64) -> bool {
+        let Some(thread) = self.thread_mut(id).filter(|thread| thread.archived != archived) else {
+            return false;
+        };
+        (thread.archived, thread.archive_ms) = (archived, now_ms);
+        if archived {
+            thread.flags &= !PINNED;
+        } else {
+            thread.active_ms = now_ms;
+        }
+        let guild = thread.guild;
+        self.count_open(guild, !archived);
+        true
+    }
+
+    /// Lets the sweeper look at a thread not later than when it would archive itself.
+    pub(crate) fn expect_archiving(&mut self, id: ChannelId, minute: Duration) {
+        if let Some(at) = self.thread(id).map(|thread| thread.archives_at(minute)) {
+            self.next_archive_ms = self.next_archive_ms.min(at);
+        }
+    }
+
+    /// Forgets a channel or thread with its messages.
+    pub(crate) fn forget(&mut self, id: ChannelId) {
+        if let Some(guild) = self.thread(id).filter(|thread| !thread.archived).map(|thread| thread.guild) {
+            self.count_open(guild, false);
+        }
+        self.channels.remove(&id);
+    }
+
+    /// The channel object of any channel, thread or direct message, as the bot reads it.
+    pub(crate) fn channel_json(&self, world: &World, id: ChannelId) -> Option<ChannelJson<'static>> {
+        let slot = self.channels.get(&id);
+        let last_message_id = slot.and_then(|slot| slot.messages.last_key_value()).map(|(id, _)| *id);
+        match slot.and_then(|slot| slot.made.as_ref()) {
+            Some(Made::Thread(thread)) => Some(thread.json(id, self.bot, last_message_id)),
+            Some(Made::Dm { .. }) => {
+                Some(ChannelJson { last_message_id, ..ChannelJson::bare(id, channel_kind::DM) })
+            }
+            _ => {
+                let channel = self.guild_channel(world, id)?;
+                let server = self.server_of(world, id)?;
+                let last_message_id = if channel_kind::is_thread_only(channel.kind) {
+                    self.threads()
+                        .rev()
+                        .find(|(_, thread)| thread.parent == id)
+                        .map(|(id, _)| MessageId(id.get()))
+                } else {
+                    last_message_id
+                };
+                Some(ChannelJson { last_message_id, ..ChannelJson::of(server.id, &channel) })
+            }
+        }
+    }
+
+    /// The channel object of a thread; `None` for others.
+    pub(crate) fn thread_json(&self, id: ChannelId) -> Option<ChannelJson<'static>> {
+        let slot = self.channels.get(&id)?;
+        let last_message_id = slot.messages.last_key_value().map(|(id, _)| *id);
+        Some(self.thread(id)?.json(id, self.bot, last_message_id))
     }
 }
 
@@ -134,13 +254,45 @@ impl Place {
 pub(crate) struct Store {
     stripes: Vec<Mutex<Stripe>>,
     places: RwLock<HashMap<ChannelId, Place>>,
+    /// Servers that the bot was removed from.
+    away: RwLock<HashSet<GuildId>>,
 }
 
 impl Store {
-    pub(crate) fn new(messages: usize) -> Self {
+    pub(crate) fn new(messages: usize, bot: UserId) -> Self {
         let capacity = (messages / STRIPES).max(16);
-        let stripe = || Mutex::new(Stripe { capacity, ..Stripe::default() });
-        Self { stripes: (0..STRIPES).map(|_| stripe()).collect(), places: RwLock::default() }
+        let stripe = || Stripe {
+            channels: HashMap::new(),
+            order: VecDeque::new(),
+            threads: VecDeque::new(),
+            capacity,
+            guilds: HashMap::new(),
+            bot,
+            open: HashMap::new(),
+            next_archive_ms: u64::MAX,
+        };
+        let stripes = (0..STRIPES).map(|_| Mutex::new(stripe())).collect();
+        Self { stripes, places: RwLock::default(), away: RwLock::default() }
+    }
+
+    /// Whether the bot is in a server; holding no lock.
+    pub(crate) fn bot_is_in(&self, guild: GuildId) -> bool {
+        !self.away.read().unwrap_or_else(PoisonError::into_inner).contains(&guild)
+    }
+
+    /// Notes that the bot was removed from a server or added again.
+    pub(crate) fn set_away(&self, guild: GuildId, away: bool) {
+        let mut set = self.away.write().unwrap_or_else(PoisonError::into_inner);
+        if away {
+            set.insert(guild)
+        } else {
+            set.remove(&guild)
+        };
+    }
+
+    /// Every stripe, one after the other.
+    pub(crate) fn each(&self) -> impl Iterator<Item = MutexGuard<'_, Stripe>> {
+        self.stripes.iter().map(lock)
     }
 
     /// Where a channel is, or `None` when there is no such channel.
@@ -159,36 +311,39 @@ impl Store {
         lock(&self.stripes[usize::try_from(key % STRIPES as u64).expect("less than 64")])
     }
 
-    /// Adds a thread or direct-message channel to its stripe, which the caller holds.
+    /// Adds a channel, thread or direct-message channel to its stripe, which the caller holds.
     pub(crate) fn make(&self, stripe: &mut Stripe, id: ChannelId, made: Made) {
         let place = match &made {
-            Made::Thread { guild, .. } => Place::Guild(*guild),
+            Made::Thread(thread) => Place::Guild(thread.guild),
+            Made::Channel { guild } => Place::Guild(*guild),
             Made::Dm { user } => Place::Dm(*user),
         };
+        let lasts = matches!(made, Made::Channel { .. });
+        if let Made::Thread(thread) = &made {
+            stripe.count_open(thread.guild, !thread.archived);
+        }
         stripe.channel(id).made = Some(made);
-        stripe.threads.push_back(id);
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         places.insert(id, place);
+        if lasts {
+            return;
+        }
+        stripe.threads.push_back(id);
         while stripe.threads.len() > stripe.capacity {
             if let Some(oldest) = stripe.threads.pop_front() {
-                stripe.channels.remove(&oldest);
+                stripe.forget(oldest);
                 places.remove(&oldest);
             }
         }
     }
 
-    /// The newest open threads of a server, for GUILD_CREATE.
-    pub(crate) fn threads(&self, guild: GuildId) -> Vec<ChannelJson<'static>> {
-        let stripe = self.lock(Place::Guild(guild));
-        stripe
-            .threads
-            .iter()
-            .rev()
-            .filter(|id| {
-                matches!(stripe.made(**id), Some(Made::Thread { guild: of, archived: false, .. }) if *of == guild)
-            })
-            .take(THREADS_IN_GUILD_CREATE)
-            .filter_map(|id| stripe.made_json(*id))
-            .collect()
+    /// Forgets channels or threads with their messages. The caller holds their stripe.
+    pub(crate) fn forget(&self, stripe: &mut Stripe, ids: &[ChannelId]) {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            stripe.forget(*id);
+            places.remove(id);
+        }
+        stripe.threads.retain(|id| !ids.contains(id));
     }
 }

@@ -5,12 +5,15 @@
 //! shard gets its share whatever the total.
 
 use crate::config::Config;
+use crate::guild::channel_kind;
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
+use crate::permissions::Permissions;
 use fastrand::Rng;
 use serde::Serialize;
 
 const GUILD_BASE: u64 = 150_000_000_000;
 const CHANNEL_BASE: u64 = 200_000_000_000;
+const FORUM_BASE: u64 = 220_000_000_000;
 const ROLE_BASE: u64 = 250_000_000_000;
 const USER_BASE: u64 = 50_000_000_000;
 
@@ -31,6 +34,22 @@ pub enum ChannelUse {
     Support,
     /// Members chat here.
     General,
+    /// Holds the forum.
+    Category,
+    /// Members ask here by starting a post.
+    Forum,
+}
+
+impl ChannelUse {
+    /// Name, channel type and position.
+    pub(crate) const fn described(self) -> (&'static str, u8, u32) {
+        match self {
+            Self::Support => ("support", channel_kind::TEXT, 0),
+            Self::General => ("general", channel_kind::TEXT, 1),
+            Self::Category => ("Help", channel_kind::CATEGORY, 2),
+            Self::Forum => ("questions", channel_kind::FORUM, 3),
+        }
+    }
 }
 
 /// One generated server.
@@ -46,6 +65,10 @@ pub struct Server {
     pub support_channel: ChannelId,
     /// The text channel members chat in.
     pub general_channel: ChannelId,
+    /// The category that holds the forum, where servers are generated with one.
+    pub category: Option<ChannelId>,
+    /// The forum members ask in, where servers are generated with one.
+    pub forum: Option<ChannelId>,
     /// The role that staff have; anyone may mention it.
     pub support_role: RoleId,
     /// The bot's managed role.
@@ -67,6 +90,15 @@ impl Server {
         self.staff.contains(&user)
     }
 
+    /// The channels it was generated with.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (ChannelId, ChannelUse)> {
+        let forum = self.category.map(|id| (id, ChannelUse::Category)).into_iter();
+        let forum = forum.chain(self.forum.map(|id| (id, ChannelUse::Forum)));
+        let texts =
+            [(self.support_channel, ChannelUse::Support), (self.general_channel, ChannelUse::General)];
+        texts.into_iter().chain(forum)
+    }
+
     pub(crate) fn owner(&self) -> UserId {
         self.staff.first().or(self.members.first()).copied().unwrap_or(UserId(USER_BASE << 22))
     }
@@ -83,6 +115,7 @@ pub(crate) struct World {
     salt: u64,
     bot: UserId,
     bot_name: String,
+    bot_permissions: Permissions,
 }
 
 impl World {
@@ -95,6 +128,11 @@ impl World {
             .map(|index| {
                 let at = index as u64;
                 let low = |rng: &mut Rng| rng.u64(..1 << 20);
+                let forum = |n: u64| {
+                    config
+                        .forums
+                        .then_some(ChannelId((FORUM_BASE + at * 2 + n) << 22 | (salt ^ at & 0xfffff)))
+                };
                 let person = |n: u64| UserId((USER_BASE + at * people + n) << 22 | salt);
                 let staff = config.staff_per_server as u64;
                 Server {
@@ -103,6 +141,8 @@ impl World {
                     name: format!("{} {}", TOPICS[index % TOPICS.len()], index + 1),
                     support_channel: ChannelId((CHANNEL_BASE + at * 2) << 22 | low(&mut rng)),
                     general_channel: ChannelId((CHANNEL_BASE + at * 2 + 1) << 22 | low(&mut rng)),
+                    category: forum(0),
+                    forum: forum(1),
                     support_role: RoleId((ROLE_BASE + at * 2) << 22 | low(&mut rng)),
                     bot_role: RoleId((ROLE_BASE + at * 2 + 1) << 22 | low(&mut rng)),
                     members: (staff..people).map(person).collect(),
@@ -110,17 +150,43 @@ impl World {
                 }
             })
             .collect();
-        Self { servers, people, salt, bot: config.bot, bot_name: config.bot_name.clone() }
+        let mut bot_permissions = config.bot_permissions;
+        if config.bot_may_mention_everyone {
+            bot_permissions |= Permissions::MENTION_EVERYONE;
+        }
+        let bot_name = config.bot_name.clone();
+        Self { servers, people, salt, bot: config.bot, bot_name, bot_permissions }
+    }
+
+    pub(crate) fn bot(&self) -> UserId {
+        self.bot
+    }
+
+    /// What the bot's own role gives it in a generated server.
+    pub(crate) fn bot_permissions(&self) -> Permissions {
+        self.bot_permissions
+    }
+
+    /// What a user may do in the channels of a generated server; nothing where he is no member.
+    pub(crate) fn generated_permissions(&self, server: &Server, user: UserId) -> Permissions {
+        if user == self.bot {
+            return Permissions::MEMBER | self.bot_permissions;
+        }
+        if self.home(user).is_none_or(|home| home.index != server.index) {
+            return Permissions::NONE;
+        }
+        match server.is_staff(user) {
+            _ if user == server.owner() => Permissions::ALL,
+            true => Permissions::STAFF,
+            false => Permissions::MEMBER,
+        }
     }
 
     pub(crate) fn channel(&self, id: ChannelId) -> Option<(&Server, ChannelUse)> {
-        let at = (id.get() >> 22).checked_sub(CHANNEL_BASE)?;
+        let at = id.get() >> 22;
+        let at = at.checked_sub(FORUM_BASE).or_else(|| at.checked_sub(CHANNEL_BASE))?;
         let server = self.servers.get(usize::try_from(at / 2).ok()?)?;
-        if server.support_channel == id {
-            Some((server, ChannelUse::Support))
-        } else {
-            (server.general_channel == id).then_some((server, ChannelUse::General))
-        }
+        server.channels().find(|(known, _)| *known == id).map(|(_, purpose)| (server, purpose))
     }
 
     pub(crate) fn guild(&self, id: GuildId) -> Option<&Server> {
@@ -134,6 +200,17 @@ impl World {
         let at = (user.get() >> 22).checked_sub(USER_BASE)?;
         let server = self.servers.get(usize::try_from(at / self.people).ok()?)?;
         (user.get() & ((1 << 22) - 1) == self.salt).then_some(server)
+    }
+
+    /// Whether this is one of the simulated people: a member of a server, or somebody who is in none yet.
+    pub(crate) fn is_person(&self, user: UserId) -> bool {
+        user.get() >> 22 >= USER_BASE && user.get() & ((1 << 22) - 1) == self.salt && !self.is_bot(user)
+    }
+
+    /// Somebody who was generated into no server.
+    pub(crate) fn stranger(&self, n: u32) -> UserId {
+        let people = USER_BASE + self.people * self.servers.len() as u64;
+        UserId((people + u64::from(n)) << 22 | self.salt)
     }
 
     pub(crate) fn is_bot(&self, user: UserId) -> bool {

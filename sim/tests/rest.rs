@@ -132,9 +132,11 @@ async fn a_thread_starts_once_from_a_message_and_has_its_id() {
     let archive =
         rest.call("PATCH", &format!("/channels/{}", question.get()), json!({"archived": true})).await;
     assert_eq!(archive.1["thread_metadata"]["archived"], true);
-    let refused =
-        rest.call("POST", &format!("/channels/{}/messages", question.get()), json!({"content": "x"})).await;
-    assert_eq!(refused.1["code"], 50_083);
+    let message = format!("/channels/{}/messages/{}", question.get(), id(&posted));
+    assert_eq!(rest.call("PATCH", &message, json!({"content": "y"})).await.1["code"], 50_083);
+    rest.post(question.get(), json!({"content": "x"})).await;
+    let (_, opened) = rest.get(&format!("/channels/{}", question.get())).await;
+    assert_eq!(opened["thread_metadata"]["archived"], false, "posting opens it again");
 }
 
 #[tokio::test]

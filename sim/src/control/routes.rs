@@ -5,7 +5,7 @@ use crate::core::Core;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::json;
@@ -54,6 +54,8 @@ macro_rules! verbs {
 verbs! {
     get: "GET",
     post: "POST",
+    put: "PUT",
+    patch: "PATCH",
     delete: "DELETE",
 }
 

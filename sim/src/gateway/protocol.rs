@@ -7,7 +7,7 @@ use super::session::Item;
 use crate::config::PRIVILEGED_INTENTS;
 use crate::core::Core;
 use crate::render;
-use crate::world::gateway_shard;
+use crate::world::{Server, gateway_shard};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -96,12 +96,8 @@ pub(super) fn render_item(core: &Core, intents: u64, seq: u64, item: &Item) -> S
     match item {
         Item::Event(name, data) => envelope(name, seq, data),
         Item::GuildCreate(index) => {
-            let server = &core.world.servers[*index];
-            let threads = core.store.threads(server.id);
-            let all = intents & GUILD_PRESENCES != 0;
-            let everyone = core.config.bot_may_mention_everyone;
-            let data = render::guild_create(&core.world, server, core.config.bot, &threads, all, everyone);
-            envelope("GUILD_CREATE", seq, &data)
+            let (name, data) = core.guild_create(*index, intents & GUILD_PRESENCES != 0);
+            envelope(name, seq, &data)
         }
     }
 }
@@ -128,9 +124,12 @@ pub(super) fn refuse(core: &Core, identify: &Identify) -> Option<u16> {
 /// READY, then GUILD_CREATE for each server of the gateway shard.
 pub(super) fn opening(core: &Core, session: &str, identify: &Identify) -> Vec<Item> {
     let (id, total) = identify.shard.unwrap_or((0, 1));
-    let mine = || core.world.servers.iter().filter(move |server| gateway_shard(server.id, total) == id);
+    let here =
+        move |server: &&Server| gateway_shard(server.id, total) == id && core.store.bot_is_in(server.id);
+    let mine: Vec<&Server> = core.world.servers.iter().filter(here).collect();
     let sees_guilds = identify.intents & GUILDS != 0;
-    let guilds: Vec<Value> = mine().map(|server| json!({"id": server.id, "unavailable": true})).collect();
+    let guilds: Vec<Value> =
+        mine.iter().map(|server| json!({"id": server.id, "unavailable": true})).collect();
     let ready = json!({
         "v": 10,
         "user": core.current_user(),
@@ -146,7 +145,7 @@ pub(super) fn opening(core: &Core, session: &str, identify: &Identify) -> Vec<It
     });
     let mut items = vec![Item::Event("READY", ready.to_string().into())];
     if sees_guilds {
-        items.extend(mine().map(|server| Item::GuildCreate(server.index)));
+        items.extend(mine.iter().map(|server| Item::GuildCreate(server.index)));
     }
     items
 }

@@ -6,7 +6,8 @@ use super::body::{Body, Ids, read};
 use super::error::ApiError;
 use crate::core::Core;
 use crate::ids::{ChannelId, MessageId, UserId};
-use crate::render::{ChannelJson, UserJson};
+use crate::permissions::Permissions;
+use crate::render::UserJson;
 use crate::store::{Made, Place};
 use axum::Json;
 use axum::extract::State;
@@ -23,12 +24,9 @@ pub(super) async fn channel(State(core): App, Ids(channel): Ids<ChannelId>) -> R
 
 pub(super) fn channel_json(core: &Core, channel: ChannelId) -> Result<Value, ApiError> {
     let place = core.place(channel)?;
-    let mut stripe = core.store.lock(place);
-    if let Some((server, purpose)) = core.world.channel(channel) {
-        let last_message_id = stripe.channel(channel).messages.last_key_value().map(|(id, _)| *id);
-        return Ok(json!(ChannelJson { last_message_id, ..ChannelJson::text(server, channel, purpose) }));
-    }
-    let mut json = json!(stripe.made_json(channel).ok_or_else(ApiError::unknown_channel)?);
+    let stripe = core.store.lock(place);
+    core.require(&stripe, channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
+    let mut json = json!(stripe.channel_json(&core.world, channel).ok_or_else(ApiError::unknown_channel)?);
     if let Place::Dm(user) = place {
         json["recipients"] = json!([UserJson::new(&core.world, user)]);
     }
@@ -50,18 +48,18 @@ pub(super) async fn modify(
     let modify: Modify = read(body)?;
     let place = core.place(channel)?;
     let mut stripe = core.store.lock(place);
-    let Some(Made::Thread { name, archived, .. }) = &mut stripe.channel(channel).made else {
-        return Err(ApiError::missing_permissions());
-    };
+    core.require(&stripe, channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
+    let now_ms = core.clock.unix_ms();
+    let thread = stripe.thread_mut(channel).ok_or_else(ApiError::missing_permissions)?;
     if let Some(new) = modify.name {
         check_name(&new)?;
-        *name = new;
+        thread.name = new;
     }
     if let Some(new) = modify.archived {
-        *archived = new;
+        (thread.archived, thread.archive_ms) = (new, now_ms);
     }
-    let json = stripe.made_json(channel).ok_or_else(ApiError::unknown_channel)?;
-    core.dispatch(place, "THREAD_UPDATE", 1, crate::posting::to_json(&json), None);
+    let json = stripe.thread_json(channel).ok_or_else(ApiError::unknown_channel)?;
+    core.dispatch_in(&stripe, channel, "THREAD_UPDATE", 1, || crate::posting::to_json(&json));
     Ok(Json(json!(json)))
 }
 
@@ -118,7 +116,9 @@ pub(super) async fn open_dm(State(core): App, Body(body): Body) -> Result<Json<V
 impl Core {
     /// The direct-message channel of a member, made when it is first needed.
     pub(crate) fn dm_channel(&self, user: UserId) -> Option<ChannelId> {
-        self.world.home(user)?;
+        if !self.world.is_person(user) {
+            return None;
+        }
         // A number no other channel has: the member's own, a millisecond before any thread could be made.
         let channel = ChannelId(user.get() | 1 << 21);
         let mut stripe = self.store.lock(Place::Dm(user));

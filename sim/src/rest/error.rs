@@ -60,6 +60,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 40_060, "Interaction has already been acknowledged.")
     }
 
+    /// The server is in an outage.
+    pub(crate) const fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 0, "503: Service Unavailable")
+    }
+
     pub(crate) const fn missing_access() -> Self {
         Self::new(StatusCode::FORBIDDEN, 50_001, "Missing Access")
     }
@@ -86,6 +91,22 @@ impl ApiError {
 
     pub(crate) const fn invalid_json() -> Self {
         Self::new(StatusCode::BAD_REQUEST, 50_109, "The request body contains invalid JSON.")
+    }
+
+    pub(crate) const fn cannot_reply() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 160_002, "Cannot reply without permission to read message history")
+    }
+
+    pub(crate) const fn thread_locked() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 160_005, "Thread is locked")
+    }
+
+    pub(crate) const fn too_many_threads() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 160_006, "Maximum number of active threads reached")
+    }
+
+    pub(crate) const fn not_a_text_channel() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_008, "Cannot send messages in a non-text channel")
     }
 
     pub(crate) const fn thread_exists() -> Self {

@@ -3,37 +3,32 @@
 use super::App;
 use super::body::Ids;
 use super::error::ApiError;
-use crate::core::Core;
 use crate::ids::{GuildId, UserId};
 use crate::render::{self, MemberJson};
-use crate::world::Server;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-fn server(core: &Core, guild: GuildId) -> Result<&Server, ApiError> {
-    core.world.guild(guild).ok_or_else(ApiError::unknown_guild)
-}
-
 pub(super) async fn guild(State(core): App, Ids(guild): Ids<GuildId>) -> Result<Json<Value>, ApiError> {
-    let everyone = core.config.bot_may_mention_everyone;
-    Ok(Json(render::guild(server(&core, guild)?, core.config.bot, everyone)))
+    let (server, stripe) = core.bots_server(guild)?;
+    Ok(Json(render::guild(server, &stripe.guild(&core.world, server))))
 }
 
 pub(super) async fn roles(State(core): App, Ids(guild): Ids<GuildId>) -> Result<Json<Value>, ApiError> {
-    let everyone = core.config.bot_may_mention_everyone;
-    Ok(Json(render::roles(server(&core, guild)?, core.config.bot, everyone)))
+    let (server, stripe) = core.bots_server(guild)?;
+    Ok(Json(render::roles(&stripe.guild(&core.world, server))))
 }
 
 pub(super) async fn channels(State(core): App, Ids(guild): Ids<GuildId>) -> Result<Json<Value>, ApiError> {
-    let server = server(&core, guild)?;
-    let one = |channel| super::channels::channel_json(&core, channel);
-    Ok(Json(json!([one(server.support_channel)?, one(server.general_channel)?])))
+    let (server, stripe) = core.bots_server(guild)?;
+    let guild = stripe.guild(&core.world, server);
+    let channels = guild.channels.keys().filter_map(|id| stripe.channel_json(&core.world, *id));
+    Ok(Json(channels.map(|channel| json!(channel)).collect()))
 }
 
 pub(super) async fn threads(State(core): App, Ids(guild): Ids<GuildId>) -> Result<Json<Value>, ApiError> {
-    let server = server(&core, guild)?;
-    let threads = core.store.threads(server.id);
+    let (server, stripe) = core.bots_server(guild)?;
+    let threads = core.active_threads(&stripe, server.id, None);
     let members: Vec<_> = threads.iter().filter_map(|thread| thread.member.clone()).collect();
     Ok(Json(json!({"threads": threads, "members": members})))
 }
@@ -42,10 +37,10 @@ pub(super) async fn member(
     State(core): App,
     Ids((guild, user)): Ids<(GuildId, UserId)>,
 ) -> Result<Json<Value>, ApiError> {
-    let server = server(&core, guild)?;
-    let at_home = core.world.home(user).is_some_and(|home| home.index == server.index);
-    if !at_home && !core.world.is_bot(user) {
+    let (server, stripe) = core.bots_server(guild)?;
+    let guild = stripe.guild(&core.world, server);
+    if !guild.has(user) {
         return Err(ApiError::unknown_member());
     }
-    Ok(Json(json!(MemberJson::full(&core.world, server, user))))
+    Ok(Json(json!(MemberJson::full(&core.world, server, Some(&guild), user))))
 }

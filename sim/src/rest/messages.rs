@@ -6,6 +6,7 @@ use super::error::ApiError;
 use crate::core::Core;
 use crate::ids::{ChannelId, MessageId};
 use crate::message::{Message, MessageJson, View, flag};
+use crate::permissions::Permissions;
 use crate::posting::{Change, Origin};
 use crate::store::Place;
 use axum::extract::{Query, State};
@@ -25,9 +26,9 @@ pub(super) fn answer(core: &Core, place: Place, message: &Message) -> Response {
 fn rendered(core: &Core, place: Place, message: &Message) -> String {
     let stripe = core.store.lock(place);
     let replied_to = message.reference.and_then(|(channel, id)| stripe.message(channel, id)).cloned();
-    let thread = message.has(flag::HAS_THREAD).then(|| stripe.made_json(message.id.thread())).flatten();
+    let thread = message.has(flag::HAS_THREAD).then(|| stripe.thread_json(message.id.thread())).flatten();
     drop(stripe);
-    let view = View { world: &core.world, gateway: false, content: true };
+    let view = View { world: &core.world, gateway: false, content: true, changed: None };
     let json = MessageJson::new(message, replied_to.as_deref(), thread, view);
     serde_json::to_string(&json).expect("messages have string keys and finite numbers")
 }
@@ -49,6 +50,7 @@ pub(super) async fn get(
     Ids((channel, id)): Ids<(ChannelId, MessageId)>,
 ) -> Result<Response, ApiError> {
     let place = core.place(channel)?;
+    core.require(&core.store.lock(place), channel, core.config.bot, Permissions::READ_MESSAGE_HISTORY)?;
     let message = visible(&core, channel, id)?;
     Ok(answer(&core, place, &message))
 }
@@ -81,6 +83,10 @@ pub(super) async fn list(
         return Err(ApiError::invalid("limit", "NUMBER_TYPE_MAX", message));
     }
     let mut stripe = core.store.lock(place);
+    let may = core.require(&stripe, channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
+    if !may.has(Permissions::READ_MESSAGE_HISTORY) {
+        return Ok(([(CONTENT_TYPE, "application/json")], "[]").into_response());
+    }
     let all = &stripe.channel(channel).messages;
     let shown = |message: &&Arc<Message>| !message.has(flag::EPHEMERAL);
     let mut found: Vec<Arc<Message>> = match (range.before, range.after, range.around) {
@@ -126,6 +132,7 @@ pub(super) async fn edit(
 ) -> Result<Response, ApiError> {
     let place = core.place(channel)?;
     let change = change(read(body)?)?;
+    core.require(&core.store.lock(place), channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
     visible(&core, channel, id)?;
     let message = core.edit(channel, id, change)?;
     Ok(answer(&core, place, &message))
@@ -135,6 +142,8 @@ pub(super) async fn delete(
     State(core): App,
     Ids((channel, id)): Ids<(ChannelId, MessageId)>,
 ) -> Result<StatusCode, ApiError> {
+    let place = core.place(channel)?;
+    core.require(&core.store.lock(place), channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
     visible(&core, channel, id)?;
     core.delete(channel, id)?;
     Ok(StatusCode::NO_CONTENT)

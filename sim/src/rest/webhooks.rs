@@ -114,7 +114,7 @@ fn described(core: &Core, interaction: &Interaction, callback: u64, message: Opt
         described["interaction"]["response_message_id"] = json!(message.id);
         described["interaction"]["response_message_loading"] = json!(message.has(flag::LOADING));
         described["interaction"]["response_message_ephemeral"] = json!(message.has(flag::EPHEMERAL));
-        let view = View { world: &core.world, gateway: false, content: true };
+        let view = View { world: &core.world, gateway: false, content: true, changed: None };
         let json = MessageJson::new(message, None, None, view);
         described["resource"] = json!({"type": callback, "message": json});
     }
