@@ -22,10 +22,20 @@ pub(super) fn add(routes: Routes) -> Routes {
         .get("/guilds/{guild}", "", "a server with members, channels, open threads, bot_in, available", state)
         .post("/guilds/{guild}/remove_bot", "", "the bot is removed from a server", remove_bot)
         .post("/guilds/{guild}/add_bot", "", "the bot is added to a server again", add_bot)
-        .post("/guilds/{guild}/unavailable", "unavailable", "an outage of a server begins or ends", unavailable)
+        .post(
+            "/guilds/{guild}/unavailable",
+            "unavailable",
+            "an outage of a server begins or ends",
+            unavailable,
+        )
         .put(member, "", "somebody joins a server", join)
         .delete(member, "", "a member leaves or is removed", leave)
-        .post("/guilds/{guild}/members/{user}/timeout", "seconds?", "times a member out, or ends it", time_out)
+        .post(
+            "/guilds/{guild}/members/{user}/timeout",
+            "seconds?",
+            "times a member out, or ends it",
+            time_out,
+        )
         .put(members_role, "", "gives a member a role", give_role)
         .delete(members_role, "", "takes a role from a member", take_role)
         .post("/guilds/{guild}/roles", "name?, permissions?, mentionable?", "makes a role", create_role)
@@ -139,7 +149,11 @@ struct NewChannel {
     parent: Option<ChannelId>,
 }
 
-async fn create_channel(State(core): App, Path(guild): Path<GuildId>, Input(new): Input<NewChannel>) -> Answer {
+async fn create_channel(
+    State(core): App,
+    Path(guild): Path<GuildId>,
+    Input(new): Input<NewChannel>,
+) -> Answer {
     let channel = core.create_channel(guild, new.kind, &new.name, new.parent)?;
     Ok(Json(json!({"channel": channel})))
 }
