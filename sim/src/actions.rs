@@ -1,18 +1,20 @@
-//! What members do: write, use slash commands, press buttons, type.
+//! What members do: write, edit, react, use commands, press buttons, choose, fill in modals, type.
+//!
+//! Everything is checked as Discord's client and server would check it for that member.
+
+mod components;
+mod interact;
+mod writing;
+
+pub use writing::Writing;
 
 use crate::core::Core;
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
-use crate::interactions::{COMMAND, COMPONENT, Interaction};
-use crate::message::{MessageJson, View};
 use crate::permissions::Permissions;
-use crate::posting::{Draft, Origin};
-use crate::render::{MemberJson, UserJson};
 use crate::rest::error::ApiError;
 use crate::simulator::Simulator;
 use crate::store::Place;
-use crate::transcript::{Kind, add};
-use serde_json::{Value, json};
-use std::sync::PoisonError;
+use serde_json::Value;
 
 /// Why a member could not act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +22,7 @@ pub enum ActionError {
     /// No such channel or thread.
     #[error("there is no {0}")]
     UnknownChannel(ChannelId),
-    /// No such message, or not any more.
+    /// No such message, not any more, or not for this member.
     #[error("there is no {0} in {1}")]
     UnknownMessage(MessageId, ChannelId),
     /// The user does not live in that server.
@@ -29,6 +31,12 @@ pub enum ActionError {
     /// The bot has not registered the command.
     #[error("the bot has registered no command /{0}")]
     UnknownCommand(String),
+    /// The command exists, but the client does not offer it to this member here; the second part says why.
+    #[error("the client does not offer /{0} here: {1}")]
+    NotOffered(String, String),
+    /// An option of a command cannot be filled in like this; the second part says why.
+    #[error("option {0:?} cannot be used like this: {1}")]
+    BadOption(String, String),
     /// The message has no such component, or it is switched off.
     #[error("{0} has nothing to press with custom id {1:?}")]
     UnknownComponent(MessageId, String),
@@ -41,6 +49,15 @@ pub enum ActionError {
     /// The user is banned from the server.
     #[error("{0} is banned")]
     Banned(UserId),
+    /// These values cannot be chosen in a select menu; the second part says why.
+    #[error("this cannot be chosen in {0:?}: {1}")]
+    BadChoice(String, String),
+    /// No modal is open there for this member.
+    #[error("{0} has opened no modal for this member")]
+    UnknownModal(InteractionId),
+    /// A field of a modal cannot be submitted like this; the second part says why.
+    #[error("field {0:?} cannot be submitted like this: {1}")]
+    BadField(String, String),
     /// The member cannot see the channel or thread.
     #[error("{0} cannot see {1}")]
     Hidden(UserId, ChannelId),
@@ -54,14 +71,30 @@ pub enum ActionError {
     #[error("{0} is unavailable")]
     Unavailable(GuildId),
     /// Nothing was written.
-    #[error("a message needs text")]
+    #[error("a message needs text or a file")]
     Empty,
+    /// Discord refuses it with this code and message.
+    #[error("discord refuses this: {1} ({0})")]
+    Refused(u32, String),
+}
+
+impl ActionError {
+    /// What a member is told where Discord answers with an error.
+    fn of(error: &ApiError, channel: ChannelId, message: Option<MessageId>) -> Self {
+        match (error.code, message) {
+            (10_003, _) => Self::UnknownChannel(channel),
+            (10_008, Some(message)) => Self::UnknownMessage(message, channel),
+            (50_006, _) => Self::Empty,
+            (50_083 | 160_005, _) => Self::Closed(channel),
+            (code, _) => Self::Refused(code, error.message.to_owned()),
+        }
+    }
 }
 
 impl Simulator {
     /// A member writes in a channel, thread or direct message. `<@id>` mentions work as in Discord.
     pub fn say(&self, channel: ChannelId, member: UserId, text: &str) -> Result<MessageId, ActionError> {
-        self.core.say(channel, member, text, None)
+        self.core.say(channel, member, Writing::text(text))
     }
 
     /// A member replies to a message.
@@ -72,10 +105,71 @@ impl Simulator {
         to: MessageId,
         text: &str,
     ) -> Result<MessageId, ActionError> {
-        self.core.say(channel, member, text, Some(to))
+        self.core.say(channel, member, Writing { reply_to: Some(to), ..Writing::text(text) })
     }
 
-    /// A member uses a slash command the bot has registered.
+    /// A member writes, with files or as a reply.
+    pub fn write(
+        &self,
+        channel: ChannelId,
+        member: UserId,
+        writing: Writing,
+    ) -> Result<MessageId, ActionError> {
+        self.core.say(channel, member, writing)
+    }
+
+    /// A member changes the text of a message of his.
+    pub fn edit(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        member: UserId,
+        text: &str,
+    ) -> Result<(), ActionError> {
+        self.core.edit_by(channel, message, member, text)
+    }
+
+    /// A member deletes a message: his own or, with the permission, another's.
+    pub fn delete(&self, channel: ChannelId, message: MessageId, member: UserId) -> Result<(), ActionError> {
+        self.core.delete_by(channel, message, member)
+    }
+
+    /// A member puts an emoji on a message.
+    pub fn react(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        member: UserId,
+        emoji: &str,
+    ) -> Result<(), ActionError> {
+        self.core.react_by(channel, message, member, emoji, true)
+    }
+
+    /// A member takes his emoji off a message.
+    pub fn unreact(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        member: UserId,
+        emoji: &str,
+    ) -> Result<(), ActionError> {
+        self.core.react_by(channel, message, member, emoji, false)
+    }
+
+    /// A member with the permission pins a message, or unpins it.
+    pub fn pin(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        member: UserId,
+        pinned: bool,
+    ) -> Result<(), ActionError> {
+        self.core.pin_by(channel, message, member, pinned)
+    }
+
+    /// A member uses a slash command the bot has registered. `command` is its name with group and
+    /// sub-command, such as `config set`. Users, roles and channels are given by id, files as
+    /// `{"filename", "text" or "base64"}`.
     pub fn slash(
         &self,
         channel: ChannelId,
@@ -84,6 +178,47 @@ impl Simulator {
         options: &[(&str, Value)],
     ) -> Result<InteractionId, ActionError> {
         self.core.slash(channel, member, command, options)
+    }
+
+    /// A member types into an option that offers choices while typing; [`Simulator::choices`] has the answer.
+    pub fn autocomplete(
+        &self,
+        channel: ChannelId,
+        member: UserId,
+        command: &str,
+        options: &[(&str, Value)],
+        focused: &str,
+    ) -> Result<InteractionId, ActionError> {
+        self.core.autocomplete(channel, member, command, options, focused)
+    }
+
+    /// The choices that an autocomplete interaction was answered with.
+    pub fn choices(&self, interaction: InteractionId) -> Option<Value> {
+        let interaction = self.core.interactions.by_id(interaction)?;
+        let choices = interaction.shown().choices.clone();
+        choices.map(|choices| Value::clone(&choices))
+    }
+
+    /// A member uses a command from the menu of a message.
+    pub fn use_on_message(
+        &self,
+        channel: ChannelId,
+        member: UserId,
+        command: &str,
+        message: MessageId,
+    ) -> Result<InteractionId, ActionError> {
+        self.core.use_on_message(channel, member, command, message)
+    }
+
+    /// A member uses a command from the menu of a user.
+    pub fn use_on_user(
+        &self,
+        channel: ChannelId,
+        member: UserId,
+        command: &str,
+        user: UserId,
+    ) -> Result<InteractionId, ActionError> {
+        self.core.use_on_user(channel, member, command, user)
     }
 
     /// A member presses a button of a message.
@@ -97,6 +232,36 @@ impl Simulator {
         self.core.press(channel, message, custom_id, member)
     }
 
+    /// A member chooses in a select menu of a message: values of its options, or ids.
+    pub fn select(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        custom_id: &str,
+        member: UserId,
+        values: &[String],
+    ) -> Result<InteractionId, ActionError> {
+        self.core.select(channel, message, custom_id, member, values)
+    }
+
+    /// The modal that an interaction was answered with and that has not been submitted.
+    pub fn modal(&self, interaction: InteractionId) -> Option<Value> {
+        let interaction = self.core.interactions.by_id(interaction)?;
+        let modal = interaction.shown().modal.clone();
+        modal.map(|modal| Value::clone(&modal))
+    }
+
+    /// A member submits the modal that `opener` was answered with. Fields are named by custom id: text, a value
+    /// or a list of values, true or false, or a list of files.
+    pub fn submit(
+        &self,
+        opener: InteractionId,
+        member: UserId,
+        fields: &[(&str, Value)],
+    ) -> Result<InteractionId, ActionError> {
+        self.core.submit(opener, member, fields)
+    }
+
     /// A member starts typing.
     pub fn type_in(&self, channel: ChannelId, member: UserId) -> Result<(), ActionError> {
         self.core.actor(channel, member, Permissions::SEND_MESSAGES)?;
@@ -108,20 +273,32 @@ impl Simulator {
         self.core.dm_channel(member).ok_or(ActionError::UnknownMember(member))
     }
 
+    /// Whether a member takes direct messages of the bot (50007 where not). At first all do.
+    pub fn set_takes_dms(&self, member: UserId, takes: bool) {
+        self.core.set_takes_dms(member, takes);
+    }
+
     /// The text that mentions the bot.
     pub fn bot_mention(&self) -> String {
         format!("<@{}>", self.core.config.bot.get())
     }
 
-    /// The names of the commands the bot has registered.
+    /// The names of the global commands the bot has registered.
     pub fn commands(&self) -> Vec<String> {
-        let commands = self.core.commands.read().unwrap_or_else(PoisonError::into_inner);
-        let names = commands.as_array().into_iter().flatten();
-        names.filter_map(|command| command["name"].as_str().map(str::to_owned)).collect()
+        self.core.commands.names()
     }
 }
 
 impl Core {
+    pub(crate) fn set_takes_dms(&self, member: UserId, takes: bool) {
+        let mut refusing = crate::lock(&self.no_dms);
+        if takes {
+            refusing.remove(&member)
+        } else {
+            refusing.insert(member)
+        };
+    }
+
     /// Checks that a member may do something in a channel.
     pub(crate) fn actor(
         &self,
@@ -152,145 +329,5 @@ impl Core {
             return Err(ActionError::Forbidden(member, channel, wanted.without(may)));
         }
         Ok(place)
-    }
-
-    /// Members use no commands in archived threads, and in locked ones only moderators do.
-    fn commandable(&self, place: Place, channel: ChannelId, member: UserId) -> Result<(), ActionError> {
-        let stripe = self.store.lock(place);
-        let Some(thread) = stripe.thread(channel) else { return Ok(()) };
-        let may = self.permissions_in(&stripe, channel, member).unwrap_or_default();
-        if thread.archived || (thread.locked && !may.has(Permissions::MANAGE_THREADS)) {
-            return Err(ActionError::Closed(channel));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn say(
-        &self,
-        channel: ChannelId,
-        member: UserId,
-        text: &str,
-        to: Option<MessageId>,
-    ) -> Result<MessageId, ActionError> {
-        self.actor(channel, member, Permissions::SEND_MESSAGES)?;
-        let draft =
-            Draft { content: text.to_owned(), reference: to.map(|id| (id, true)), ..Draft::default() };
-        let posted = self.post(&Origin { channel, author: member, cause: None }, draft);
-        posted.map(|message| message.id).map_err(|error| match to {
-            _ if error == ApiError::thread_locked() => ActionError::Closed(channel),
-            Some(to) if error != ApiError::empty_message() => ActionError::UnknownMessage(to, channel),
-            _ if error == ApiError::empty_message() => ActionError::Empty,
-            _ => ActionError::UnknownChannel(channel),
-        })
-    }
-
-    pub(crate) fn slash(
-        &self,
-        channel: ChannelId,
-        member: UserId,
-        command: &str,
-        options: &[(&str, Value)],
-    ) -> Result<InteractionId, ActionError> {
-        let place = self.actor(channel, member, Permissions::USE_APPLICATION_COMMANDS)?;
-        self.commandable(place, channel, member)?;
-        let commands = self.commands.read().unwrap_or_else(PoisonError::into_inner);
-        let known = commands.as_array().into_iter().flatten().find(|known| known["name"] == command);
-        let known = known.ok_or_else(|| ActionError::UnknownCommand(command.to_owned()))?;
-        let options: Vec<Value> = options
-            .iter()
-            .map(|(name, value)| json!({"name": name, "type": option_type(value), "value": value}))
-            .collect();
-        let data = json!({"id": known["id"], "name": command, "type": known["type"], "options": options});
-        drop(commands);
-        Ok(self.interact(place, channel, member, COMMAND, &data, None))
-    }
-
-    pub(crate) fn press(
-        &self,
-        channel: ChannelId,
-        message: MessageId,
-        custom_id: &str,
-        member: UserId,
-    ) -> Result<InteractionId, ActionError> {
-        let place = self.actor(channel, member, Permissions::VIEW_CHANNEL)?;
-        let pressed = self.find(channel, message).ok_or(ActionError::UnknownMessage(message, channel))?;
-        let component =
-            pressed.buttons.iter().find(|button| button.custom_id == custom_id && !button.disabled);
-        let component =
-            component.ok_or_else(|| ActionError::UnknownComponent(message, custom_id.to_owned()))?;
-        let data = json!({"component_type": component.kind, "custom_id": custom_id, "values": []});
-        let view = View { world: &self.world, gateway: false, content: true, changed: None };
-        let json = json!(MessageJson::new(&pressed, None, None, view));
-        Ok(self.interact(place, channel, member, COMPONENT, &data, Some((message, json))))
-    }
-
-    /// Opens an interaction and sends INTERACTION_CREATE.
-    /// <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object>
-    fn interact(
-        &self,
-        place: Place,
-        channel: ChannelId,
-        member: UserId,
-        kind: u8,
-        data: &Value,
-        pressed: Option<(MessageId, Value)>,
-    ) -> InteractionId {
-        let id = InteractionId(self.next_id());
-        let secret = self.chance.hex("interaction", id.get(), 0);
-        let message = pressed.as_ref().map(|(message, _)| *message);
-        let interaction: std::sync::Arc<Interaction> =
-            self.interactions.open(id, &secret, self.clock.now(), kind, place, channel, member, message);
-        // Under the stripe's lock, so that it keeps its place among the server's other events.
-        let stripe = self.store.lock(place);
-        let held = |user| self.held_in(&stripe, channel, user).unwrap_or_default();
-        let mut event = json!({
-            "id": id, "application_id": self.config.bot, "type": kind, "data": data, "token": interaction.token,
-            "version": 1, "channel_id": channel, "channel": stripe.channel_json(&self.world, channel),
-            "app_permissions": held(self.config.bot), "locale": "en-US", "entitlements": [],
-            "attachment_size_limit": 10_485_760, "context": 0,
-        });
-        if let Some(server) = place.guild().and_then(|guild| self.world.guild(guild)) {
-            event["guild_id"] = json!(server.id);
-            event["guild_locale"] = json!("en-US");
-            event["guild"] = json!({"id": server.id, "locale": "en-US", "features": []});
-            let changed = stripe.changed(server.id);
-            let acting = MemberJson::full(&self.world, server, changed, member).acting(held(member));
-            event["member"] = json!(acting);
-            event["authorizing_integration_owners"] = json!({"0": server.id});
-        } else {
-            event["user"] = json!(UserJson::new(&self.world, member));
-            event["context"] = json!(1);
-            event["authorizing_integration_owners"] = json!({"0": "0"});
-        }
-        if let Some((_, json)) = pressed {
-            event["message"] = json;
-        }
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        add(&self.counters.interactions, 1);
-        self.record(Kind::Interaction {
-            guild: place.guild(),
-            channel,
-            id,
-            member,
-            command: text(&data["name"]),
-            custom_id: text(&data["custom_id"]),
-            message,
-        });
-        // The bot hears of it also in a channel it cannot view.
-        if place.guild().is_none_or(|guild| self.bot_hears(&stripe, guild)) {
-            self.dispatch(place, "INTERACTION_CREATE", 0, event.to_string().into(), None);
-        }
-        drop(stripe);
-        id
-    }
-}
-
-/// Option type of a value: string, integer, boolean or number.
-fn option_type(value: &Value) -> u8 {
-    match value {
-        Value::Bool(_) => 5,
-        Value::Number(number) if number.is_i64() || number.is_u64() => 4,
-        Value::Number(_) => 10,
-        _ => 3,
     }
 }

@@ -86,6 +86,14 @@ pub struct Config {
     pub archive_minute: Duration,
     /// Renames allowed in ten minutes for each channel or thread; no header tells of it. Default 2.
     pub renames: u32,
+    /// How long the address of an attachment serves it. Default 24 h.
+    pub attachment_url_life: Duration,
+    /// Bytes of attachments kept; past it the oldest files are forgotten. Default 256 MiB.
+    pub attachment_bytes: usize,
+    /// Age from which edits of a message count against `old_message_edits`. Default 1 h.
+    pub old_message_age: Duration,
+    /// Edits of old messages in one channel in an hour. Discord does not document the number; default 30.
+    pub old_message_edits: usize,
     /// Transcript entries kept; older ones are dropped and counted. Default 1,000,000.
     pub transcript_entries: usize,
     /// Messages kept over all channels; older ones are forgotten. Default 500,000.
@@ -129,6 +137,10 @@ impl Default for Config {
             max_active_threads: 1_000,
             archive_minute: Duration::from_secs(60),
             renames: 2,
+            attachment_url_life: Duration::from_secs(86_400),
+            attachment_bytes: 256 * 1024 * 1024,
+            old_message_age: Duration::from_secs(3_600),
+            old_message_edits: 30,
             transcript_entries: 1_000_000,
             messages: 500_000,
         }

@@ -1,21 +1,27 @@
 //! Everything a simulator consists of, shared by the REST handlers, the gateway and the members.
 
+use crate::attachments::Files;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::commands::Commands;
+use crate::config::{Config, MESSAGE_CONTENT};
+use crate::editing::OldEdits;
 use crate::faults::Faults;
 use crate::gateway::Hub;
-use crate::ids::{ChannelId, GuildId, Snowflakes};
+use crate::ids::{ChannelId, GuildId, Snowflakes, UserId};
 use crate::interactions::Interactions;
+use crate::message::View;
 use crate::nonces::Nonces;
 use crate::rate_limit::Limiter;
 use crate::render::{self, ChannelJson};
 use crate::store::{Place, Store, Stripe};
 use crate::transcript::{Kind, Live, Transcript, add};
+use crate::webhooks::Webhooks;
 use crate::world::World;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::RwLock;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -36,8 +42,12 @@ pub(crate) struct Core {
     pub(crate) transcript: Transcript,
     pub(crate) counters: Live,
     pub(crate) faults: Faults,
-    /// The registered commands, as an array of command objects.
-    pub(crate) commands: RwLock<Value>,
+    pub(crate) commands: Commands,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) old_edits: OldEdits,
+    /// Members who take no direct messages from the bot.
+    pub(crate) no_dms: Mutex<HashSet<UserId>>,
+    pub(crate) files: Files,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -61,7 +71,11 @@ impl Core {
             transcript: Transcript::new(config.transcript_entries),
             counters: Live::default(),
             faults: Faults::default(),
-            commands: RwLock::new(json!([])),
+            commands: Commands::new(config.bot),
+            webhooks: Webhooks::default(),
+            old_edits: OldEdits::default(),
+            no_dms: Mutex::default(),
+            files: Files::new(&config, addr),
             cancel: CancellationToken::new(),
             config,
         }
@@ -79,6 +93,23 @@ impl Core {
     pub(crate) fn token_is(&self, given: &str) -> bool {
         let given = given.strip_prefix("Bot ").unwrap_or(given);
         given == self.config.token && !self.hub.token_reset.load(Ordering::Relaxed)
+    }
+
+    /// How messages are rendered: for the gateway with or without what members wrote, or for REST.
+    pub(crate) fn view(&self, gateway: bool, withhold: bool) -> View<'_> {
+        View {
+            world: &self.world,
+            files: &self.files,
+            now_ms: self.clock.unix_ms(),
+            changed: None,
+            gateway,
+            withhold,
+        }
+    }
+
+    /// As REST answers: without the message content intent in the developer portal, content is withheld.
+    pub(crate) fn rest_view(&self) -> View<'_> {
+        self.view(false, self.config.privileged_intents & MESSAGE_CONTENT == 0)
     }
 
     pub(crate) fn gateway_url(&self) -> String {

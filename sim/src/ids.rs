@@ -75,6 +75,11 @@ id!(
     InteractionId, "interaction"
 );
 
+id!(
+    /// A file of a message.
+    AttachmentId, "attachment"
+);
+
 impl MessageId {
     /// The thread that is, or would be, started from this message.
     pub const fn thread(self) -> ChannelId {

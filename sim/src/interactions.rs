@@ -6,8 +6,10 @@
 
 use crate::ids::{ChannelId, InteractionId, MessageId, UserId};
 use crate::lock;
+use crate::message::Cause;
 use crate::store::Place;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,6 +18,35 @@ use tokio::time::Instant;
 /// Interaction types used here.
 pub(crate) const COMMAND: u8 = 2;
 pub(crate) const COMPONENT: u8 = 3;
+pub(crate) const AUTOCOMPLETE: u8 = 4;
+pub(crate) const MODAL_SUBMIT: u8 = 5;
+
+/// The command of an interaction, and what it was used on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// Name with group and sub-command, such as `config set`.
+    pub(crate) name: String,
+    /// Command type: 1 slash, 2 user, 3 message.
+    pub(crate) kind: u64,
+    pub(crate) target_user: Option<UserId>,
+    pub(crate) target_message: Option<MessageId>,
+    /// Type of the option that choices are asked for, in an autocomplete interaction.
+    pub(crate) focused: Option<u64>,
+}
+
+/// What a member does to open an interaction.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) kind: u8,
+    pub(crate) place: Place,
+    pub(crate) channel: ChannelId,
+    pub(crate) member: UserId,
+    /// The message whose component was used, also when that opened the modal now submitted.
+    pub(crate) pressed: Option<MessageId>,
+    pub(crate) used: Option<Arc<Used>>,
+    /// The interaction whose answer was the modal now submitted.
+    pub(crate) opener: Option<Arc<Interaction>>,
+}
 
 /// How far an interaction has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +67,15 @@ pub enum Phase {
     Failed,
 }
 
+/// What the member was shown besides messages.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    /// A modal that has not been submitted yet.
+    pub(crate) modal: Option<Arc<Value>>,
+    /// Choices of an autocomplete interaction.
+    pub(crate) choices: Option<Arc<Value>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Interaction {
     pub(crate) id: InteractionId,
@@ -46,14 +86,34 @@ pub(crate) struct Interaction {
     pub(crate) member: UserId,
     /// The message whose component was pressed.
     pub(crate) pressed: Option<MessageId>,
+    pub(crate) used: Option<Arc<Used>>,
+    pub(crate) opener: Option<Arc<Interaction>>,
     pub(crate) at: Instant,
     phase: Mutex<Phase>,
+    shown: Mutex<Shown>,
 }
 
 impl Interaction {
     /// The phase; holding it keeps two first answers apart.
     pub(crate) fn phase(&self) -> MutexGuard<'_, Phase> {
         lock(&self.phase)
+    }
+
+    pub(crate) fn shown(&self) -> MutexGuard<'_, Shown> {
+        lock(&self.shown)
+    }
+
+    /// As the messages that answer it carry it.
+    pub(crate) fn cause(&self, original: Option<MessageId>) -> Cause {
+        Cause {
+            interaction: self.id,
+            kind: self.kind,
+            user: self.member,
+            pressed: self.pressed,
+            used: self.used.clone(),
+            trigger: self.opener.as_ref().map(|opener| Arc::new(opener.cause(None))),
+            original,
+        }
     }
 }
 
@@ -73,28 +133,26 @@ pub(crate) struct Interactions {
 
 impl Interactions {
     /// `secret` makes the token one that cannot be guessed.
-    #[allow(clippy::too_many_arguments, reason = "what an interaction consists of")]
     pub(crate) fn open(
         &self,
         id: InteractionId,
         secret: &str,
         at: Instant,
-        kind: u8,
-        place: Place,
-        channel: ChannelId,
-        member: UserId,
-        pressed: Option<MessageId>,
+        opening: Opening,
     ) -> Arc<Interaction> {
         let interaction = Arc::new(Interaction {
             id,
             token: format!("aW50ZXJhY3Rpb24{:x}{secret}", id.get()),
-            kind,
-            place,
-            channel,
-            member,
-            pressed,
+            kind: opening.kind,
+            place: opening.place,
+            channel: opening.channel,
+            member: opening.member,
+            pressed: opening.pressed,
+            used: opening.used,
+            opener: opening.opener,
             at,
             phase: Mutex::new(Phase::Waiting),
+            shown: Mutex::default(),
         });
         let mut registry = lock(&self.registry);
         registry.by_token.insert(interaction.token.clone(), interaction.clone());

@@ -1,30 +1,60 @@
-//! What changes channels: posting, editing and deleting messages, starting threads.
+//! What adds to channels: posting messages, starting threads, typing; and how the bot is told.
 //!
 //! Each change happens under its server's stripe lock from the new id to the gateway event, so that ids,
 //! transcript and events of one server agree on the order.
 
+use crate::attachments::{Attachment, File};
 use crate::core::Core;
 use crate::gateway::Event;
 use crate::guild::channel_kind;
+use crate::ids::AttachmentId;
 use crate::ids::{ChannelId, MessageId, UserId};
+use crate::interactions::COMMAND;
 use crate::mentions::{self, AllowedMentions, Unsaid};
-use crate::message::{Cause, Message, MessageJson, View, flag, kind};
+use crate::message::{Cause, Message, MessageJson, Stamp, View, flag, is_exempt, kind};
 use crate::permissions::Permissions;
 use crate::render::{ChannelJson, MemberJson};
 use crate::rest::error::ApiError;
 use crate::store::{Made, Place, Stripe};
 use crate::thread::Thread;
 use crate::transcript::{Component, Kind, Pinged, add};
+use crate::webhooks::Face;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-const GUILDS: u64 = 1;
-const GUILD_MESSAGES: u64 = 1 << 9;
-const DIRECT_MESSAGES: u64 = 1 << 12;
-const GUILD_MESSAGE_TYPING: u64 = 1 << 11;
-const DIRECT_MESSAGE_TYPING: u64 = 1 << 14;
+/// Gateway intents that events of channels need.
+/// <https://discord.com/developers/docs/events/gateway#list-of-intents>
+pub(crate) mod intents {
+    use crate::store::Place;
+
+    pub(crate) const GUILDS: u64 = 1;
+    pub(crate) const GUILD_WEBHOOKS: u64 = 1 << 5;
+
+    const fn either(place: Place, guild: u64, dm: u64) -> u64 {
+        match place {
+            Place::Guild(_) => guild,
+            Place::Dm(_) => dm,
+        }
+    }
+
+    pub(crate) const fn messages(place: Place) -> u64 {
+        either(place, 1 << 9, 1 << 12)
+    }
+
+    pub(crate) const fn reactions(place: Place) -> u64 {
+        either(place, 1 << 10, 1 << 13)
+    }
+
+    pub(crate) const fn typing(place: Place) -> u64 {
+        either(place, 1 << 11, 1 << 14)
+    }
+
+    pub(crate) const fn pins(place: Place) -> u64 {
+        either(place, GUILDS, 1 << 12)
+    }
+}
 
 /// What a new message says.
 #[derive(Debug, Default, Clone)]
@@ -37,9 +67,23 @@ pub(crate) struct Draft {
     pub(crate) allowed: Option<AllowedMentions>,
     pub(crate) components: Option<Arc<RawValue>>,
     pub(crate) buttons: Vec<Component>,
+    pub(crate) texts: Vec<String>,
     pub(crate) embeds: Option<Arc<RawValue>>,
     pub(crate) embed_count: usize,
+    pub(crate) files: Vec<File>,
+    /// A message to forward.
+    pub(crate) forward: Option<Arc<Message>>,
     pub(crate) flags: u64,
+}
+
+impl Draft {
+    fn is_empty(&self) -> bool {
+        self.content.trim().is_empty()
+            && self.embeds.is_none()
+            && self.components.is_none()
+            && self.files.is_empty()
+            && self.forward.is_none()
+    }
 }
 
 /// Where, by whom and because of what a message is posted.
@@ -48,16 +92,23 @@ pub(crate) struct Origin {
     pub(crate) channel: ChannelId,
     pub(crate) author: UserId,
     pub(crate) cause: Option<Arc<Cause>>,
+    /// The channel webhook that posts; its id is the author.
+    pub(crate) hook: Option<Arc<Face>>,
+    /// Whether it opens a post of a forum, whose number it then has.
+    pub(crate) opens_post: bool,
 }
 
-/// Changes to a message; `None` leaves a field as it is.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    pub(crate) content: Option<String>,
-    pub(crate) components: Option<(Option<Arc<RawValue>>, Vec<Component>)>,
-    pub(crate) embeds: Option<(Option<Arc<RawValue>>, usize)>,
-    pub(crate) allowed: Option<AllowedMentions>,
-    pub(crate) flags: Option<u64>,
+impl Origin {
+    /// A user who writes.
+    pub(crate) fn user(channel: ChannelId, author: UserId) -> Self {
+        Self { channel, author, cause: None, hook: None, opens_post: false }
+    }
+
+    /// Answers to interactions and webhooks need no permission of the author's: the member who asked had his,
+    /// or who made the webhook had it.
+    fn is_free(&self) -> bool {
+        self.cause.is_some() || self.hook.is_some()
+    }
 }
 
 impl Core {
@@ -67,11 +118,17 @@ impl Core {
 
     /// Posts a message, or returns the earlier one with the same enforced nonce.
     pub(crate) fn post(&self, origin: &Origin, draft: Draft) -> Result<Arc<Message>, ApiError> {
-        let empty = draft.content.trim().is_empty() && draft.embeds.is_none() && draft.components.is_none();
-        if empty && draft.flags & flag::LOADING == 0 {
+        if draft.is_empty() && draft.flags & flag::LOADING == 0 {
             return Err(ApiError::empty_message());
         }
         let place = self.place(origin.channel)?;
+        if let Place::Dm(user) = place
+            && self.world.is_bot(origin.author)
+            && !origin.is_free()
+            && !self.takes_dms(user)
+        {
+            return Err(ApiError::cannot_message_user());
+        }
         let nonce = draft.nonce.as_ref().filter(|_| draft.enforce_nonce).map(|nonce| match nonce {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -106,54 +163,76 @@ impl Core {
                 None => None,
             },
         };
-        let unsaid = if origin.cause.is_some() { Unsaid::Webhook } else { Unsaid::Message };
+        let unsaid = if origin.is_free() { Unsaid::Webhook } else { Unsaid::Message };
         let author = replied_to.as_ref().map(|earlier| earlier.author);
-        let pinged = mentions::resolve(&draft.content, draft.allowed.as_ref(), unsaid, author);
-        let command = origin.cause.as_ref().is_some_and(|cause| cause.kind == crate::interactions::COMMAND);
-        let message = Arc::new(Message {
-            id: MessageId(self.next_id()),
+        let said = spoken(&draft.content, &draft.texts);
+        let pinged = mentions::resolve(&said, draft.allowed.as_ref(), unsaid, author);
+        let id = if origin.opens_post { origin.channel.get() } else { self.next_id() };
+        let stamp = Stamp {
+            id: MessageId(id),
             channel: origin.channel,
             guild: place.guild(),
             author: origin.author,
-            kind: match (&replied_to, command) {
-                (_, true) => kind::CHAT_INPUT_COMMAND,
-                (Some(_), _) => kind::REPLY,
-                _ => kind::DEFAULT,
-            },
-            content: draft.content,
             at_ms: self.clock.unix_ms(),
-            edited_at_ms: None,
+        };
+        let mut message = Message {
+            content: draft.content,
             nonce: draft.nonce,
             reference: replied_to.as_ref().map(|earlier| (earlier.channel, earlier.id)),
             components: draft.components,
             buttons: draft.buttons,
+            texts: draft.texts,
             embeds: draft.embeds,
             embed_count: draft.embed_count,
             flags: draft.flags,
             pinged: self.permitted(&stripe, place, may, pinged),
             cause: origin.cause.clone(),
-        });
+            hook: origin.hook.clone(),
+            ..Message::bare(stamp, kind_of(origin, replied_to.is_some()))
+        };
+        if !draft.files.is_empty() {
+            self.attach(&mut message, &draft.files);
+        }
+        if let Some(forwarded) = draft.forward {
+            message.reference = Some((forwarded.channel, forwarded.id));
+            message.flags |= flag::HAS_SNAPSHOT;
+            message.snapshot = Some(forwarded);
+        }
+        let message = Arc::new(message);
         stripe.insert(message.clone());
         self.record_post(&message);
         self.tell(&stripe, "MESSAGE_CREATE", &message, replied_to.as_deref(), None);
         Ok(message)
     }
 
-    /// Whether the author may post this here; returns what he may do in the channel. Answers to interactions need no
-    /// permission of the bot's: the member who asked had his.
+    /// Whether a user takes direct messages of the bot: he shares a server with it and has not refused them.
+    fn takes_dms(&self, user: UserId) -> bool {
+        let Some(home) = self.world.home(user) else { return false };
+        let stripe = self.store.lock(Place::Guild(home.id));
+        let shares =
+            stripe.changed(home.id).is_none_or(|guild| guild.has(user) && guild.has(self.config.bot));
+        drop(stripe);
+        shares && !crate::lock(&self.no_dms).contains(&user)
+    }
+
+    /// Whether the author may post this here; returns what he may do in the channel.
     fn may_post(&self, stripe: &Stripe, origin: &Origin, draft: &Draft) -> Result<Permissions, ApiError> {
         let mut wanted = Permissions::SEND_MESSAGES;
         if draft.embeds.is_some() {
             wanted |= Permissions::EMBED_LINKS;
         }
-        let may = if origin.cause.is_some() {
+        if !draft.files.is_empty() {
+            wanted |= Permissions::ATTACH_FILES;
+        }
+        let may = if origin.hook.is_some() {
+            Permissions::ALL
+        } else if origin.cause.is_some() {
             self.permissions_in(stripe, origin.channel, origin.author)
                 .ok_or_else(ApiError::unknown_channel)?
         } else {
             self.require(stripe, origin.channel, origin.author, wanted)?
         };
-        if draft.reference.is_some() && !may.has(Permissions::READ_MESSAGE_HISTORY) && origin.cause.is_none()
-        {
+        if draft.reference.is_some() && !may.has(Permissions::READ_MESSAGE_HISTORY) && !origin.is_free() {
             return Err(ApiError::cannot_reply());
         }
         let locked = stripe.thread(origin.channel).is_some_and(|thread| thread.locked);
@@ -181,14 +260,34 @@ impl Core {
         thread.members.entry(author).or_insert(now_ms);
         if thread.archived {
             (thread.archived, thread.archive_ms) = (false, now_ms);
-            self.dispatch_in(stripe, channel, "THREAD_UPDATE", GUILDS, || {
+            self.dispatch_in(stripe, channel, "THREAD_UPDATE", intents::GUILDS, || {
                 to_json(&stripe.thread_json(channel))
             });
         }
     }
 
+    /// Takes files in and names them in embeds and components that refer to them; what is referred to does
+    /// not stand among the attachments.
+    pub(crate) fn attach(&self, message: &mut Message, files: &[File]) {
+        for file in files {
+            let id = AttachmentId(self.next_id());
+            let attachment = Attachment::new(id, message.channel, file, message.has(flag::EPHEMERAL));
+            let kept = self.files.keep(attachment, file.bytes.clone());
+            let url = self.files.url(&kept, message.at_ms);
+            let named = [file.name.as_str(), kept.filename.as_str()];
+            let in_embeds = refer(&mut message.embeds, named, &url);
+            let in_components = refer(&mut message.components, named, &url);
+            if !in_embeds && !in_components {
+                message.attachments.push(kept);
+            }
+        }
+    }
+
     fn record_post(&self, message: &Message) {
-        if self.world.is_bot(message.author) {
+        if message.hook.is_some() {
+            let (webhook, message) = (message.author, message.as_entry());
+            self.record(Kind::WebhookMessage { webhook, edited: false, message });
+        } else if self.world.is_bot(message.author) {
             add(&self.counters.bot_messages, 1);
             self.record(Kind::BotMessage(message.as_entry()));
         } else {
@@ -205,7 +304,13 @@ impl Core {
     }
 
     /// Takes away the pings that the author has no permission for.
-    fn permitted(&self, stripe: &Stripe, place: Place, may: Permissions, mut pinged: Pinged) -> Pinged {
+    pub(crate) fn permitted(
+        &self,
+        stripe: &Stripe,
+        place: Place,
+        may: Permissions,
+        mut pinged: Pinged,
+    ) -> Pinged {
         let server = place.guild().and_then(|guild| self.world.guild(guild));
         let Some(server) = server else {
             return Pinged { users: pinged.users, ..Pinged::default() };
@@ -227,78 +332,6 @@ impl Core {
     pub(crate) fn find(&self, channel: ChannelId, id: MessageId) -> Option<Arc<Message>> {
         let place = self.store.place(&self.world, channel)?;
         self.store.lock(place).message(channel, id).cloned()
-    }
-
-    /// Edits a message of the bot. `first` is the answer to a deferred interaction taking its place.
-    pub(crate) fn edit(
-        &self,
-        channel: ChannelId,
-        id: MessageId,
-        change: Change,
-    ) -> Result<Arc<Message>, ApiError> {
-        let place = self.place(channel)?;
-        let mut stripe = self.store.lock(place);
-        let old = stripe.message(channel, id).cloned().ok_or_else(ApiError::unknown_message)?;
-        if !self.world.is_bot(old.author) {
-            return Err(ApiError::not_own_message());
-        }
-        let may = self.permissions_in(&stripe, channel, old.author).unwrap_or_default();
-        if let Some(thread) = stripe.thread(channel) {
-            if thread.archived {
-                return Err(ApiError::archived());
-            }
-            if thread.locked && !may.has(Permissions::MANAGE_THREADS) {
-                return Err(ApiError::thread_locked());
-            }
-        }
-        let mut new = Message::clone(&old);
-        if let Some(content) = change.content {
-            let unsaid = if old.cause.is_some() { Unsaid::Webhook } else { Unsaid::Message };
-            let pinged = mentions::resolve(&content, change.allowed.as_ref(), unsaid, None);
-            new.pinged = self.permitted(&stripe, place, may, pinged);
-            new.content = content;
-        }
-        if let Some((raw, buttons)) = change.components {
-            (new.components, new.buttons) = (raw, buttons);
-        }
-        if let Some((raw, count)) = change.embeds {
-            (new.embeds, new.embed_count) = (raw, count);
-        }
-        if let Some(flags) = change.flags {
-            new.flags |= flags & (flag::COMPONENTS_V2 | 1 << 2);
-        }
-        if new.content.trim().is_empty() && new.embeds.is_none() && new.components.is_none() {
-            return Err(ApiError::empty_message());
-        }
-        new.flags &= !flag::LOADING;
-        new.edited_at_ms = Some(self.clock.unix_ms());
-        let new = Arc::new(new);
-        stripe.replace(new.clone());
-        self.record(Kind::BotEdit(new.as_entry()));
-        self.tell(&stripe, "MESSAGE_UPDATE", &new, None, stripe.thread_json(id.thread()));
-        Ok(new)
-    }
-
-    /// Deletes a message of the bot.
-    pub(crate) fn delete(&self, channel: ChannelId, id: MessageId) -> Result<(), ApiError> {
-        let place = self.place(channel)?;
-        let mut stripe = self.store.lock(place);
-        let old = stripe.message(channel, id).ok_or_else(ApiError::unknown_message)?;
-        if !self.world.is_bot(old.author) {
-            self.require(&stripe, channel, self.config.bot, Permissions::MANAGE_MESSAGES)?;
-        }
-        let hidden = old.has(flag::EPHEMERAL);
-        stripe.remove(channel, id);
-        self.record(Kind::BotDelete { channel, id });
-        if !hidden {
-            let mut d = serde_json::json!({"id": id, "channel_id": channel});
-            if let Some(guild) = place.guild() {
-                d["guild_id"] = serde_json::json!(guild);
-            }
-            let intents = if place.guild().is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
-            self.dispatch_in(&stripe, channel, "MESSAGE_DELETE", intents, || d.to_string().into());
-        }
-        Ok(())
     }
 
     /// Starts a thread from a message; the thread has the message's id.
@@ -338,7 +371,7 @@ impl Core {
         stripe.replace(with_thread.clone());
         self.record(Kind::ThreadStarted { guild, parent_channel: parent, from_message: from, thread, name });
         let json = stripe.thread_json(thread).expect("the thread was made above");
-        self.dispatch_in(&stripe, thread, "THREAD_CREATE", GUILDS, || {
+        self.dispatch_in(&stripe, thread, "THREAD_CREATE", intents::GUILDS, || {
             to_json(&ChannelJson { newly_created: Some(true), ..json.clone() })
         });
         self.tell(&stripe, "MESSAGE_UPDATE", &with_thread, None, Some(json.clone()));
@@ -349,24 +382,16 @@ impl Core {
     /// The system message that opens a thread started from a message; it is no message of anybody's, so it
     /// is not in the transcript.
     fn post_starter(&self, stripe: &mut Stripe, place: Place, starter: &Message) {
-        let message = Arc::new(Message {
+        let stamp = Stamp {
             id: MessageId(self.next_id()),
             channel: starter.id.thread(),
             guild: place.guild(),
             author: self.config.bot,
-            kind: kind::THREAD_STARTER,
-            content: String::new(),
             at_ms: self.clock.unix_ms(),
-            edited_at_ms: None,
-            nonce: None,
+        };
+        let message = Arc::new(Message {
             reference: Some((starter.channel, starter.id)),
-            components: None,
-            buttons: Vec::new(),
-            embeds: None,
-            embed_count: 0,
-            flags: 0,
-            pinged: Pinged::default(),
-            cause: None,
+            ..Message::bare(stamp, kind::THREAD_STARTER)
         });
         stripe.insert(message.clone());
         self.tell(stripe, "MESSAGE_CREATE", &message, Some(starter), None);
@@ -386,8 +411,7 @@ impl Core {
             let member = MemberJson::full(&self.world, server, stripe.changed(server.id), user);
             d["member"] = serde_json::json!(member);
         }
-        let intents = if place.guild().is_some() { GUILD_MESSAGE_TYPING } else { DIRECT_MESSAGE_TYPING };
-        self.dispatch_in(&stripe, channel, "TYPING_START", intents, || d.to_string().into());
+        self.dispatch_in(&stripe, channel, "TYPING_START", intents::typing(place), || d.to_string().into());
         Ok(())
     }
 
@@ -403,18 +427,17 @@ impl Core {
         if message.has(flag::EPHEMERAL) || !self.bot_sees(stripe, message.channel) {
             return;
         }
-        let render = |content| {
+        let render = |withhold| {
             let changed = message.guild.and_then(|guild| stripe.changed(guild));
-            let view = View { world: &self.world, gateway: true, content, changed };
+            let view = View { changed, ..self.view(true, withhold) };
             to_json(&MessageJson::new(message, replied_to, thread.clone(), view))
         };
-        // Own messages, direct messages and messages that mention the bot come with their text in any case.
-        let exempt = self.world.is_bot(message.author)
-            || message.guild.is_none()
-            || message.pinged.users.contains(&self.config.bot);
-        let stripped = (!exempt && self.hub.wants_stripped.load(Ordering::Relaxed)).then(|| render(false));
-        let intents = if message.guild.is_some() { GUILD_MESSAGES } else { DIRECT_MESSAGES };
-        let event = Event { name, intents, data: render(true), stripped };
+        let whole = is_exempt(&self.world, message)
+            && replied_to.is_none_or(|earlier| is_exempt(&self.world, earlier));
+        let stripped = (!whole && self.hub.wants_stripped.load(Ordering::Relaxed)).then(|| render(true));
+        let place = message.guild.map_or(Place::Dm(message.author), Place::Guild);
+        let intents = intents::messages(place);
+        let event = Event { name, intents, data: render(false), stripped };
         self.hub.dispatch(&self.counters, message.guild, &event);
     }
 
@@ -428,6 +451,36 @@ impl Core {
     ) {
         self.hub.dispatch(&self.counters, place.guild(), &Event { name, intents, data, stripped });
     }
+}
+
+/// Text that mentions are read from: the content, and the text among the components.
+pub(crate) fn spoken<'a>(content: &'a str, texts: &[String]) -> std::borrow::Cow<'a, str> {
+    if texts.is_empty() { content.into() } else { format!("{content}\n{}", texts.join("\n")).into() }
+}
+
+fn kind_of(origin: &Origin, replies: bool) -> u8 {
+    let cause = origin.cause.as_ref().filter(|cause| cause.original.is_none());
+    match cause.filter(|cause| cause.kind == COMMAND).and_then(|cause| cause.used.as_ref()) {
+        Some(used) if used.kind == crate::commands::CHAT_INPUT => kind::CHAT_INPUT_COMMAND,
+        Some(_) => kind::CONTEXT_MENU_COMMAND,
+        None if replies => kind::REPLY,
+        None => kind::DEFAULT,
+    }
+}
+
+/// Puts an address in the place of `attachment://name`; tells whether there was one.
+fn refer(raw: &mut Option<Arc<RawValue>>, names: [&str; 2], url: &str) -> bool {
+    let Some(text) = raw.as_ref().map(|raw| raw.get()) else { return false };
+    let quoted = |text: &str| serde_json::to_string(text).expect("text is JSON");
+    let mut new = text.to_owned();
+    for name in names {
+        new = new.replace(&quoted(&format!("attachment://{name}")), &quoted(url));
+    }
+    if new == text {
+        return false;
+    }
+    *raw = RawValue::from_string(new).ok().map(Arc::from);
+    true
 }
 
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Arc<str> {

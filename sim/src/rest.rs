@@ -1,22 +1,28 @@
 //! The REST API, version 10: its routes. What every request passes through on its way to them is in `front`.
 
 mod application;
+mod attachments;
 mod body;
+mod callback;
 mod channels;
+mod commands;
+mod embeds;
 pub(crate) mod error;
 mod front;
 mod guilds;
+mod hooks;
 mod messages;
+mod reactions;
 mod webhooks;
 
 use crate::core::Core;
 use crate::gateway;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use error::ApiError;
 use std::sync::Arc;
 
@@ -31,10 +37,6 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/users/@me/channels", post(channels::open_dm))
         .route("/applications/@me", get(application::current_application))
         .route("/oauth2/applications/@me", get(application::current_application))
-        .route(
-            "/applications/{application}/commands",
-            put(application::overwrite_commands).get(application::commands),
-        )
         .route("/guilds/{guild}", get(guilds::guild))
         .route("/guilds/{guild}/channels", get(guilds::channels))
         .route("/guilds/{guild}/roles", get(guilds::roles))
@@ -42,21 +44,83 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/guilds/{guild}/threads/active", get(guilds::threads))
         .route("/channels/{channel}", get(channels::channel).patch(channels::modify))
         .route("/channels/{channel}/typing", post(channels::typing))
+        .route("/channels/{channel}/messages/{message}/threads", post(channels::start_thread))
+        .merge(command_routes())
+        .merge(message_routes())
+        .merge(webhook_routes())
+        .fallback(|| async { ApiError::not_found() })
+        .layer(DefaultBodyLimit::max(body::MAX_BODY_BYTES))
+        .layer(from_fn_with_state(core.clone(), front::pass));
+    Router::new()
+        .route("/", get(websocket))
+        .route("/attachments/{channel}/{attachment}/{name}", get(attachments::serve))
+        .nest("/api/v10", api)
+        .with_state(core)
+}
+
+fn command_routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route(
+            "/applications/{application}/commands",
+            get(commands::list_global).put(commands::overwrite_global).post(commands::create_global),
+        )
+        .route(
+            "/applications/{application}/commands/{command}",
+            get(commands::get_global).patch(commands::modify_global).delete(commands::delete_global),
+        )
+        .route(
+            "/applications/{application}/guilds/{guild}/commands",
+            get(commands::list_of_guild).put(commands::overwrite_of_guild).post(commands::create_of_guild),
+        )
+        .route("/applications/{application}/guilds/{guild}/commands/permissions", get(commands::permissions))
+        .route(
+            "/applications/{application}/guilds/{guild}/commands/{command}",
+            get(commands::get_of_guild).patch(commands::modify_of_guild).delete(commands::delete_of_guild),
+        )
+}
+
+fn message_routes() -> Router<Arc<Core>> {
+    Router::new()
         .route("/channels/{channel}/messages", get(messages::list).post(messages::create))
+        .route("/channels/{channel}/messages/bulk-delete", post(messages::bulk_delete))
         .route(
             "/channels/{channel}/messages/{message}",
             get(messages::get).patch(messages::edit).delete(messages::delete),
         )
-        .route("/channels/{channel}/messages/{message}/threads", post(channels::start_thread))
-        .route("/interactions/{interaction}/{token}/callback", post(webhooks::callback))
-        .route("/webhooks/{application}/{token}", post(webhooks::follow_up))
+        .route("/channels/{channel}/messages/{message}/reactions", delete(reactions::remove_all))
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}",
+            get(reactions::users).delete(reactions::remove_emoji),
+        )
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}/@me",
+            put(reactions::add).delete(reactions::remove_own),
+        )
+        .route("/channels/{channel}/messages/{message}/reactions/{emoji}/{user}", delete(reactions::remove))
+        .route("/channels/{channel}/messages/pins", get(reactions::pins))
+        .route("/channels/{channel}/messages/pins/{message}", put(reactions::pin).delete(reactions::unpin))
+        .route("/channels/{channel}/pins", get(reactions::old_pins))
+        .route("/channels/{channel}/pins/{message}", put(reactions::pin).delete(reactions::unpin))
+        .route("/attachments/refresh-urls", post(attachments::refresh))
+}
+
+fn webhook_routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/interactions/{interaction}/{token}/callback", post(callback::callback))
+        .route("/channels/{channel}/webhooks", get(hooks::of_channel).post(hooks::create))
+        .route("/guilds/{guild}/webhooks", get(hooks::of_guild))
+        .route("/webhooks/{webhook}", get(hooks::read_one).patch(hooks::modify).delete(hooks::remove))
+        .route(
+            "/webhooks/{application}/{token}",
+            post(webhooks::follow_up)
+                .get(hooks::read_by_token)
+                .patch(hooks::modify_by_token)
+                .delete(hooks::remove_by_token),
+        )
         .route(
             "/webhooks/{application}/{token}/messages/{message}",
             get(webhooks::get).patch(webhooks::edit).delete(webhooks::delete),
         )
-        .fallback(|| async { ApiError::not_found() })
-        .layer(from_fn_with_state(core.clone(), front::pass));
-    Router::new().route("/", get(websocket)).nest("/api/v10", api).with_state(core)
 }
 
 async fn websocket(

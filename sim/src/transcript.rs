@@ -53,8 +53,12 @@ pub struct BotMessage {
     pub reference: Option<MessageId>,
     /// Buttons and menus.
     pub components: Vec<Component>,
+    /// Text displays among the components (components v2).
+    pub texts: Vec<String>,
     /// Number of embeds.
     pub embeds: usize,
+    /// Names of attached files.
+    pub attachments: Vec<String>,
     /// Who was notified.
     pub pinged: Pinged,
     /// The interaction it answers, as the original response or a follow-up.
@@ -84,7 +88,78 @@ pub enum Kind {
         /// Message it replies to.
         reference: Option<MessageId>,
     },
-    /// A member used a slash command or pressed a component.
+    /// A member changed a message of his; this is its new text.
+    MemberEdit {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+        /// Its author.
+        member: UserId,
+        /// New text.
+        content: String,
+    },
+    /// A member deleted a message, his own or, as staff, another's.
+    MemberDelete {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        id: MessageId,
+        /// Who deleted it.
+        by: UserId,
+    },
+    /// A channel webhook posted, or its message was edited.
+    WebhookMessage {
+        /// The webhook.
+        webhook: UserId,
+        /// Whether this is an edit.
+        edited: bool,
+        /// The message.
+        message: BotMessage,
+    },
+    /// Somebody put a reaction on a message.
+    Reaction {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// Who; may be the bot.
+        user: UserId,
+        /// The emoji.
+        emoji: String,
+    },
+    /// Somebody's reaction was taken away.
+    ReactionRemoved {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// Whose.
+        user: UserId,
+        /// The emoji.
+        emoji: String,
+    },
+    /// All reactions of a message were taken away, or all with one emoji.
+    ReactionsCleared {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// The emoji; `None` is all.
+        emoji: Option<String>,
+    },
+    /// A message was pinned or unpinned.
+    Pin {
+        /// Channel or thread.
+        channel: ChannelId,
+        /// The message.
+        message: MessageId,
+        /// Who did it; may be the bot.
+        by: UserId,
+        /// Whether it is pinned now.
+        pinned: bool,
+    },
+    /// A member used a command or a component, asked for choices, or submitted a modal.
     Interaction {
         /// Server.
         guild: Option<GuildId>,
@@ -94,18 +169,38 @@ pub enum Kind {
         id: InteractionId,
         /// Who.
         member: UserId,
-        /// Command name; `None` for a component.
+        /// Interaction type: 2 command, 3 component, 4 autocomplete, 5 modal.
+        interaction_type: u8,
+        /// Command name with group and sub-command; `None` for a component.
         command: Option<String>,
-        /// Custom id of the component; `None` for a command.
+        /// Custom id of the component or modal; `None` for a command.
         custom_id: Option<String>,
-        /// Message that carries the component.
+        /// Message that carries the component, or that a message command was used on.
         message: Option<MessageId>,
+        /// What was chosen in a select menu or written into a modal.
+        values: Vec<String>,
+    },
+    /// A modal popped up in front of a member.
+    ModalShown {
+        /// The interaction it answers.
+        interaction: InteractionId,
+        /// Its custom id.
+        custom_id: String,
+        /// Its title.
+        title: String,
+    },
+    /// A member got choices for the option he is typing.
+    ChoicesShown {
+        /// The autocomplete interaction.
+        interaction: InteractionId,
+        /// The names shown.
+        names: Vec<String>,
     },
     /// The bot posted.
     BotMessage(BotMessage),
     /// The bot edited one of its messages; this is its new state.
     BotEdit(BotMessage),
-    /// The bot deleted one of its messages.
+    /// The bot deleted a message, its own or, with the permission, a member's.
     BotDelete {
         /// Channel or thread.
         channel: ChannelId,
@@ -134,7 +229,7 @@ pub enum Kind {
     InteractionAcked {
         /// The interaction.
         interaction: InteractionId,
-        /// Callback type: 4 message, 5 deferred, 6 deferred update, 7 update, 9 modal.
+        /// Callback type: 4 message, 5 deferred, 6 deferred update, 7 update, 8 choices, 9 modal.
         callback: u64,
         /// Time since the member acted.
         after_ms: u64,

@@ -2,34 +2,28 @@
 //! <https://discord.com/developers/docs/resources/message#create-message> and
 //! <https://discord.com/developers/docs/components/reference>
 
+use super::embeds;
 use super::error::ApiError;
+use crate::attachments::{File, MAX_DESCRIPTION, MAX_FILE_BYTES, MAX_FILES};
+use crate::components;
+use crate::editing::Change;
+use crate::ids::{AttachmentId, ChannelId, MessageId};
 use crate::mentions::AllowedMentions;
 use crate::message::flag;
 use crate::posting::Draft;
-use crate::transcript::Component;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Path, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::HashSet;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 const MAX_CONTENT: usize = 2_000;
 const MAX_NONCE: usize = 25;
-const MAX_EMBEDS: usize = 10;
-const MAX_EMBED_DESCRIPTION: usize = 4_096;
-const MAX_EMBED_TITLE: usize = 256;
-const MAX_EMBED_FIELDS: usize = 25;
-const MAX_EMBED_TOTAL: usize = 6_000;
-const MAX_ROWS: usize = 5;
-const MAX_COMPONENTS_V2: usize = 40;
-const MAX_CUSTOM_ID: usize = 100;
-const MAX_LABEL: usize = 80;
-const MAX_OPTIONS: usize = 25;
-const MAX_BODY_BYTES: usize = 25 * 1024 * 1024;
+/// Largest request: ten files and some text.
+pub(crate) const MAX_BODY_BYTES: usize = MAX_FILES * MAX_FILE_BYTES + 1024 * 1024;
 
 /// Path parameters; what is no snowflake is a form error.
 pub(crate) struct Ids<T>(pub(crate) T);
@@ -45,38 +39,80 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Ids<T> 
     }
 }
 
-/// A JSON body, or the `payload_json` of a form. An empty body is `null`.
+/// A JSON body. An empty body is `null`; files of a form are left out.
 pub(crate) struct Body(pub(crate) Value);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Form::from_request(request, state).await.map(|form| Self(form.body))
+    }
+}
+
+/// A JSON body, or a form with `payload_json` or single fields, and files by the number in `files[n]`.
+/// <https://discord.com/developers/docs/reference#uploading-files>
+pub(crate) struct Form {
+    pub(crate) body: Value,
+    pub(crate) files: Files,
+}
+
+/// Uploaded files and their numbers.
+pub(crate) type Files = Vec<(u64, File)>;
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
-            let mut form =
-                Multipart::from_request(request, state).await.map_err(|_| ApiError::invalid_json())?;
-            while let Ok(Some(field)) = form.next_field().await {
-                if field.name() == Some("payload_json") {
-                    let text = field.text().await.map_err(|_| ApiError::invalid_json())?;
-                    return serde_json::from_str(&text).map(Self).map_err(|_| ApiError::invalid_json());
-                }
-            }
-            return Ok(Self(Value::Object(serde_json::Map::new())));
+            let form = Multipart::from_request(request, state).await.map_err(|_| ApiError::invalid_json())?;
+            return read_form(form).await;
         }
         let json = kind.is_some_and(|kind| kind.starts_with("application/json"));
         let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
-            .map_err(|_| ApiError::invalid("", "BODY_TOO_LARGE", "Request entity too large"))?;
+            .map_err(|_| ApiError::too_large())?;
         if bytes.is_empty() {
-            return Ok(Self(Value::Null));
+            return Ok(Self { body: Value::Null, files: Vec::new() });
         }
         if !json {
-            let message = "Expected \"Content-Type\" header to be one of {'application/json'}.";
+            let message =
+                "Expected \"Content-Type\" header to be one of {'application/json', 'multipart/form-data'}.";
             return Err(ApiError::invalid("_misc", "CONTENT_TYPE_INVALID", message));
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|_| ApiError::invalid_json())
+        let body = serde_json::from_slice(&bytes).map_err(|_| ApiError::invalid_json())?;
+        Ok(Self { body, files: Vec::new() })
     }
+}
+
+async fn read_form(mut form: Multipart) -> Result<Form, ApiError> {
+    let (mut body, mut files) = (Value::Object(Map::new()), Files::new());
+    while let Ok(Some(field)) = form.next_field().await {
+        let name = field.name().unwrap_or_default().to_owned();
+        let Some(filename) = field.file_name().map(str::to_owned) else {
+            let text = field.text().await.map_err(|_| ApiError::invalid_json())?;
+            if name == "payload_json" {
+                body = serde_json::from_str(&text).map_err(|_| ApiError::invalid_json())?;
+            } else if let Some(fields) = body.as_object_mut() {
+                let value = if name == "tts" { Value::Bool(text == "true") } else { Value::String(text) };
+                fields.insert(name, value);
+            }
+            continue;
+        };
+        let content_type = field.content_type().map(str::to_owned);
+        let bytes = field.bytes().await.map_err(|_| ApiError::too_large())?;
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(ApiError::too_large());
+        }
+        let number = name.strip_prefix("files[").and_then(|rest| rest.strip_suffix(']'));
+        let number = number.and_then(|number| number.parse().ok()).unwrap_or(files.len() as u64);
+        files.push((number, File { name: filename, content_type, bytes, description: None }));
+    }
+    if files.len() > MAX_FILES {
+        return Err(ApiError::too_many_files());
+    }
+    Ok(Form { body, files })
 }
 
 /// Deserialises a body; a wrong type is a form error.
@@ -101,13 +137,35 @@ pub(crate) struct MessageBody {
     pub(crate) allowed_mentions: Option<AllowedMentions>,
     pub(crate) message_reference: Option<Reference>,
     pub(crate) flags: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    attachments: Option<Option<Vec<AttachmentBody>>>,
+}
+
+/// Metadata of a file that comes with the request, or of one that a message keeps.
+#[derive(Debug, Deserialize)]
+struct AttachmentBody {
+    id: AttachmentId,
+    #[serde(default)]
+    filename: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reference {
-    pub(crate) message_id: crate::ids::MessageId,
+    pub(crate) message_id: MessageId,
+    #[serde(default)]
+    pub(crate) channel_id: Option<ChannelId>,
+    #[serde(default, rename = "type")]
+    pub(crate) kind: Option<u8>,
     #[serde(default)]
     pub(crate) fail_if_not_exists: Option<bool>,
+}
+
+impl Reference {
+    pub(crate) fn is_forward(&self) -> bool {
+        self.kind == Some(1)
+    }
 }
 
 fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
@@ -116,14 +174,6 @@ where
     T: Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Some)
-}
-
-/// Rendered and checked parts of a message body.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Rendered {
-    pub(crate) raw: Option<Arc<RawValue>>,
-    pub(crate) count: usize,
-    pub(crate) buttons: Vec<Component>,
 }
 
 impl MessageBody {
@@ -149,199 +199,107 @@ impl MessageBody {
                 message,
             ));
         }
-        if let Some(Some(embeds)) = &self.embeds {
-            check_embeds(embeds)?;
+        if let Some(Some(list)) = &self.embeds {
+            embeds::check(list)?;
         }
-        let v2 = self.flags.is_some_and(|flags| flags & flag::COMPONENTS_V2 != 0);
-        if v2
-            && (matches!(&self.content, Some(Some(text)) if !text.is_empty())
-                || matches!(&self.embeds, Some(Some(list)) if !list.is_empty()))
-        {
-            let message =
-                "The 'content' and 'embeds' fields cannot be used when using MessageFlags.IS_COMPONENTS_V2";
-            return Err(ApiError::invalid(
-                "content",
-                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
-                message,
-            ));
+        let has_text = matches!(&self.content, Some(Some(text)) if !text.is_empty());
+        let has_embeds = matches!(&self.embeds, Some(Some(list)) if !list.is_empty());
+        if self.is_v2() && (has_text || has_embeds) {
+            return Err(ApiError::legacy_fields());
+        }
+        for (at, file) in self.attachments.iter().flatten().flatten().enumerate() {
+            if file.description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+                return Err(ApiError::too_long(&format!("attachments.{at}.description"), MAX_DESCRIPTION));
+            }
         }
         Ok(())
     }
 
+    fn is_v2(&self) -> bool {
+        self.flags.is_some_and(|flags| flags & flag::COMPONENTS_V2 != 0)
+    }
+
     /// Embeds as they are kept: whatever type was given, it is `rich`.
-    pub(crate) fn embeds(&self) -> Option<Rendered> {
-        let list = self.embeds.as_ref()?.as_deref().unwrap_or_default();
-        let mut list = list.to_vec();
+    fn embeds(&self) -> Option<(Option<Arc<RawValue>>, usize)> {
+        let mut list = self.embeds.clone()?.unwrap_or_default();
         for embed in list.iter_mut().filter_map(Value::as_object_mut) {
             embed.insert("type".to_owned(), Value::from("rich"));
         }
-        Some(raw(&list, Vec::new()))
+        Some((raw(&list), list.len()))
     }
 
-    pub(crate) fn components(&self) -> Result<Option<Rendered>, ApiError> {
-        let Some(list) = &self.components else { return Ok(None) };
-        let Some(list) = list else { return Ok(Some(Rendered::default())) };
-        let v2 = self.flags.is_some_and(|flags| flags & flag::COMPONENTS_V2 != 0);
-        let buttons = check_components(list, v2)?;
-        Ok(Some(raw(list, buttons)))
+    /// The files of a message, with what `attachments` says of them, and which earlier ones stay. Where
+    /// `attachments` is given, what it does not list is left out.
+    fn attachments(&mut self, files: Files) -> Result<(Option<Vec<Kept>>, Vec<File>), ApiError> {
+        let Some(list) = self.attachments.take().map(Option::unwrap_or_default) else {
+            return Ok((None, files.into_iter().map(|(_, file)| file).collect()));
+        };
+        let (mut kept, mut new) = (Vec::new(), Vec::new());
+        for given in list {
+            match files.iter().find(|(number, _)| *number == given.id.get()) {
+                Some((_, file)) => {
+                    let name = given.filename.unwrap_or_else(|| file.name.clone());
+                    new.push(File { name, description: given.description, ..file.clone() });
+                }
+                // Numbers as small as these are no snowflakes: the file should have come along.
+                None if given.id.get() < 1 << 22 => return Err(ApiError::file_not_found()),
+                None => kept.push((given.id, given.description)),
+            }
+        }
+        Ok((Some(kept), new))
     }
 
     /// A new message; the caller fills in where and by whom.
-    pub(crate) fn draft(self) -> Result<Draft, ApiError> {
+    pub(crate) fn draft(mut self, files: Files) -> Result<Draft, ApiError> {
         self.check()?;
-        let components = self.components()?.unwrap_or_default();
-        let embeds = self.embeds().unwrap_or_default();
+        let (kept, files) = self.attachments(files)?;
+        if kept.is_some_and(|kept| !kept.is_empty()) {
+            return Err(ApiError::file_not_found());
+        }
+        let v2 = self.is_v2();
+        let checked = components::check(self.components.take().flatten().unwrap_or_default(), v2)?;
+        let (embeds, embed_count) = self.embeds().unwrap_or_default();
         Ok(Draft {
             content: self.content.flatten().unwrap_or_default(),
             nonce: self.nonce.filter(|nonce| !nonce.is_null()),
             enforce_nonce: self.enforce_nonce.unwrap_or(false),
             reference: self
                 .message_reference
+                .filter(|reference| !reference.is_forward())
                 .map(|reference| (reference.message_id, reference.fail_if_not_exists.unwrap_or(true))),
             allowed: self.allowed_mentions,
-            components: components.raw,
-            buttons: components.buttons,
-            embed_count: embeds.count,
-            embeds: embeds.raw,
+            components: raw(&checked.list),
+            buttons: checked.interactive,
+            texts: checked.texts,
+            embeds,
+            embed_count,
+            files,
+            forward: None,
             flags: self.flags.unwrap_or(0) & flag::SETTABLE,
+        })
+    }
+
+    /// The change that an edit asks for.
+    pub(crate) fn change(mut self, files: Files) -> Result<Change, ApiError> {
+        self.check()?;
+        let (keep, files) = self.attachments(files)?;
+        Ok(Change {
+            embeds: self.embeds(),
+            content: self.content.map(Option::unwrap_or_default),
+            components: self.components.map(Option::unwrap_or_default),
+            allowed: self.allowed_mentions,
+            flags: self.flags,
+            keep,
+            files,
         })
     }
 }
 
-fn raw(list: &[Value], buttons: Vec<Component>) -> Rendered {
-    let raw = (!list.is_empty()).then(|| Arc::from(to_raw_value(list).expect("values are JSON")));
-    Rendered { raw, count: list.len(), buttons }
-}
+/// An attachment that stays, with a new description where one is given.
+type Kept = (AttachmentId, Option<String>);
 
-fn check_embeds(embeds: &[Value]) -> Result<(), ApiError> {
-    if embeds.len() > MAX_EMBEDS {
-        return Err(ApiError::too_long("embeds", MAX_EMBEDS));
-    }
-    let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
-    let mut total = 0;
-    for (at, embed) in embeds.iter().enumerate() {
-        let path = |field: &str| format!("embeds.{at}.{field}");
-        let (title, description) = (length(&embed["title"]), length(&embed["description"]));
-        if description > MAX_EMBED_DESCRIPTION {
-            return Err(ApiError::too_long(&path("description"), MAX_EMBED_DESCRIPTION));
-        }
-        if title > MAX_EMBED_TITLE {
-            return Err(ApiError::too_long(&path("title"), MAX_EMBED_TITLE));
-        }
-        let fields = embed["fields"].as_array().map_or(&[][..], Vec::as_slice);
-        if fields.len() > MAX_EMBED_FIELDS {
-            return Err(ApiError::too_long(&path("fields"), MAX_EMBED_FIELDS));
-        }
-        let in_fields: usize =
-            fields.iter().map(|field| length(&field["name"]) + length(&field["value"])).sum();
-        total += title
-            + description
-            + in_fields
-            + length(&embed["footer"]["text"])
-            + length(&embed["author"]["name"]);
-    }
-    if total > MAX_EMBED_TOTAL {
-        return Err(ApiError::invalid(
-            "embeds",
-            "MAX_EMBED_SIZE_EXCEEDED",
-            "Embed size exceeds maximum size of 6000",
-        ));
-    }
-    Ok(())
-}
-
-/// Checks components and lists the interactive ones.
-fn check_components(list: &[Value], v2: bool) -> Result<Vec<Component>, ApiError> {
-    if !v2 {
-        if list.len() > MAX_ROWS {
-            return Err(ApiError::too_long("components", MAX_ROWS));
-        }
-        if let Some(at) = list.iter().position(|row| row["type"] != 1) {
-            let path = format!("components.{at}.type");
-            return Err(ApiError::invalid(
-                &path,
-                "UNION_TYPE_CHOICES",
-                "Value of field \"type\" must be one of (1,).",
-            ));
-        }
-    }
-    let mut walk = Walk::default();
-    for (at, component) in list.iter().enumerate() {
-        walk.visit(component, &format!("components.{at}"))?;
-    }
-    if walk.seen > MAX_COMPONENTS_V2 {
-        return Err(ApiError::too_long("components", MAX_COMPONENTS_V2));
-    }
-    Ok(walk.found)
-}
-
-#[derive(Default)]
-struct Walk {
-    found: Vec<Component>,
-    ids: HashSet<String>,
-    seen: usize,
-}
-
-impl Walk {
-    fn visit(&mut self, component: &Value, path: &str) -> Result<(), ApiError> {
-        self.seen += 1;
-        let kind = component["type"].as_u64().ok_or_else(|| ApiError::required(&format!("{path}.type")))?;
-        if kind == 1 {
-            let inner = component["components"].as_array().map_or(0, Vec::len);
-            if inner == 0 || inner > MAX_ROWS {
-                let message = "Must be between 1 and 5 in length.";
-                return Err(ApiError::invalid(
-                    &format!("{path}.components"),
-                    "BASE_TYPE_BAD_LENGTH",
-                    message,
-                ));
-            }
-        }
-        if (2..=8).contains(&kind) {
-            self.interactive(component, kind, path)?;
-        }
-        for list in ["components", "items"] {
-            for (at, inner) in component[list].as_array().into_iter().flatten().enumerate() {
-                self.visit(inner, &format!("{path}.{list}.{at}"))?;
-            }
-        }
-        if component["accessory"].is_object() {
-            self.visit(&component["accessory"], &format!("{path}.accessory"))?;
-        }
-        Ok(())
-    }
-
-    fn interactive(&mut self, component: &Value, kind: u64, path: &str) -> Result<(), ApiError> {
-        let label = component["label"].as_str().unwrap_or_default();
-        if label.chars().count() > MAX_LABEL {
-            return Err(ApiError::too_long(&format!("{path}.label"), MAX_LABEL));
-        }
-        if component["options"].as_array().is_some_and(|options| options.len() > MAX_OPTIONS) {
-            return Err(ApiError::too_long(&format!("{path}.options"), MAX_OPTIONS));
-        }
-        // Link and premium buttons have no custom id.
-        if kind == 2 && matches!(component["style"].as_u64(), Some(5 | 6)) {
-            return Ok(());
-        }
-        let path = format!("{path}.custom_id");
-        let Some(custom_id) = component["custom_id"].as_str().filter(|id| !id.is_empty()) else {
-            return Err(ApiError::required(&path));
-        };
-        if custom_id.chars().count() > MAX_CUSTOM_ID {
-            return Err(ApiError::too_long(&path, MAX_CUSTOM_ID));
-        }
-        if !self.ids.insert(custom_id.to_owned()) {
-            let message = "Component custom id cannot be duplicated";
-            return Err(ApiError::invalid(&path, "COMPONENT_CUSTOM_ID_DUPLICATED", message));
-        }
-        self.found.push(Component {
-            kind,
-            custom_id: custom_id.to_owned(),
-            label: label.to_owned(),
-            disabled: component["disabled"].as_bool().unwrap_or(false),
-        });
-        Ok(())
-    }
+fn raw(list: &[Value]) -> Option<Arc<RawValue>> {
+    (!list.is_empty()).then(|| Arc::from(to_raw_value(list).expect("values are JSON")))
 }
 
 #[cfg(test)]
@@ -350,25 +308,13 @@ mod tests {
     use serde_json::json;
 
     fn check(body: Value) -> Result<Draft, ApiError> {
-        read::<MessageBody>(body)?.draft()
+        read::<MessageBody>(body)?.draft(Vec::new())
     }
 
     #[test]
     fn content_is_counted_in_characters_not_bytes() {
         assert!(check(json!({"content": "ä".repeat(2_000)})).is_ok());
         assert_eq!(check(json!({"content": "a".repeat(2_001)})).unwrap_err().code, 50_035);
-    }
-
-    #[test]
-    fn buttons_are_found_and_duplicate_custom_ids_refused() {
-        let button = |id: &str| json!({"type": 2, "style": 1, "label": "Go", "custom_id": id});
-        let row = |buttons: Vec<Value>| json!({"components": [{"type": 1, "components": buttons}]});
-        let draft = check(row(vec![button("a"), button("b")])).unwrap();
-        assert_eq!(draft.buttons.iter().map(|b| b.custom_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert!(check(row(vec![button("a"), button("a")])).is_err());
-        assert!(check(row(vec![button(&"x".repeat(101))])).is_err());
-        assert!(check(row((0..6).map(|n| button(&n.to_string())).collect())).is_err());
-        assert!(check(json!({"components": [button("a")]})).is_err(), "a button outside a row");
     }
 
     #[test]
@@ -386,15 +332,25 @@ mod tests {
     }
 
     #[test]
-    fn long_embeds_and_nonces_are_refused() {
-        assert!(check(json!({"embeds": [{"description": "a".repeat(4_097)}]})).is_err());
-        assert!(
-            check(
-                json!({"embeds": [{"description": "a".repeat(4_000)}, {"description": "a".repeat(2_001)}]})
-            )
-            .is_err()
-        );
+    fn long_nonces_are_refused() {
         assert!(check(json!({"nonce": "a".repeat(26)})).is_err());
         assert!(check(json!({"nonce": "a".repeat(25), "content": "x"})).is_ok());
+    }
+
+    #[test]
+    fn attachments_say_which_files_belong_to_the_message_and_which_stay() {
+        let file = |name: &str| File { name: name.to_owned(), ..File::default() };
+        let files = || vec![(0, file("a.txt")), (1, file("b.txt"))];
+        let body = |json| read::<MessageBody>(json).unwrap();
+        assert_eq!(body(json!({})).draft(files()).unwrap().files.len(), 2);
+        let listed = body(json!({"attachments": [{"id": 1, "description": "log"}]})).draft(files()).unwrap();
+        assert_eq!(listed.files, [File { description: Some("log".to_owned()), ..file("b.txt") }]);
+        let missing = body(json!({"attachments": [{"id": "7"}]})).draft(files());
+        assert_eq!(missing.unwrap_err().code, 50_146);
+        let old = (1_u64 << 40).to_string();
+        let change = body(json!({"attachments": [{"id": old}, {"id": 0}]})).change(files()).unwrap();
+        assert_eq!(change.keep.unwrap(), [(AttachmentId(1 << 40), None)]);
+        assert_eq!(change.files.len(), 1);
+        assert!(body(json!({})).change(Vec::new()).unwrap().keep.is_none());
     }
 }

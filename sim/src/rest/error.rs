@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) struct ApiError {
     status: StatusCode,
     pub(crate) code: u32,
-    message: &'static str,
+    pub(crate) message: &'static str,
     errors: Option<Value>,
 }
 
@@ -42,6 +42,86 @@ impl ApiError {
 
     pub(crate) const fn unknown_message() -> Self {
         Self::new(StatusCode::NOT_FOUND, 10_008, "Unknown Message")
+    }
+
+    pub(crate) const fn unknown_emoji() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_014, "Unknown Emoji")
+    }
+
+    pub(crate) const fn unknown_command() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_063, "Unknown application command")
+    }
+
+    pub(crate) const fn too_many_pins() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_003, "Maximum number of pins reached (250)")
+    }
+
+    pub(crate) const fn too_many_webhooks() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_007, "Maximum number of webhooks reached (15)")
+    }
+
+    pub(crate) const fn too_many_reactions() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_010, "Maximum number of reactions reached (20)")
+    }
+
+    pub(crate) const fn too_many_files() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_015, "Maximum number of attachments in a message reached (10)")
+    }
+
+    pub(crate) const fn too_many_commands() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_032, "Maximum number of application commands reached")
+    }
+
+    pub(crate) const fn too_many_command_creates() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            30_034,
+            "Max number of daily application command creates has been reached (200)",
+        )
+    }
+
+    pub(crate) const fn too_many_old_edits() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            30_046,
+            "Maximum number of edits to messages older than 1 hour reached. Try again later",
+        )
+    }
+
+    pub(crate) const fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40_005, "Request entity too large")
+    }
+
+    pub(crate) const fn command_exists() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 40_041, "An application command with that name already exists")
+    }
+
+    pub(crate) const fn no_dms_here() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_003, "Cannot execute action on a DM channel")
+    }
+
+    pub(crate) const fn cannot_message_user() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50_007, "Cannot send messages to this user")
+    }
+
+    pub(crate) const fn wrong_delete_count() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            50_016,
+            "Provided too few or too many messages to delete. Must provide at least 2 and fewer than 100 messages to delete.",
+        )
+    }
+
+    pub(crate) const fn system_message() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50_021, "Cannot execute action on a system message")
+    }
+
+    pub(crate) const fn bad_webhook_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 50_027, "Invalid Webhook Token")
+    }
+
+    pub(crate) const fn too_old_to_delete() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_034, "A message provided was too old to bulk delete")
     }
 
     pub(crate) const fn unknown_user() -> Self {
@@ -111,6 +191,46 @@ impl ApiError {
 
     pub(crate) const fn thread_exists() -> Self {
         Self::new(StatusCode::BAD_REQUEST, 160_004, "A thread has already been created for this message")
+    }
+
+    pub(crate) const fn needs_thread() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            220_001,
+            "Webhooks posted to forum channels must have a thread_name or thread_id",
+        )
+    }
+
+    pub(crate) const fn thread_and_name() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            220_002,
+            "Webhooks posted to forum channels cannot have both a thread_name and thread_id",
+        )
+    }
+
+    pub(crate) const fn thread_name_in_text_channel() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 220_003, "Webhooks can only create threads in forum channels")
+    }
+
+    pub(crate) const fn unreadable_forward() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            160_014,
+            "You cannot forward a message whose content you cannot read",
+        )
+    }
+
+    pub(crate) const fn file_not_found() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_146, "Uploaded file not found.")
+    }
+
+    /// Content or embeds beside components v2.
+    pub(crate) fn legacy_fields() -> Self {
+        let code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2";
+        let message =
+            "The 'content' and 'embeds' fields cannot be used when using MessageFlags.IS_COMPONENTS_V2";
+        Self::invalid("content", code, message)
     }
 
     /// 50035 with one error at a dotted path, such as `content` or `components.0`.

@@ -1,13 +1,13 @@
 //! Messages of a channel. <https://discord.com/developers/docs/resources/message>
 
 use super::App;
-use super::body::{Body, Ids, MessageBody, read};
+use super::body::{Body, Form, Ids, MessageBody, Reference, read};
 use super::error::ApiError;
 use crate::core::Core;
 use crate::ids::{ChannelId, MessageId};
-use crate::message::{Message, MessageJson, View, flag};
+use crate::message::{Message, MessageJson, flag, is_exempt};
 use crate::permissions::Permissions;
-use crate::posting::{Change, Origin};
+use crate::posting::Origin;
 use crate::store::Place;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -23,26 +23,54 @@ pub(super) fn answer(core: &Core, place: Place, message: &Message) -> Response {
     ([(CONTENT_TYPE, "application/json")], rendered(core, place, message)).into_response()
 }
 
-fn rendered(core: &Core, place: Place, message: &Message) -> String {
+/// Messages as REST lists them.
+pub(super) fn listed(core: &Core, place: Place, messages: &[Arc<Message>]) -> Response {
+    let list: Vec<String> = messages.iter().map(|message| rendered(core, place, message)).collect();
+    ([(CONTENT_TYPE, "application/json")], format!("[{}]", list.join(","))).into_response()
+}
+
+pub(super) fn rendered(core: &Core, place: Place, message: &Message) -> String {
     let stripe = core.store.lock(place);
-    let replied_to = message.reference.and_then(|(channel, id)| stripe.message(channel, id)).cloned();
+    let replied_to = message.reference.filter(|_| message.snapshot.is_none());
+    let replied_to = replied_to.and_then(|(channel, id)| stripe.message(channel, id)).cloned();
     let thread = message.has(flag::HAS_THREAD).then(|| stripe.thread_json(message.id.thread())).flatten();
     drop(stripe);
-    let view = View { world: &core.world, gateway: false, content: true, changed: None };
-    let json = MessageJson::new(message, replied_to.as_deref(), thread, view);
+    let json = MessageJson::new(message, replied_to.as_deref(), thread, core.rest_view());
     serde_json::to_string(&json).expect("messages have string keys and finite numbers")
 }
 
 pub(super) async fn create(
     State(core): App,
     Ids(channel): Ids<ChannelId>,
-    Body(body): Body,
+    Form { body, files }: Form,
 ) -> Result<Response, ApiError> {
     let place = core.place(channel)?;
-    let mut draft = read::<MessageBody>(body)?.draft()?;
+    let body = read::<MessageBody>(body)?;
+    let forward = match body.message_reference.as_ref().filter(|reference| reference.is_forward()) {
+        None => None,
+        Some(reference) => Some(forwarded(&core, reference)?),
+    };
+    let mut draft = body.draft(files)?;
     draft.flags &= !flag::EPHEMERAL;
-    let message = core.post(&Origin { channel, author: core.config.bot, cause: None }, draft)?;
+    draft.forward = forward;
+    let message = core.post(&Origin::user(channel, core.config.bot), draft)?;
     Ok(answer(&core, place, &message))
+}
+
+/// The message to forward, which the bot must be able to read.
+fn forwarded(core: &Core, reference: &Reference) -> Result<Arc<Message>, ApiError> {
+    let required = || ApiError::required("message_reference.channel_id");
+    let channel = reference.channel_id.ok_or_else(required)?;
+    let place = core.place(channel)?;
+    core.require(&core.store.lock(place), channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
+    let message = visible(core, channel, reference.message_id)?;
+    if message.is_system() {
+        return Err(ApiError::system_message());
+    }
+    if core.rest_view().withhold && !is_exempt(&core.world, &message) {
+        return Err(ApiError::unreadable_forward());
+    }
+    Ok(message)
 }
 
 pub(super) async fn get(
@@ -55,7 +83,8 @@ pub(super) async fn get(
     Ok(answer(&core, place, &message))
 }
 
-fn visible(core: &Core, channel: ChannelId, id: MessageId) -> Result<Arc<Message>, ApiError> {
+/// A message that is not for one member alone.
+pub(super) fn visible(core: &Core, channel: ChannelId, id: MessageId) -> Result<Arc<Message>, ApiError> {
     core.find(channel, id)
         .filter(|message| !message.has(flag::EPHEMERAL))
         .ok_or_else(ApiError::unknown_message)
@@ -107,34 +136,19 @@ pub(super) async fn list(
     };
     drop(stripe);
     found.sort_by_key(|message| std::cmp::Reverse(message.id));
-    let list: Vec<String> = found.iter().map(|message| rendered(&core, place, message)).collect();
-    Ok(([(CONTENT_TYPE, "application/json")], format!("[{}]", list.join(","))).into_response())
-}
-
-/// The change an edit body asks for.
-pub(super) fn change(body: MessageBody) -> Result<Change, ApiError> {
-    body.check()?;
-    let components = body.components()?.map(|rendered| (rendered.raw, rendered.buttons));
-    let embeds = body.embeds().map(|rendered| (rendered.raw, rendered.count));
-    Ok(Change {
-        content: body.content.map(Option::unwrap_or_default),
-        components,
-        embeds,
-        allowed: body.allowed_mentions,
-        flags: body.flags,
-    })
+    Ok(listed(&core, place, &found))
 }
 
 pub(super) async fn edit(
     State(core): App,
     Ids((channel, id)): Ids<(ChannelId, MessageId)>,
-    Body(body): Body,
+    Form { body, files }: Form,
 ) -> Result<Response, ApiError> {
     let place = core.place(channel)?;
-    let change = change(read(body)?)?;
+    let change = read::<MessageBody>(body)?.change(files)?;
     core.require(&core.store.lock(place), channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
     visible(&core, channel, id)?;
-    let message = core.edit(channel, id, change)?;
+    let message = core.edit(channel, id, core.config.bot, change)?;
     Ok(answer(&core, place, &message))
 }
 
@@ -145,6 +159,21 @@ pub(super) async fn delete(
     let place = core.place(channel)?;
     core.require(&core.store.lock(place), channel, core.config.bot, Permissions::VIEW_CHANNEL)?;
     visible(&core, channel, id)?;
-    core.delete(channel, id)?;
+    core.delete(channel, id, core.config.bot)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+struct Bulk {
+    messages: Vec<MessageId>,
+}
+
+pub(super) async fn bulk_delete(
+    State(core): App,
+    Ids(channel): Ids<ChannelId>,
+    Body(body): Body,
+) -> Result<StatusCode, ApiError> {
+    let bulk: Bulk = read(body)?;
+    core.delete_many(channel, &bulk.messages, core.config.bot)?;
     Ok(StatusCode::NO_CONTENT)
 }
