@@ -22,7 +22,6 @@ impl Chance {
     }
 
     /// The same, at least 0 and below 1.
-    #[cfg_attr(not(test), expect(dead_code, reason = "faults with a probability draw from it"))]
     pub(crate) fn share(self, purpose: &str, key: u64, nth: u64) -> f64 {
         // 53 bits are what an f64 holds exactly.
         (self.draw(purpose, key, nth) >> 11) as f64 / (1_u64 << 53) as f64

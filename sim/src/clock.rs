@@ -139,6 +139,16 @@ fn host_unix_ms() -> u64 {
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The `Date` header. <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>
+pub(crate) fn http_date(unix_ms: u64) -> String {
+    let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(0);
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (day, month) = (at.weekday().to_string(), at.month().to_string());
+    let (day, month) = (&day[..3], &month[..3]);
+    let (hour, minute, second) = at.time().as_hms();
+    format!("{day}, {:02} {month} {} {hour:02}:{minute:02}:{second:02} GMT", at.day(), at.year())
+}
+
 /// ISO 8601, as Discord writes timestamps.
 pub(crate) fn timestamp(unix_ms: u64) -> String {
     let nanos = i128::from(unix_ms) * 1_000_000;
@@ -157,6 +167,11 @@ mod tests {
     #[test]
     fn timestamps_have_an_explicit_offset() {
         assert_eq!(timestamp(1_580_608_922_020), "2020-02-02T02:02:02.02+00:00");
+    }
+
+    #[test]
+    fn dates_are_in_the_form_of_http() {
+        assert_eq!(http_date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

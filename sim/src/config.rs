@@ -66,6 +66,12 @@ pub struct Config {
     pub route_limits: RouteLimits,
     /// Requests answered 401, 403 or 429 in ten minutes before the client is banned. Default 10,000.
     pub invalid_request_limit: u64,
+    /// How long such a ban lasts. Discord says only "temporarily"; default 10 min.
+    pub ban: Duration,
+    /// How much longer or shorter than announced a window may be, drawn for each. Default not at all.
+    pub window_jitter: Duration,
+    /// Whether requests without a user agent are refused, as Discord's proxy does. Default true.
+    pub require_user_agent: bool,
     /// Time added to every REST answer. Default none.
     pub rest_latency: Duration,
     /// How long a nonce is remembered. Discord says "a few minutes"; default 3 min.
@@ -90,10 +96,8 @@ pub struct Config {
     pub attachment_url_life: Duration,
     /// Bytes of attachments kept; past it the oldest files are forgotten. Default 256 MiB.
     pub attachment_bytes: usize,
-    /// Age from which edits of a message count against `old_message_edits`. Default 1 h.
+    /// Age from which edits of a message count against the sublimit of old edits. Default 1 h.
     pub old_message_age: Duration,
-    /// Edits of old messages in one channel in an hour. Discord does not document the number; default 30.
-    pub old_message_edits: usize,
     /// Transcript entries kept; older ones are dropped and counted. Default 1,000,000.
     pub transcript_entries: usize,
     /// Messages kept over all channels; older ones are forgotten. Default 500,000.
@@ -127,6 +131,9 @@ impl Default for Config {
             rest_global_per_s: Some(50),
             route_limits: RouteLimits::default(),
             invalid_request_limit: 10_000,
+            ban: Duration::from_secs(600),
+            window_jitter: Duration::ZERO,
+            require_user_agent: true,
             rest_latency: Duration::ZERO,
             nonce_window: Duration::from_secs(180),
             heartbeat_interval: Duration::from_millis(41_250),
@@ -140,7 +147,6 @@ impl Default for Config {
             attachment_url_life: Duration::from_secs(86_400),
             attachment_bytes: 256 * 1024 * 1024,
             old_message_age: Duration::from_secs(3_600),
-            old_message_edits: 30,
             transcript_entries: 1_000_000,
             messages: 500_000,
         }
@@ -177,6 +183,7 @@ impl Config {
         check(self.gateway_shards > 0, "gateway shards must be at least 1");
         check(self.max_concurrency > 0, "max concurrency must be at least 1");
         check(!self.token.trim().is_empty(), "the token must not be empty");
+        check(self.invalid_request_limit > 0, "the invalid request limit must be at least 1");
         check(self.rest_global_per_s != Some(0), "the global REST limit must be at least 1, or off");
         check(
             self.start_unix_ms.is_none_or(|ms| ms >= DISCORD_EPOCH_MS),

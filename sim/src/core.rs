@@ -5,7 +5,6 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::commands::Commands;
 use crate::config::{Config, MESSAGE_CONTENT};
-use crate::editing::OldEdits;
 use crate::faults::Faults;
 use crate::gateway::Hub;
 use crate::ids::{ChannelId, GuildId, Snowflakes, UserId};
@@ -44,7 +43,6 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     pub(crate) commands: Commands,
     pub(crate) webhooks: Webhooks,
-    pub(crate) old_edits: OldEdits,
     /// Members who take no direct messages from the bot.
     pub(crate) no_dms: Mutex<HashSet<UserId>>,
     pub(crate) files: Files,
@@ -53,27 +51,24 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(config: Config, addr: SocketAddr) -> Self {
+        let clock = Clock::new(config.start_unix_ms, config.skew, config.logical_clock);
+        let limiter = Limiter::new(&config, clock.now());
         Self {
             addr,
-            clock: Clock::new(config.start_unix_ms, config.skew, config.logical_clock),
+            clock,
             chance: Chance::new(config.seed),
             world: World::generate(&config),
             flakes: Snowflakes::default(),
             store: Store::new(config.messages, config.bot),
             hub: Hub::new(&config),
-            limiter: Limiter::new(
-                config.rest_global_per_s,
-                config.route_limits.clone(),
-                config.invalid_request_limit,
-            ),
+            limiter,
             nonces: Nonces::new(config.nonce_window),
             interactions: Interactions::default(),
             transcript: Transcript::new(config.transcript_entries),
             counters: Live::default(),
-            faults: Faults::default(),
+            faults: Faults::new(Chance::new(config.seed)),
             commands: Commands::new(config.bot),
             webhooks: Webhooks::default(),
-            old_edits: OldEdits::default(),
             no_dms: Mutex::default(),
             files: Files::new(&config, addr),
             cancel: CancellationToken::new(),

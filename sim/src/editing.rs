@@ -5,7 +5,6 @@ use crate::attachments::{File, MAX_FILES};
 use crate::components;
 use crate::core::Core;
 use crate::ids::{AttachmentId, ChannelId, DISCORD_EPOCH_MS, MessageId, UserId};
-use crate::lock;
 use crate::mentions::{self, AllowedMentions, Unsaid};
 use crate::message::{Message, flag, kind};
 use crate::permissions::Permissions;
@@ -15,15 +14,12 @@ use crate::store::{Place, Stripe};
 use crate::transcript::Kind;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Messages that one bulk deletion takes at least and at most.
 const BULK: std::ops::RangeInclusive<usize> = 2..=100;
 const TWO_WEEKS_MS: u64 = 14 * 86_400_000;
-const OLD_EDITS_WINDOW: Duration = Duration::from_secs(3_600);
 
 /// Changes to a message; `None` leaves a field as it is.
 #[derive(Debug, Default)]
@@ -50,26 +46,6 @@ impl Change {
     }
 }
 
-/// When old messages were edited lately, by channel.
-#[derive(Debug, Default)]
-pub(crate) struct OldEdits(Mutex<HashMap<ChannelId, VecDeque<Instant>>>);
-
-impl OldEdits {
-    /// Counts one more; `false` when there were too many within the hour.
-    fn count(&self, channel: ChannelId, most: usize, now: Instant) -> bool {
-        let mut edits = lock(&self.0);
-        let edits = edits.entry(channel).or_default();
-        while edits.front().is_some_and(|at| now.duration_since(*at) >= OLD_EDITS_WINDOW) {
-            edits.pop_front();
-        }
-        let room = edits.len() < most;
-        if room {
-            edits.push_back(now);
-        }
-        room
-    }
-}
-
 impl Core {
     /// Edits a message for `editor`: its author, or somebody with MANAGE_MESSAGES who changes only flags.
     pub(crate) fn edit(
@@ -91,7 +67,6 @@ impl Core {
             return Err(ApiError::not_own_message());
         }
         self.unlocked_for(&stripe, channel, may)?;
-        self.count_old_edit(&old)?;
         let mut new = Message::clone(&old);
         let only_flags = change.only_flags();
         self.apply(&stripe, place, may, &mut new, change)?;
@@ -134,14 +109,6 @@ impl Core {
     /// Refuses changes in an archived thread.
     pub(crate) fn unarchived(&self, stripe: &Stripe, channel: ChannelId) -> Result<(), ApiError> {
         self.unlocked_for(stripe, channel, Permissions::ALL)
-    }
-
-    fn count_old_edit(&self, message: &Message) -> Result<(), ApiError> {
-        let age_ms = self.clock.unix_ms().saturating_sub(message.at_ms);
-        let old = u128::from(age_ms) >= self.config.old_message_age.as_millis();
-        let room =
-            !old || self.old_edits.count(message.channel, self.config.old_message_edits, self.clock.now());
-        if room { Ok(()) } else { Err(ApiError::too_many_old_edits()) }
     }
 
     fn apply(

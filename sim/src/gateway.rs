@@ -232,6 +232,13 @@ impl Hub {
         session.expired(now, self.session_ttl)
     }
 
+    /// Ends every session and forgets all IDENTIFYs; the token counts again.
+    pub(crate) fn reset(&self) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
+        *lock(&self.starts) = Starts::default();
+        self.token_reset.store(false, Ordering::Relaxed);
+    }
+
     /// The daily budget was exceeded: every session ends and the token counts no more.
     pub(crate) fn reset_token(&self) {
         self.token_reset.store(true, Ordering::Relaxed);

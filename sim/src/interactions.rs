@@ -186,6 +186,10 @@ impl Interactions {
         failed
     }
 
+    pub(crate) fn clear(&self) {
+        *lock(&self.registry) = Registry::default();
+    }
+
     pub(crate) fn forget_expired(&self, now: Instant, life: Duration) {
         let mut registry = lock(&self.registry);
         while registry.kept.front().is_some_and(|oldest| now.duration_since(oldest.at) >= life) {

@@ -58,6 +58,10 @@ impl Nonces {
         lock(&self.stripes[usize::try_from(hasher.finish() % STRIPES as u64).expect("less than 16")])
     }
 
+    pub(crate) fn clear(&self) {
+        self.stripes.iter().for_each(|stripe| *lock(stripe) = Seen::default());
+    }
+
     pub(crate) fn sweep(&self, now: Instant) {
         for stripe in &self.stripes {
             lock(stripe).forget(self.window, now);

@@ -10,9 +10,11 @@ mod embeds;
 pub(crate) mod error;
 mod front;
 mod guilds;
+mod harm;
 mod hooks;
 mod messages;
 mod reactions;
+mod sublimits;
 mod webhooks;
 
 use crate::core::Core;

@@ -3,12 +3,10 @@
 use crate::config::Config;
 use crate::control;
 use crate::core::Core;
-use crate::faults::Fault;
 use crate::gateway::Order;
 use crate::ids::InteractionId;
 use crate::interactions::Phase;
 use crate::listener::{Cut, Listener};
-use crate::rate_limit::{Route, Rule};
 use crate::rest;
 use crate::transcript::{Counters, Entry, Transcript};
 use crate::world::Server;
@@ -188,26 +186,6 @@ impl Simulator {
         self.core.hub.order(Some(session), Order::Invalid { resumable: false });
         self.core.hub.end(session);
         known
-    }
-
-    /// The next `count` requests of `route`, or of any route, meet a fault.
-    pub fn fail_next(&self, route: Option<Route>, count: u64, fault: Fault) {
-        self.core.faults.plan(route, count, fault);
-    }
-
-    /// Takes back all faults that have not met a request yet.
-    pub fn clear_faults(&self) {
-        self.core.faults.clear();
-    }
-
-    /// Changes the global REST limit while running; `None` is no limit.
-    pub fn set_rest_global_per_s(&self, per_s: Option<u32>) {
-        self.core.limiter.set_global(per_s);
-    }
-
-    /// Changes the limit of one route while running; `None` is no limit.
-    pub fn set_route_limit(&self, route: Route, rule: Option<Rule>) {
-        self.core.limiter.set_route(route, rule);
     }
 
     /// Cancelled when the simulator shuts down.

@@ -4,6 +4,7 @@
 //! capacity the oldest entries go and are counted as dropped.
 
 use crate::clock::Clock;
+use crate::faults::Fault;
 use crate::ids::{ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
 use crate::lock;
 use serde::Serialize;
@@ -250,8 +251,15 @@ pub enum Kind {
     RateLimited {
         /// Route name.
         route: &'static str,
-        /// "user" or "global".
+        /// "user", "global" or "shared".
         scope: &'static str,
+    },
+    /// A request met a planned fault.
+    Faulted {
+        /// Route name.
+        route: &'static str,
+        /// What happened to it.
+        fault: Fault,
     },
     /// A gateway session began.
     Identified {
@@ -303,6 +311,10 @@ macro_rules! counters {
             pub(crate) fn read(&self) -> Counters {
                 Counters { $($name: self.$name.load(Ordering::Relaxed),)* }
             }
+
+            pub(crate) fn clear(&self) {
+                $(self.$name.store(0, Ordering::Relaxed);)*
+            }
         }
     };
 }
@@ -338,6 +350,8 @@ counters! {
     rest_invalid,
     /// Requests answered 4xx other than those.
     rest_rejected,
+    /// Requests to webhooks and interactions that are not there.
+    rest_webhook_404,
     /// Requests refused because of the ban for invalid requests.
     rest_banned,
     /// REST faults injected.
@@ -361,6 +375,8 @@ pub(crate) fn add(counter: &AtomicU64, n: u64) {
 struct Log {
     entries: VecDeque<Arc<Entry>>,
     first: u64,
+    /// Entries that went by `clear`, not for want of room.
+    cleared: u64,
 }
 
 /// The record itself. Shared by everything in a simulator.
@@ -378,7 +394,7 @@ impl std::fmt::Debug for Transcript {
 
 impl Transcript {
     pub(crate) fn new(capacity: usize) -> Self {
-        let log = Log { entries: VecDeque::new(), first: 0 };
+        let log = Log { entries: VecDeque::new(), first: 0, cleared: 0 };
         Self { log: Mutex::new(log), capacity, live: broadcast::Sender::new(4_096) }
     }
 
@@ -394,6 +410,15 @@ impl Transcript {
         }
         // No receiver is no error; a slow one learns from the channel that it lagged.
         let _ = self.live.send(entry);
+    }
+
+    /// Forgets all entries; indexes go on.
+    pub(crate) fn clear(&self) {
+        let mut log = lock(&self.log);
+        let gone = log.entries.len() as u64;
+        log.entries.clear();
+        log.first += gone;
+        log.cleared += gone;
     }
 
     /// Everything still kept, oldest first.
@@ -422,7 +447,8 @@ impl Transcript {
 
     /// Entries lost to the capacity.
     pub fn dropped(&self) -> u64 {
-        lock(&self.log).first
+        let log = lock(&self.log);
+        log.first - log.cleared
     }
 }
 

@@ -2,8 +2,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use helpline_sim::rate_limit::parse_limit;
-use helpline_sim::{Config, Route, Rule, Simulator};
+use helpline_sim::{Config, LimitChange, Simulator};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,9 +39,13 @@ struct Options {
     /// REST requests a second over all routes, or "off".
     #[arg(long, default_value = "50", value_parser = parse_global)]
     rest_global: Global,
-    /// Limit of one route, such as create_message=5/5s or create_message=off. Can be repeated.
-    #[arg(long = "limit", value_parser = parse_limit)]
-    limits: Vec<(Route, Option<Rule>)>,
+    /// A limit, such as create_message=5/5s, typing=off, typing=unannounced, pins=with:typing or
+    /// channel_rename=2/600s. Can be repeated.
+    #[arg(long = "limit")]
+    limits: Vec<LimitChange>,
+    /// Milliseconds by which rate-limit windows may be longer or shorter than announced.
+    #[arg(long, default_value_t = 0)]
+    window_jitter_ms: u64,
     /// No route has a limit of its own, but for those given with --limit.
     #[arg(long)]
     no_route_limits: bool,
@@ -84,9 +87,7 @@ impl Options {
         if self.no_route_limits {
             route_limits = helpline_sim::RouteLimits::off();
         }
-        for (route, rule) in self.limits {
-            route_limits.set(route, rule);
-        }
+        self.limits.iter().for_each(|change| route_limits.apply(change));
         Ok(Config {
             listen: self.listen,
             gateway_url: self.gateway_url,
@@ -98,6 +99,7 @@ impl Options {
             seed: self.seed,
             rest_global_per_s: self.rest_global.0,
             route_limits,
+            window_jitter: Duration::from_millis(self.window_jitter_ms),
             nonce_window: seconds("--nonce-window-s", self.nonce_window_s)?,
             session_ttl: seconds("--session-ttl-s", self.session_ttl_s)?,
             rest_latency: Duration::from_millis(self.rest_latency_ms),

@@ -1,4 +1,4 @@
-//! The clock, by order: what it shows, its skew, and moving it on.
+//! The clock, by order: what it shows, its skew, moving it on; and starting afresh.
 
 use super::{App, Input, Refused, Routes};
 use crate::clock::Skew;
@@ -13,6 +13,7 @@ use std::time::Duration;
 const MAX_ADVANCE_MS: u64 = 366 * 86_400_000;
 
 pub(super) fn add(routes: Routes) -> Routes {
+    let routes = routes.post("/reset", "", "forgets faults, changed limits, counts, the transcript, nonces, interactions and skew; ends all sessions", reset);
     routes.get("/clock", "", "wall time in Unix milliseconds, and its skew", clock).post(
         "/clock",
         "offset_ms?, drift_ppm?, advance_ms?",
@@ -27,6 +28,11 @@ fn shown(core: &Core) -> Value {
         "unix_ms": core.clock.unix_ms(), "offset_ms": skew.offset_ms, "drift_ppm": skew.drift_ppm,
         "logical": core.clock.is_logical(),
     })
+}
+
+async fn reset(State(core): App) -> Json<Value> {
+    core.reset();
+    Json(json!({}))
 }
 
 async fn clock(State(core): App) -> Json<Value> {
@@ -52,10 +58,7 @@ async fn set(State(core): App, Input(change): Input<Change>) -> Result<Json<Valu
             offset_ms: change.offset_ms.unwrap_or(before.offset_ms),
             drift_ppm: change.drift_ppm.unwrap_or(before.drift_ppm),
         };
-        if let Some(problem) = skew.problem() {
-            return Err(Refused::wrong(problem));
-        }
-        core.clock.skew(skew);
+        core.skew(skew).map_err(Refused::wrong)?;
     }
     if change.advance_ms > 0 {
         core.advance(Duration::from_millis(change.advance_ms));

@@ -149,11 +149,6 @@ impl Route {
         (route, major)
     }
 
-    /// The opaque bucket name, the same for every major parameter.
-    pub(crate) fn bucket(self) -> String {
-        format!("{:016x}", hash(&("bucket", self.name())))
-    }
-
     fn of_self(method: &str, parts: &[&str]) -> Self {
         match (method, parts) {
             ("POST", ["users", "@me", "channels"]) => Self::OpenDm,
@@ -216,7 +211,12 @@ impl FromStr for Route {
     }
 }
 
-fn hash(value: &impl Hash) -> u64 {
+/// The major parameter of requests about a channel or server.
+pub(super) fn major_of(id: u64) -> u64 {
+    hash(&id.to_string().as_str())
+}
+
+pub(super) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

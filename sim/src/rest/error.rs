@@ -80,14 +80,6 @@ impl ApiError {
         )
     }
 
-    pub(crate) const fn too_many_old_edits() -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            30_046,
-            "Maximum number of edits to messages older than 1 hour reached. Try again later",
-        )
-    }
-
     pub(crate) const fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40_005, "Request entity too large")
     }

@@ -15,6 +15,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// In the form that Discord asks for.
+const USER_AGENT: &str = "DiscordBot (https://helpline.example, 0)";
 pub const ALL_INTENTS: u64 = 1 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15;
 
 /// A simulator without limits, for tests about something else.
@@ -201,7 +203,7 @@ impl Rest {
         // The client wants a provider even for plain HTTP; the second test of a process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: reqwest::Client::builder().no_proxy().user_agent(USER_AGENT).build().unwrap(),
             base: simulator.rest_base(),
             token: simulator.token().to_owned(),
         }
