@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo test lint bench prepare prepare-check clean
+.PHONY: help setup base-setup demo test lint bench bench-sim prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ lint: ## Formatting, clippy, dependencies and their licences
 
 bench: base-setup ## Measure the answering path: make bench ARGS='--for 60s'
 	@scripts/bench.sh $(ARGS)
+
+bench-sim: ## Measure what the simulated Discord delivers per core: make bench-sim ARGS='--compress none --seconds 20'
+	@cargo bench --package helpline-sim --bench load -- $(ARGS)
 
 prepare: base-setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
 	@scripts/prepare.sh
