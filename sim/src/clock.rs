@@ -56,6 +56,7 @@ struct Hands {
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    started_ms: u64,
     logical: bool,
     hands: Mutex<Hands>,
 }
@@ -64,7 +65,8 @@ impl Clock {
     /// `start_unix_ms` is the wall time to start from, without the skew; `None` is the host's.
     pub(crate) fn new(start_unix_ms: Option<u64>, skew: Skew, logical: bool) -> Self {
         let start = Instant::now();
-        let host = i128::from(start_unix_ms.unwrap_or_else(host_unix_ms));
+        let started_ms = start_unix_ms.unwrap_or_else(host_unix_ms);
+        let host = i128::from(started_ms);
         let hands = Hands {
             skew,
             since: start,
@@ -72,7 +74,12 @@ impl Clock {
             advanced: Duration::ZERO,
             shown_ms: 0,
         };
-        Self { start, logical, hands: Mutex::new(hands) }
+        Self { start, started_ms, logical, hands: Mutex::new(hands) }
+    }
+
+    /// Wall time it started from, without the skew.
+    pub(crate) const fn started_ms(&self) -> u64 {
+        self.started_ms
     }
 
     /// The moment that windows and deadlines are counted in: the host's monotonic clock and what it was

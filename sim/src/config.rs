@@ -7,11 +7,7 @@ use crate::rate_limit::RouteLimits;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// Privileged intents: GUILD_MEMBERS, GUILD_PRESENCES and MESSAGE_CONTENT.
-/// <https://discord.com/developers/docs/events/gateway#privileged-intents>
-pub const PRIVILEGED_INTENTS: u64 = 1 << 1 | 1 << 8 | MESSAGE_CONTENT;
-/// The message content intent.
-pub const MESSAGE_CONTENT: u64 = 1 << 15;
+pub use crate::gateway::intents::{MESSAGE_CONTENT, PRIVILEGED as PRIVILEGED_INTENTS};
 
 /// Everything that can be set about a simulator. `Config::default()` behaves like Discord towards a
 /// small bot, with twenty servers.
@@ -39,6 +35,10 @@ pub struct Config {
     pub identify_budget: u32,
     /// Servers one gateway shard may hold (close code 4011). Default 2,500.
     pub max_servers_per_gateway_shard: usize,
+    /// For a large bot: its total of gateway shards must be a multiple of this (close code 4010). Default none.
+    pub large_bot_shards: Option<u32>,
+    /// Time between two requests for all members of one server (opcode 8). Default 30 s.
+    pub member_list_interval: Duration,
     /// The bot token. Never printed by `Debug`.
     pub token: String,
     /// The bot's user id; the application has the same number, as it has for bots made today.
@@ -98,7 +98,7 @@ pub struct Config {
     pub attachment_bytes: usize,
     /// Age from which edits of a message count against the sublimit of old edits. Default 1 h.
     pub old_message_age: Duration,
-    /// Transcript entries kept; older ones are dropped and counted. Default 1,000,000.
+    /// Transcript entries kept; older ones are dropped and counted, and 0 keeps none. Default 1,000,000.
     pub transcript_entries: usize,
     /// Messages kept over all channels; older ones are forgotten. Default 500,000.
     pub messages: usize,
@@ -118,6 +118,8 @@ impl Default for Config {
             identify_interval: Duration::from_secs(5),
             identify_budget: 1_000,
             max_servers_per_gateway_shard: 2_500,
+            large_bot_shards: None,
+            member_list_interval: Duration::from_secs(30),
             token: "MTA0NTg4ODk5NjM1NTQ4NTY5Ng.simulated.discord-token".to_owned(),
             bot: UserId(1_045_888_996_355_485_696),
             bot_name: "helpline".to_owned(),
@@ -181,6 +183,7 @@ impl Config {
         check(self.members_per_server > 0, "members per server must be at least 1");
         check(self.members_per_server + self.staff_per_server <= 1_000, "a server has at most 1,000 members");
         check(self.gateway_shards > 0, "gateway shards must be at least 1");
+        check(self.large_bot_shards != Some(0), "the shards of a large bot must be at least 1, or none");
         check(self.max_concurrency > 0, "max concurrency must be at least 1");
         check(!self.token.trim().is_empty(), "the token must not be empty");
         check(self.invalid_request_limit > 0, "the invalid request limit must be at least 1");

@@ -12,6 +12,7 @@ mod gateway;
 mod guilds;
 mod input;
 mod limits;
+mod purchases;
 mod routes;
 mod transcript;
 mod world;
@@ -32,6 +33,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
     let routes = guilds::add(routes);
     let routes = acting::add(routes);
     let routes = gateway::add(routes);
+    let routes = purchases::add(routes);
     let routes = faults::add(routes);
     let routes = limits::add(routes);
     let routes = clock::add(routes);

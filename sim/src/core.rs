@@ -5,6 +5,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::commands::Commands;
 use crate::config::{Config, MESSAGE_CONTENT};
+use crate::entitlements::Entitlements;
 use crate::faults::Faults;
 use crate::gateway::Hub;
 use crate::ids::{ChannelId, GuildId, Snowflakes, UserId};
@@ -21,7 +22,6 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) addr: SocketAddr,
+    /// Where sessions are resumed.
+    pub(crate) resume_addr: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) world: World,
@@ -38,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) limiter: Limiter,
     pub(crate) nonces: Nonces,
     pub(crate) interactions: Interactions,
+    pub(crate) entitlements: Entitlements,
     pub(crate) transcript: Transcript,
     pub(crate) counters: Live,
     pub(crate) faults: Faults,
@@ -50,11 +53,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(config: Config, addr: SocketAddr) -> Self {
+    pub(crate) fn new(config: Config, addr: SocketAddr, resume_addr: SocketAddr) -> Self {
         let clock = Clock::new(config.start_unix_ms, config.skew, config.logical_clock);
         let limiter = Limiter::new(&config, clock.now());
         Self {
             addr,
+            resume_addr,
             clock,
             chance: Chance::new(config.seed),
             world: World::generate(&config),
@@ -64,6 +68,7 @@ impl Core {
             limiter,
             nonces: Nonces::new(config.nonce_window),
             interactions: Interactions::default(),
+            entitlements: Entitlements::default(),
             transcript: Transcript::new(config.transcript_entries),
             counters: Live::default(),
             faults: Faults::new(Chance::new(config.seed)),
@@ -87,7 +92,7 @@ impl Core {
     /// Whether this is the bot's token, with or without the `Bot` prefix.
     pub(crate) fn token_is(&self, given: &str) -> bool {
         let given = given.strip_prefix("Bot ").unwrap_or(given);
-        given == self.config.token && !self.hub.token_reset.load(Ordering::Relaxed)
+        self.hub.token_is(given)
     }
 
     /// How messages are rendered: for the gateway with or without what members wrote, or for REST.
@@ -113,7 +118,12 @@ impl Core {
 
     /// The payload of GUILD_CREATE, or of GUILD_DELETE where the bot was removed from the server meanwhile or the
     /// server is in an outage.
-    pub(crate) fn guild_create(&self, index: usize, all_members: bool) -> (&'static str, String) {
+    pub(crate) fn guild_create(
+        &self,
+        index: usize,
+        presences: bool,
+        large_threshold: u64,
+    ) -> (&'static str, String) {
         let server = &self.world.servers[index];
         let stripe = self.store.lock(Place::Guild(server.id));
         let guild = stripe.guild(&self.world, server);
@@ -126,7 +136,8 @@ impl Core {
         let channels: Vec<ChannelJson<'_>> =
             guild.channels.keys().filter_map(|id| stripe.channel_json(&self.world, *id)).collect();
         let threads = self.active_threads(&stripe, server.id, None);
-        let data = render::guild_create(&self.world, server, &guild, &channels, &threads, all_members);
+        let shown = render::Shown { presences, large_threshold };
+        let data = render::guild_create(&self.world, server, &guild, &channels, &threads, shown);
         ("GUILD_CREATE", data)
     }
 
@@ -145,6 +156,12 @@ impl Core {
         });
         let seen = open.filter(|(id, _)| self.bot_sees(stripe, *id));
         seen.take(self.config.max_active_threads).filter_map(|(id, _)| stripe.thread_json(id)).collect()
+    }
+
+    /// The gateway address that READY gives for resuming; clients that were given another gateway address
+    /// stay with it.
+    pub(crate) fn resume_gateway_url(&self) -> String {
+        self.config.gateway_url.clone().unwrap_or_else(|| format!("ws://{}", self.resume_addr))
     }
 
     /// The bot's user object, as `GET /users/@me` and READY give it.

@@ -6,23 +6,38 @@
 //! the bound is closed and its session ended, as Discord does with clients that cannot keep up.
 //! <https://discord.com/developers/docs/events/gateway>
 
+mod accept;
 mod codec;
+mod commands;
 mod connection;
+mod delivery;
+pub mod faults;
+pub mod intents;
+mod member_list;
+pub mod presence;
 mod protocol;
+mod reorder;
+mod routes;
 mod session;
+mod socket;
+mod starts;
 
-pub(crate) use connection::{Params, serve};
-use session::Item;
+pub(crate) use accept::{Door, accept, resume_door};
+pub(crate) use protocol::Params;
 pub(crate) use session::{Event, Session};
+pub(crate) use starts::Start;
 
 use crate::config::{Config, MESSAGE_CONTENT};
 use crate::ids::GuildId;
 use crate::lock;
 use crate::transcript::{Live, add};
-use crate::world::gateway_shard;
+use faults::{Doors, Faults, GatewayFault, GatewayTarget};
+use routes::Routes;
+use session::Item;
+use starts::Starts;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -38,52 +53,37 @@ pub(crate) enum Order {
     Reconnect,
     /// Opcode 9.
     Invalid { resumable: bool },
+    /// Opcode 1.
+    Beat,
+    /// Faults have changed.
+    Look,
 }
 
 /// Orders waiting for one connection; a connection that has not taken eight of them gets no more.
 const ORDERS: usize = 8;
-/// The GUILDS intent.
-const GUILDS: u64 = 1;
-const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug)]
 struct Link {
-    session: Option<String>,
+    session: Option<Arc<Session>>,
     orders: mpsc::Sender<Order>,
-}
-
-#[derive(Debug, Default)]
-struct Starts {
-    last: HashMap<u32, Instant>,
-    day_began: Option<Instant>,
-    used: u32,
-    /// Sessions begun so far on each gateway shard.
-    begun: HashMap<u32, u64>,
-}
-
-/// What came of asking to IDENTIFY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
-    Allowed,
-    /// More than one in the interval for this bucket: opcode 9.
-    TooSoon,
-    /// The daily budget is gone: the token is reset.
-    OverBudget,
 }
 
 /// All sessions and connections.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    sessions: RwLock<Vec<Arc<Session>>>,
+    sessions: RwLock<Routes>,
     links: Mutex<HashMap<u64, Link>>,
     next_link: AtomicU64,
-    starts: Mutex<Starts>,
+    starts: Starts,
+    /// Whole member lists are given once in a while for each server.
+    member_lists: member_list::Limit,
+    pub(crate) faults: Faults,
+    pub(crate) doors: Doors,
+    /// Some session may get what happens while it has no connection in another order.
+    reordering: AtomicBool,
     /// Some session lacks the message content intent, so that events are rendered a second time for it.
     pub(crate) wants_stripped: AtomicBool,
-    pub(crate) token_reset: AtomicBool,
-    max_concurrency: u32,
-    identify_interval: Duration,
-    identify_budget: u32,
+    token: RwLock<String>,
     session_ttl: Duration,
 }
 
@@ -93,39 +93,55 @@ impl Hub {
             sessions: RwLock::default(),
             links: Mutex::default(),
             next_link: AtomicU64::new(1),
-            starts: Mutex::default(),
+            starts: Starts::new(config),
+            member_lists: member_list::Limit::new(config.member_list_interval),
+            faults: Faults::default(),
+            doors: Doors::default(),
+            reordering: AtomicBool::new(false),
             wants_stripped: AtomicBool::new(false),
-            token_reset: AtomicBool::new(false),
-            max_concurrency: config.max_concurrency,
-            identify_interval: config.identify_interval,
-            identify_budget: config.identify_budget,
+            token: RwLock::new(config.token.clone()),
             session_ttl: config.session_ttl,
         }
+    }
+
+    fn sessions(&self) -> RwLockReadGuard<'_, Routes> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions_mut(&self) -> RwLockWriteGuard<'_, Routes> {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts an event into every session it belongs to. `guild` decides the gateway shard; events without
     /// one go to gateway shard 0.
     pub(crate) fn dispatch(&self, counters: &Live, guild: Option<GuildId>, event: &Event) {
+        debug_assert!(
+            intents::fits(event.name, guild.is_some(), event.intents),
+            "{} does not come with the intents {:#x}",
+            event.name,
+            event.intents
+        );
         let mut reached = 0;
-        for session in self.sessions.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            let shard = guild.map_or(0, |guild| gateway_shard(guild, session.total));
-            if session.shard == shard && session.push(event) {
-                reached += 1;
-            }
-        }
+        self.sessions().each(guild, |session| {
+            reached += u64::from(session.push(guild, event, self.may_reorder(session)));
+        });
         add(&counters.events_dispatched, reached);
     }
 
     /// Puts GUILD_CREATE of a server into the sessions of its gateway shard that asked for servers.
     pub(crate) fn announce(&self, counters: &Live, guild: GuildId, index: usize) {
         let mut reached = 0;
-        for session in self.sessions.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if session.shard == gateway_shard(guild, session.total) && session.intents & GUILDS != 0 {
-                session.append([Item::GuildCreate(index)]);
+        self.sessions().each(Some(guild), |session| {
+            if session.has(intents::GUILDS) {
+                session.take(Some(guild), Item::GuildCreate(index), self.may_reorder(session));
                 reached += 1;
             }
-        }
+        });
         add(&counters.events_dispatched, reached);
+    }
+
+    fn may_reorder(&self, session: &Session) -> bool {
+        self.reordering.load(Ordering::Relaxed) && self.faults.reorder(session).is_some()
     }
 
     pub(crate) fn connect(&self) -> (u64, mpsc::Receiver<Order>) {
@@ -139,92 +155,131 @@ impl Hub {
         lock(&self.links).remove(&link);
     }
 
-    pub(crate) fn name(&self, link: u64, session: &str) {
+    pub(crate) fn name(&self, link: u64, session: &Arc<Session>) {
         if let Some(link) = lock(&self.links).get_mut(&link) {
-            link.session = Some(session.to_owned());
+            link.session = Some(session.clone());
         }
     }
 
     /// Gives an order to all connections, or to that of one session. Returns how many got it.
     pub(crate) fn order(&self, session: Option<&str>, order: Order) -> usize {
+        let target = GatewayTarget { session: session.map(str::to_owned), ..GatewayTarget::default() };
+        self.order_each(&target, order)
+    }
+
+    fn order_each(&self, target: &GatewayTarget, order: Order) -> usize {
         let links = lock(&self.links);
-        let wanted = links.values().filter(|link| session.is_none() || link.session.as_deref() == session);
-        wanted.filter(|link| link.orders.try_send(order).is_ok()).count()
+        let fits = |link: &&Link| match &link.session {
+            Some(session) => target.fits(session),
+            None => target.is_all(),
+        };
+        links.values().filter(fits).filter(|link| link.orders.try_send(order).is_ok()).count()
+    }
+
+    /// Lets something go wrong; `now` is on the simulator's clock. Returns how many connections or sessions it
+    /// took hold of at once.
+    pub(crate) fn fault(&self, target: &GatewayTarget, fault: &GatewayFault, now: Instant) -> usize {
+        // Outages last for a client's time, whatever the simulator's clock shows.
+        let until = |ms| Instant::now() + Duration::from_millis(ms);
+        match *fault {
+            GatewayFault::Drop => self.order_each(target, Order::Drop),
+            GatewayFault::Close { code } => self.order_each(target, Order::Close(code)),
+            GatewayFault::Reconnect => self.order_each(target, Order::Reconnect),
+            GatewayFault::RequestHeartbeat => self.order_each(target, Order::Beat),
+            GatewayFault::Invalidate { resumable } => {
+                self.order_each(target, Order::Invalid { resumable });
+                let hit = self.matching(target);
+                if !resumable {
+                    hit.iter().for_each(|session| self.end(&session.id));
+                }
+                hit.len()
+            }
+            GatewayFault::Expire => {
+                let hit = self.matching(target);
+                hit.iter().for_each(|session| session.doom());
+                self.sweep(now);
+                hit.len()
+            }
+            GatewayFault::Outage { ms, how } => {
+                self.doors.shut(until(ms), how);
+                0
+            }
+            GatewayFault::DeadResumeUrl { ms } => {
+                self.doors.kill_resume_url(until(ms));
+                0
+            }
+            _ => {
+                let hit = self.matching(target);
+                let sessions: Vec<&Session> = hit.iter().map(|session| &**session).collect();
+                self.faults.plan(target.clone(), fault.clone(), &sessions);
+                if matches!(fault, GatewayFault::ReorderAcrossReconnect { .. }) {
+                    self.reordering.store(true, Ordering::Relaxed);
+                }
+                self.order_each(target, Order::Look);
+                hit.len()
+            }
+        }
+    }
+
+    /// Ends all faults and outages. What already happened stays.
+    pub(crate) fn clear_faults(&self) {
+        self.reordering.store(false, Ordering::Relaxed);
+        self.faults.clear();
+        self.doors.open();
+        self.order_each(&GatewayTarget::all(), Order::Look);
+    }
+
+    fn matching(&self, target: &GatewayTarget) -> Vec<Arc<Session>> {
+        self.sessions().all().filter(|session| target.fits(session)).cloned().collect()
     }
 
     /// Asks to start a session on a gateway shard.
-    pub(crate) fn start(&self, shard: u32, now: Instant) -> Start {
-        let mut starts = lock(&self.starts);
-        if starts.day_began.is_none_or(|began| now.duration_since(began) >= DAY) {
-            starts.day_began = Some(now);
-            starts.used = 0;
-        }
-        starts.used += 1;
-        if starts.used > self.identify_budget {
-            return Start::OverBudget;
-        }
-        let bucket = shard % self.max_concurrency;
-        let last = starts.last.get(&bucket);
-        if last.is_some_and(|last| now.duration_since(*last) < self.identify_interval) {
-            return Start::TooSoon;
-        }
-        starts.last.insert(bucket, now);
-        Start::Allowed
-    }
-
-    /// How many sessions began on a gateway shard before this one, which is counted.
-    pub(crate) fn nth_session(&self, shard: u32) -> u64 {
-        let mut starts = lock(&self.starts);
-        let begun = starts.begun.entry(shard).or_default();
-        *begun += 1;
-        *begun - 1
+    pub(crate) fn start(&self, shard: (u32, u32), now: Instant) -> Start {
+        self.starts.start(shard, now)
     }
 
     /// Remaining IDENTIFYs today, and the time until the count starts anew.
     pub(crate) fn budget(&self, now: Instant) -> (u32, Duration) {
-        let starts = lock(&self.starts);
-        let passed = starts.day_began.map_or(Duration::ZERO, |began| now.duration_since(began));
-        if passed >= DAY {
-            return (self.identify_budget, Duration::ZERO);
-        }
-        let left = if starts.day_began.is_some() { DAY - passed } else { Duration::ZERO };
-        (self.identify_budget.saturating_sub(starts.used), left)
+        self.starts.budget(now)
     }
 
-    pub(crate) fn add(&self, session: Arc<Session>) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.push(session);
+    /// Adds a session that begins with `opening`; nothing is dispatched between the two.
+    pub(crate) fn add(&self, opening: impl FnOnce() -> Session) -> Arc<Session> {
+        let mut sessions = self.sessions_mut();
+        let session = Arc::new(opening());
+        sessions.add(session.clone());
         self.note_intents(&sessions);
+        session
     }
 
-    fn note_intents(&self, sessions: &[Arc<Session>]) {
-        let stripped = sessions.iter().any(|session| session.intents & MESSAGE_CONTENT == 0);
+    fn note_intents(&self, sessions: &Routes) {
+        let stripped = sessions.all().any(|session| !session.has(MESSAGE_CONTENT));
         self.wants_stripped.store(stripped, Ordering::Relaxed);
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Session>> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        sessions.iter().find(|session| session.id == id).cloned()
+        self.sessions().all().find(|session| session.id == id).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.sessions().all().cloned().collect()
     }
 
     /// Ends a session: it can no longer be resumed.
     pub(crate) fn end(&self, id: &str) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|session| session.id != id);
+        self.keep(|session| session.id != id);
+    }
+
+    fn keep(&self, keep: impl Fn(&Session) -> bool) {
+        let mut sessions = self.sessions_mut();
+        sessions.retain(keep);
         self.note_intents(&sessions);
     }
 
     /// Ends sessions that have been without a connection for too long.
     pub(crate) fn sweep(&self, now: Instant) {
-        let expired = |session: &Arc<Session>| session.expired(now, self.session_ttl);
-        if self.sessions.read().unwrap_or_else(PoisonError::into_inner).iter().any(expired) {
-            let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-            sessions.retain(|session| !expired(session));
-            self.note_intents(&sessions);
+        if self.all().iter().any(|session| self.expired(session, now)) {
+            self.keep(|session| !self.expired(session, now));
         }
     }
 
@@ -232,35 +287,31 @@ impl Hub {
         session.expired(now, self.session_ttl)
     }
 
-    /// Ends every session and forgets all IDENTIFYs; the token counts again.
-    pub(crate) fn reset(&self) {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
-        *lock(&self.starts) = Starts::default();
-        self.token_reset.store(false, Ordering::Relaxed);
+    /// Ends every session, fault and outage, and forgets all IDENTIFYs; the first token counts again.
+    pub(crate) fn reset(&self, config: &Config) {
+        self.clear_faults();
+        self.keep(|_| false);
+        self.starts.begin_anew();
+        self.token.write().unwrap_or_else(PoisonError::into_inner).clone_from(&config.token);
     }
 
-    /// The daily budget was exceeded: every session ends and the token counts no more.
+    /// Whether this is the bot's token as it stands.
+    pub(crate) fn token_is(&self, given: &str) -> bool {
+        *self.token.read().unwrap_or_else(PoisonError::into_inner) == given
+    }
+
+    /// The bot's token as its owner finds it in the developer portal.
+    pub(crate) fn token(&self) -> String {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The daily budget was exceeded: every session ends, and only a new token counts, with a new day.
     pub(crate) fn reset_token(&self) {
-        self.token_reset.store(true, Ordering::Relaxed);
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut token = self.token.write().unwrap_or_else(PoisonError::into_inner);
+        token.push_str("-reset");
+        drop(token);
+        self.starts.begin_anew();
+        self.keep(|_| false);
         self.order(None, Order::Close(4004));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identifies_are_counted_per_bucket_and_day() {
-        let hub = Hub::new(&Config { max_concurrency: 2, identify_budget: 4, ..Config::default() });
-        let now = Instant::now();
-        assert_eq!(hub.start(0, now), Start::Allowed);
-        assert_eq!(hub.start(1, now), Start::Allowed);
-        assert_eq!(hub.start(2, now), Start::TooSoon, "shares the bucket of 0");
-        assert_eq!(hub.start(2, now + Duration::from_secs(5)), Start::Allowed);
-        assert_eq!(hub.budget(now).0, 0);
-        assert_eq!(hub.start(3, now + Duration::from_secs(9)), Start::OverBudget);
-        assert_eq!(hub.start(3, now + DAY), Start::Allowed);
     }
 }

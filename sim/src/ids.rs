@@ -79,6 +79,18 @@ id!(
     /// A file of a message.
     AttachmentId, "attachment"
 );
+id!(
+    /// Something that is sold.
+    SkuId, "SKU"
+);
+id!(
+    /// Access to what a SKU sells, for a user or a server.
+    EntitlementId, "entitlement"
+);
+id!(
+    /// A recurring payment.
+    SubscriptionId, "subscription"
+);
 
 impl MessageId {
     /// The thread that is, or would be, started from this message.

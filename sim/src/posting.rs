@@ -292,6 +292,9 @@ impl Core {
             self.record(Kind::BotMessage(message.as_entry()));
         } else {
             add(&self.counters.member_messages, 1);
+            if !self.transcript.is_read() {
+                return self.transcript.pass_over();
+            }
             self.record(Kind::MemberMessage {
                 guild: message.guild,
                 channel: message.channel,

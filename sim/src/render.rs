@@ -4,6 +4,7 @@
 //! <https://discord.com/developers/docs/events/gateway-events#guild-create>.
 
 use crate::clock::timestamp;
+use crate::gateway::presence::{self, Status};
 use crate::guild::{Guild, GuildChannel, JOINED_MS, Member, Role, Tag, channel_kind};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::permissions::{Overwrite, Permissions};
@@ -255,6 +256,21 @@ pub(crate) fn guild(server: &Server, guild: &Guild) -> Value {
     json
 }
 
+/// Which members GUILD_CREATE shows. Without presences that is the bot alone.
+/// <https://discord.com/developers/docs/events/gateway-events#guild-create>
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    /// The session has the GUILD_PRESENCES intent.
+    pub(crate) presences: bool,
+    /// Members from which those are left out that are offline and have neither role nor nickname.
+    pub(crate) large_threshold: u64,
+}
+
+impl Shown {
+    /// Everybody.
+    pub(crate) const ALL: Self = Self { presences: true, large_threshold: u64::MAX };
+}
+
 /// A guild object with the fields that only GUILD_CREATE has.
 pub(crate) fn guild_create(
     world: &World,
@@ -262,16 +278,26 @@ pub(crate) fn guild_create(
     guild: &Guild,
     channels: &[ChannelJson<'_>],
     threads: &[ChannelJson<'_>],
-    all_members: bool,
+    shown: Shown,
 ) -> String {
-    let shown = guild.members.keys().filter(|user| all_members || world.is_bot(**user));
+    let large = guild.members.len() as u64 > shown.large_threshold;
+    let online = |user: UserId| presence::of_member(server, user) != Status::Offline;
+    let listed = |user: UserId, member: &Member| {
+        world.is_bot(user)
+            || (shown.presences
+                && (!large || online(user) || !member.roles.is_empty() || member.nick.is_some()))
+    };
+    let users: Vec<UserId> =
+        guild.members.iter().filter(|(user, member)| listed(**user, member)).map(|(user, _)| *user).collect();
     let members: Vec<MemberJson> =
-        shown.map(|user| MemberJson::full(world, server, Some(guild), *user)).collect();
+        users.iter().map(|user| MemberJson::full(world, server, Some(guild), *user)).collect();
+    let seen = users.iter().filter(|user| shown.presences && (!large || online(**user)));
+    let presences: Vec<Value> = seen.map(|user| presence::object(server, *user)).collect();
     let joined_ms = guild.members.get(&world.bot()).map_or(JOINED_MS, |bot| bot.joined_ms);
     let extra = json!({
-        "joined_at": timestamp(joined_ms), "large": false, "unavailable": false,
+        "joined_at": timestamp(joined_ms), "large": large, "unavailable": false,
         "member_count": guild.members.len(), "voice_states": [], "members": members,
-        "channels": channels, "threads": threads, "presences": [], "stage_instances": [],
+        "channels": channels, "threads": threads, "presences": presences, "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
     });
     let mut json = self::guild(server, guild);

@@ -7,6 +7,7 @@ mod callback;
 mod channels;
 mod commands;
 mod embeds;
+mod entitlements;
 pub(crate) mod error;
 mod front;
 mod guilds;
@@ -19,9 +20,9 @@ mod webhooks;
 
 use crate::core::Core;
 use crate::gateway;
+use crate::listener::Cut;
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
@@ -50,6 +51,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .merge(command_routes())
         .merge(message_routes())
         .merge(webhook_routes())
+        .merge(entitlements::routes())
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(body::MAX_BODY_BYTES))
         .layer(from_fn_with_state(core.clone(), front::pass));
@@ -127,8 +129,9 @@ fn webhook_routes() -> Router<Arc<Core>> {
 
 async fn websocket(
     State(core): App,
+    ConnectInfo(cut): ConnectInfo<Cut>,
     Query(params): Query<gateway::Params>,
-    upgrade: WebSocketUpgrade,
+    request: Request,
 ) -> Response {
-    upgrade.on_upgrade(move |socket| gateway::serve(core, socket, params))
+    gateway::accept(core, &cut, gateway::Door::Main, params, request)
 }

@@ -375,7 +375,8 @@ impl Core {
             guild.channels.keys().filter_map(|id| stripe.channel_json(&self.world, *id)).collect();
         let open = stripe.threads().filter(|(_, thread)| thread.guild == id && !thread.archived);
         let threads: Vec<_> = open.filter_map(|(id, _)| stripe.thread_json(id)).collect();
-        let state = render::guild_create(&self.world, server, &guild, &channels, &threads, true);
+        let state =
+            render::guild_create(&self.world, server, &guild, &channels, &threads, render::Shown::ALL);
         let mut state: Value = serde_json::from_str(&state).unwrap_or_default();
         state["bot_in"] = json!(guild.has(self.config.bot));
         state["available"] = json!(guild.available);

@@ -3,7 +3,9 @@
 use crate::config::Config;
 use crate::control;
 use crate::core::Core;
-use crate::gateway::Order;
+use crate::gateway::faults::{GatewayFault, GatewayTarget};
+use crate::gateway::presence::Status;
+use crate::gateway::{self, Order};
 use crate::ids::InteractionId;
 use crate::interactions::Phase;
 use crate::listener::{Cut, Listener};
@@ -57,6 +59,22 @@ pub struct SessionInfo {
     pub sequence: u64,
     /// Whether a connection holds it.
     pub connected: bool,
+    /// What the client last said about itself.
+    pub status: Status,
+}
+
+impl SessionInfo {
+    pub(crate) fn of(session: &gateway::Session) -> Self {
+        Self {
+            id: session.id.clone(),
+            shard: session.shard,
+            total: session.total,
+            intents: session.intents,
+            sequence: session.last(),
+            connected: session.connected(),
+            status: session.status(),
+        }
+    }
 }
 
 /// A running simulator. Clones are handles to the same one; it stops at [`Simulator::shutdown`].
@@ -77,8 +95,17 @@ impl Simulator {
         let listen = |source| StartError::Listen { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
-        let core = Arc::new(Core::new(config, addr));
+        // The address for resuming is one of its own, so that it can be dead while the other one works.
+        let resuming = TcpListener::bind((addr.ip(), 0)).await.map_err(listen)?;
+        let resume_addr = resuming.local_addr().map_err(listen)?;
+        let core = Arc::new(Core::new(config, addr, resume_addr));
         let tasks = TaskTracker::new();
+        let door = gateway::resume_door(core.clone()).into_make_service_with_connect_info::<Cut>();
+        let stop = core.cancel.clone().cancelled_owned();
+        tasks.spawn(async move {
+            // As below.
+            let _ = axum::serve(Listener(resuming), door).with_graceful_shutdown(stop).await;
+        });
         let app = rest::router(core.clone()).merge(control::router(core.clone()));
         let service = app.into_make_service_with_connect_info::<Cut>();
         let stop = core.cancel.clone().cancelled_owned();
@@ -143,15 +170,7 @@ impl Simulator {
 
     /// Gateway sessions, connected or waiting to be resumed.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        let info = |session: &Arc<crate::gateway::Session>| SessionInfo {
-            id: session.id.clone(),
-            shard: session.shard,
-            total: session.total,
-            intents: session.intents,
-            sequence: session.last(),
-            connected: session.connected(),
-        };
-        self.core.hub.all().iter().map(info).collect()
+        self.core.hub.all().iter().map(|session| SessionInfo::of(session)).collect()
     }
 
     /// How far an interaction has got; `None` when it is unknown or expired.
@@ -182,10 +201,28 @@ impl Simulator {
 
     /// Ends a session: a connected client is told by opcode 9, and no RESUME will find it.
     pub fn invalidate(&self, session: &str) -> bool {
-        let known = self.core.hub.find(session).is_some();
-        self.core.hub.order(Some(session), Order::Invalid { resumable: false });
-        self.core.hub.end(session);
-        known
+        let fault = GatewayFault::Invalidate { resumable: false };
+        self.gateway_fault(&GatewayTarget::session(session), &fault) > 0
+    }
+
+    /// Lets something go wrong with the gateway. Returns how many connections or sessions it took hold of at
+    /// once; what cannot be meant ([`GatewayFault::problem`]) takes hold of none.
+    pub fn gateway_fault(&self, target: &GatewayTarget, fault: &GatewayFault) -> usize {
+        if let Some(problem) = fault.problem(target) {
+            tracing::warn!(?fault, problem, "a gateway fault was left out");
+            return 0;
+        }
+        self.core.hub.fault(target, fault, self.core.clock.now())
+    }
+
+    /// Ends all standing gateway faults and outages.
+    pub fn clear_gateway_faults(&self) {
+        self.core.hub.clear_faults();
+    }
+
+    /// The bot token as its owner finds it now: another one after the daily identify budget was exceeded.
+    pub fn current_token(&self) -> String {
+        self.core.hub.token()
     }
 
     /// Cancelled when the simulator shuts down.

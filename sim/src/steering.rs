@@ -109,7 +109,7 @@ impl Core {
         self.interactions.clear();
         self.clock.skew(self.config.skew);
         self.hub.order(None, Order::Invalid { resumable: false });
-        self.hub.reset();
+        self.hub.reset(&self.config);
         self.transcript.clear();
         self.counters.clear();
     }

@@ -332,12 +332,16 @@ counters! {
     identifies_refused,
     /// RESUMEs accepted.
     resumes,
+    /// RESUMEs accepted on another address than the one READY gave for it.
+    resumes_elsewhere,
     /// RESUMEs refused.
     resumes_refused,
     /// Events sent again after a RESUME.
     events_replayed,
     /// Sessions ended because their connection lagged past the replay bound.
     sessions_overrun,
+    /// Gateway faults met by connections after a number of events.
+    gateway_faults,
     /// Heartbeats received.
     heartbeats,
     /// Connections closed for missing heartbeats.
@@ -398,8 +402,22 @@ impl Transcript {
         Self { log: Mutex::new(log), capacity, live: broadcast::Sender::new(4_096) }
     }
 
+    /// Whether anybody can see an entry made now: with a capacity of 0 only those who listen do.
+    pub(crate) fn is_read(&self) -> bool {
+        self.capacity > 0 || self.live.receiver_count() > 0
+    }
+
+    /// Counts an entry that nobody would see.
+    pub(crate) fn pass_over(&self) {
+        lock(&self.log).first += 1;
+    }
+
     pub(crate) fn record(&self, clock: &Clock, kind: Kind) {
         let mut log = lock(&self.log);
+        if !self.is_read() {
+            log.first += 1;
+            return;
+        }
         let index = log.first + log.entries.len() as u64;
         // The time is taken under the lock, so that times never step back along the record.
         let entry = Arc::new(Entry { index, at_ms: clock.stamp(), kind });
@@ -455,6 +473,17 @@ impl Transcript {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_capacity_entries_are_counted_and_reach_those_who_listen() {
+        let transcript = Transcript::new(0);
+        let clock = Clock::new(None, crate::Skew::default(), false);
+        transcript.record(&clock, Kind::TokenReset);
+        let mut listener = transcript.subscribe();
+        transcript.record(&clock, Kind::TokenReset);
+        assert_eq!(listener.try_recv().unwrap().index, 1);
+        assert_eq!((transcript.end(), transcript.dropped(), transcript.snapshot().len()), (2, 2, 0));
+    }
 
     #[test]
     fn a_full_transcript_drops_the_oldest_and_counts_them() {

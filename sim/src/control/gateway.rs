@@ -1,12 +1,13 @@
-//! Gateway sessions and connections, by order: who is there, drop, close, invalidate.
+//! Gateway sessions and connections, by order: who is there, and everything that can go wrong with them.
 
 use super::{App, Input, Refused, Routes};
 use crate::gateway::Order;
+use crate::gateway::faults::{GatewayFault, GatewayTarget};
+use crate::simulator::SessionInfo;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 pub(super) fn add(routes: Routes) -> Routes {
     routes
@@ -15,14 +16,18 @@ pub(super) fn add(routes: Routes) -> Routes {
         .post("/reconnect", "session?", "opcode 7", reconnect)
         .post("/close", "session?, code?", "a close frame, 4000 unless told", close)
         .post("/invalidate", "session", "opcode 9, and the session is over", invalidate)
+        .post(
+            "/gateway/faults",
+            "on?: {session?, shard?, total?}, fault, and what the fault takes",
+            "lets something go wrong with gateway sessions, see GatewayFault",
+            fault,
+        )
+        .delete("/gateway/faults", "", "ends all standing gateway faults and outages", clear)
+        .get("/gateway/token", "", "the bot token as its owner finds it now", token)
 }
 
 async fn sessions(State(core): App) -> Json<Value> {
-    let one = |session: &Arc<crate::gateway::Session>| {
-        json!({"id": session.id, "shard": session.shard, "total": session.total, "intents": session.intents,
-               "sequence": session.last(), "connected": session.connected()})
-    };
-    Json(core.hub.all().iter().map(one).collect())
+    Json(core.hub.all().iter().map(|session| json!(SessionInfo::of(session))).collect())
 }
 
 #[derive(Deserialize)]
@@ -45,10 +50,33 @@ async fn close(State(core): App, Input(which): Input<Which>) -> Json<Value> {
 }
 
 async fn invalidate(State(core): App, Input(which): Input<Which>) -> Result<Json<Value>, Refused> {
-    let missing = || Refused::wrong("say which session");
-    let session = which.session.ok_or_else(missing)?;
-    let known = core.hub.find(&session).is_some();
-    core.hub.order(Some(&session), Order::Invalid { resumable: false });
-    core.hub.end(&session);
-    Ok(Json(json!({"known": known})))
+    let session = which.session.ok_or_else(|| Refused::wrong("say which session"))?;
+    let invalid = GatewayFault::Invalidate { resumable: false };
+    let hit = core.hub.fault(&GatewayTarget::session(&session), &invalid, core.clock.now());
+    Ok(Json(json!({"known": hit > 0})))
+}
+
+/// A fault and whom it is for.
+#[derive(Deserialize)]
+struct Wrong {
+    #[serde(default)]
+    on: GatewayTarget,
+    #[serde(flatten)]
+    fault: GatewayFault,
+}
+
+async fn fault(State(core): App, Input(Wrong { on, fault }): Input<Wrong>) -> Result<Json<Value>, Refused> {
+    if let Some(problem) = fault.problem(&on) {
+        return Err(Refused::wrong(problem));
+    }
+    Ok(Json(json!({"hit": core.hub.fault(&on, &fault, core.clock.now())})))
+}
+
+async fn clear(State(core): App) -> Json<Value> {
+    core.hub.clear_faults();
+    Json(json!({}))
+}
+
+async fn token(State(core): App) -> Json<Value> {
+    Json(json!({"token": core.hub.token()}))
 }

@@ -3,14 +3,17 @@
 //! One task owns the socket. It never waits for a slow client longer than `STALL`, after which the
 //! connection is dropped and its session waits to be resumed.
 
+use super::accept::Door;
 use super::codec::Codec;
-use super::protocol::{self, Identify, Incoming, MAX_PAYLOAD_BYTES, MAX_SENDS, Resume, close};
-use super::session::{ResumeRefused, Session, Walk};
+use super::commands;
+use super::delivery::Delivery;
+use super::faults::mix;
+use super::protocol::{self, Identify, Incoming, MAX_PAYLOAD_BYTES, MAX_SENDS, Params, Resume, close};
+use super::session::{Item, ResumeRefused, Session};
+use super::socket::{Received, Socket};
 use super::{Order, Start};
 use crate::core::Core;
 use crate::transcript::{Kind, add};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::SinkExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -19,30 +22,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Events written before the connection looks at what came in.
-const BATCH: usize = 256;
-/// A client that does not read for so long is dropped.
-const STALL: Duration = Duration::from_secs(30);
 /// Time for the client's half of a close.
 const CLOSING: Duration = Duration::from_secs(1);
 const SEND_WINDOW: Duration = Duration::from_secs(60);
+/// A client asked to reconnect is closed when it has not gone by then.
+const RECONNECT_GRACE: Duration = Duration::from_secs(5);
 
-/// Query of the websocket URL.
-/// <https://discord.com/developers/docs/events/gateway#connecting-gateway-url-query-string-params>
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Params {
-    v: Option<String>,
-    encoding: Option<String>,
-    compress: Option<String>,
-}
-
-enum State {
+pub(super) enum State {
     Unidentified,
-    Live { session: Arc<Session>, sent: u64 },
+    Live(Box<Delivery>),
 }
 
 /// How a connection ends.
-enum End {
+pub(super) enum End {
     /// We close with a code.
     Close(u16),
     /// The client closed with a code.
@@ -52,26 +44,39 @@ enum End {
 }
 
 enum Woke {
-    Incoming(Option<Result<Message, axum::Error>>),
+    Incoming(Received),
     Order(Option<Order>),
     Events,
-    NoHeartbeat,
+    Time,
     Shutdown,
 }
 
-struct Connection {
-    core: Arc<Core>,
-    socket: WebSocket,
-    codec: Codec,
-    link: u64,
+/// Nothing is sent until then, and perhaps nothing read.
+pub(super) struct Stall {
+    pub(super) until: Instant,
+    pub(super) reading: bool,
+}
+
+pub(super) struct Connection {
+    pub(super) core: Arc<Core>,
+    pub(super) socket: Socket,
+    pub(super) codec: Codec,
+    pub(super) link: u64,
+    door: Door,
     orders: mpsc::Receiver<Order>,
-    state: State,
+    pub(super) state: State,
+    pub(super) stall: Option<Stall>,
+    /// Payloads that wait for the end of a stall.
+    held: Vec<String>,
     last_beat: Instant,
+    close_at: Option<Instant>,
     received: VecDeque<Instant>,
+    /// Room for one payload's head, and for its compressed form.
+    pub(super) scratch: (Vec<u8>, Vec<u8>),
 }
 
 /// Serves a websocket until it ends.
-pub(crate) async fn serve(core: Arc<Core>, socket: WebSocket, params: Params) {
+pub(super) async fn serve(core: Arc<Core>, socket: Socket, door: Door, params: Params) {
     let codec = Codec::for_query(params.compress.as_deref());
     let json = params.encoding.as_deref().is_none_or(|encoding| encoding == "json");
     let current = params.v.as_deref().is_none_or(|version| version == "10");
@@ -83,10 +88,15 @@ pub(crate) async fn serve(core: Arc<Core>, socket: WebSocket, params: Params) {
         core: core.clone(),
         socket,
         link,
+        door,
         orders,
         state: State::Unidentified,
+        stall: None,
+        held: Vec::new(),
         last_beat: Instant::now(),
+        close_at: None,
         received: VecDeque::new(),
+        scratch: (Vec::new(), Vec::new()),
     };
     let end = if !current {
         End::Close(close::INVALID_VERSION)
@@ -107,123 +117,154 @@ impl Connection {
         self.send(protocol::hello(self.core.config.heartbeat_interval.as_millis())).await?;
         loop {
             match self.wait().await {
-                Woke::Incoming(Some(Ok(message))) => self.incoming(message).await?,
-                Woke::Incoming(_) => return Err(End::Gone),
+                Woke::Incoming(Received::Payload(bytes)) => self.incoming(&bytes).await?,
+                Woke::Incoming(Received::TooLong) => return Err(End::Close(close::DECODE_ERROR)),
+                Woke::Incoming(Received::Closed(code)) => return Err(End::Closed(code)),
+                Woke::Incoming(Received::Gone) => return Err(End::Gone),
                 Woke::Order(Some(order)) => self.obey(order).await?,
                 Woke::Order(None) => return Err(End::Gone),
                 Woke::Events => self.send_events().await?,
-                Woke::NoHeartbeat => {
-                    add(&self.core.counters.heartbeats_missed, 1);
-                    return Err(End::Close(close::SESSION_TIMED_OUT));
-                }
+                Woke::Time => self.on_time().await?,
                 Woke::Shutdown => return Err(End::Close(close::UNKNOWN_ERROR)),
             }
         }
     }
 
     async fn wait(&mut self) -> Woke {
-        let patience = self.core.config.heartbeat_interval.mul_f64(1.5);
-        let deadline = self.last_beat + patience;
+        let wake_at = self.wake_at();
+        let sending = self.stall.is_none();
+        let reading = self.stall.as_ref().is_none_or(|stall| stall.reading);
         let events = async {
             match &self.state {
-                State::Live { session, .. } => session.wake.notified().await,
-                State::Unidentified => std::future::pending().await,
+                State::Live(delivery) if sending => delivery.session.wake.notified().await,
+                _ => std::future::pending().await,
             }
         };
         tokio::select! {
-            incoming = self.socket.recv() => Woke::Incoming(incoming),
+            incoming = self.socket.receive(), if reading => Woke::Incoming(incoming),
             order = self.orders.recv() => Woke::Order(order),
             () = events => Woke::Events,
-            () = sleep_until(deadline) => Woke::NoHeartbeat,
+            () = sleep_until(wake_at) => Woke::Time,
             () = self.core.cancel.cancelled() => Woke::Shutdown,
         }
     }
 
-    async fn send(&mut self, payload: String) -> Result<(), End> {
-        let message = self.codec.encode(payload).map_err(|_| End::Gone)?;
-        match timeout(STALL, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
-        }
+    /// When a heartbeat is overdue.
+    fn patience(&self) -> Instant {
+        self.last_beat + self.core.config.heartbeat_interval.mul_f64(1.5)
     }
 
-    async fn send_events(&mut self) -> Result<(), End> {
-        let State::Live { session, sent } = &mut self.state else { return Ok(()) };
-        let (first, items) = match session.walk(self.link, *sent, BATCH) {
-            Walk::Items(first, items) => (first, items),
-            Walk::Superseded => {
-                // The permit taken from the new connection is given back.
-                session.wake.notify_one();
-                return Err(End::Close(close::UNKNOWN_ERROR));
-            }
-            Walk::Overrun => {
-                add(&self.core.counters.sessions_overrun, 1);
-                self.core.hub.end(&session.id);
-                return Err(End::Close(close::UNKNOWN_ERROR));
-            }
+    fn wake_at(&self) -> Instant {
+        let release = match &self.state {
+            State::Live(delivery) if self.stall.is_none() => delivery.next_release,
+            _ => None,
         };
-        for (seq, item) in (first..).zip(&items) {
-            let payload = protocol::render_item(&self.core, session.intents, seq, item);
-            let message = self.codec.encode(payload).map_err(|_| End::Gone)?;
-            match timeout(STALL, self.socket.feed(message)).await {
-                Ok(Ok(())) => *sent = seq,
-                _ => return Err(End::Gone),
+        let stall = self.stall.as_ref().map(|stall| stall.until);
+        // While nothing is read no heartbeat can be missed.
+        let patience = self.stall.as_ref().is_none_or(|stall| stall.reading).then(|| self.patience());
+        let times = [release, stall, patience, self.close_at];
+        times.into_iter().flatten().min().unwrap_or_else(|| self.patience())
+    }
+
+    async fn on_time(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.stall.as_ref().is_some_and(|stall| stall.until <= now) {
+            if self.stall.take().is_some_and(|stall| !stall.reading) {
+                self.last_beat = now;
             }
+            for payload in std::mem::take(&mut self.held) {
+                self.send(payload).await?;
+            }
+            return self.send_events().await;
         }
-        add(&self.core.counters.events_sent, items.len() as u64);
-        if items.len() == BATCH {
-            session.wake.notify_one();
+        if self.close_at.is_some_and(|at| at <= now) {
+            return Err(End::Close(close::UNKNOWN_ERROR));
         }
-        match timeout(STALL, self.socket.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
+        if self.stall.is_none() && self.patience() <= now {
+            add(&self.core.counters.heartbeats_missed, 1);
+            return Err(End::Close(close::SESSION_TIMED_OUT));
         }
+        if self.stall.is_none() { self.send_events().await } else { Ok(()) }
+    }
+
+    /// Sends a payload that is no event.
+    pub(super) async fn send(&mut self, payload: String) -> Result<(), End> {
+        if self.stall.is_some() {
+            self.held.push(payload);
+            return Ok(());
+        }
+        let (_, compressed) = &mut self.scratch;
+        match self.codec.encode(payload.as_bytes(), compressed) {
+            Ok(true) => self.socket.binary(compressed),
+            Ok(false) => self.socket.text(&[payload.as_bytes()]),
+            Err(_) => return Err(End::Gone),
+        }
+        self.write().await
     }
 
     async fn obey(&mut self, order: Order) -> Result<(), End> {
         match order {
             Order::Close(code) => Err(End::Close(code)),
             Order::Drop => Err(End::Gone),
-            Order::Reconnect => self.send(protocol::control(7, &Value::Null)).await,
-            Order::Invalid { resumable } => {
-                if let State::Live { session, .. } = &self.state
-                    && !resumable
-                {
-                    self.core.hub.end(&session.id);
-                    self.state = State::Unidentified;
-                }
-                self.send(protocol::control(9, &json!(resumable))).await
+            Order::Reconnect => {
+                self.close_at = Some(Instant::now() + RECONNECT_GRACE);
+                self.send(protocol::control(7, &Value::Null)).await
             }
+            Order::Invalid { resumable } => self.invalidate(resumable).await,
+            Order::Beat => self.send(protocol::control(1, &Value::Null)).await,
+            Order::Look => self.look().await,
         }
     }
 
-    async fn incoming(&mut self, message: Message) -> Result<(), End> {
-        let bytes = match message {
-            Message::Text(text) => bytes::Bytes::from(text),
-            Message::Binary(bytes) => bytes,
-            Message::Close(frame) => return Err(End::Closed(frame.map_or(1005, |frame| frame.code))),
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
-        };
+    /// Opcode 9 to a session: the connection has none any more, and a resumable one waits.
+    pub(super) async fn invalidate(&mut self, resumable: bool) -> Result<(), End> {
+        if let State::Live(delivery) = std::mem::replace(&mut self.state, State::Unidentified) {
+            self.leave(&delivery.session, !resumable);
+        }
+        self.send(protocol::control(9, &json!(resumable))).await
+    }
+
+    fn leave(&self, session: &Session, ends: bool) {
+        if !session.detach(self.link, self.core.clock.now()) {
+            return;
+        }
+        if ends || session.is_doomed() {
+            self.core.hub.end(&session.id);
+        }
+        self.core.record(Kind::Disconnected { session: session.id.clone() });
+    }
+
+    async fn incoming(&mut self, bytes: &[u8]) -> Result<(), End> {
         self.count_send()?;
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(End::Close(close::DECODE_ERROR));
         }
         let incoming: Incoming =
-            serde_json::from_slice(&bytes).map_err(|_| End::Close(close::DECODE_ERROR))?;
-        let live = matches!(self.state, State::Live { .. });
-        match incoming.op {
-            1 => {
-                self.last_beat = Instant::now();
-                add(&self.core.counters.heartbeats, 1);
-                self.send(protocol::control(11, &Value::Null)).await
+            serde_json::from_slice(bytes).map_err(|_| End::Close(close::DECODE_ERROR))?;
+        match (incoming.op, &self.state) {
+            (1, _) => self.beat(&incoming.d).await,
+            (2 | 6, State::Live(_)) => Err(End::Close(close::ALREADY_AUTHENTICATED)),
+            (2, _) => self.identify(parse(incoming.d)?).await,
+            (6, _) => self.resume(parse(incoming.d)?).await,
+            (op, State::Live(delivery)) if commands::is_command(op) => {
+                commands::carry_out(&self.core, &delivery.session, op, incoming.d).map_err(End::Close)
             }
-            2 | 6 if live => Err(End::Close(close::ALREADY_AUTHENTICATED)),
-            2 => self.identify(parse(incoming.d)?).await,
-            6 => self.resume(parse(incoming.d)?).await,
-            3 | 4 | 8 | 31 | 43 if live => Ok(()),
-            3 | 4 | 8 | 31 | 43 => Err(End::Close(close::NOT_AUTHENTICATED)),
+            (op, _) if commands::is_command(op) => Err(End::Close(close::NOT_AUTHENTICATED)),
             _ => Err(End::Close(close::UNKNOWN_OPCODE)),
         }
+    }
+
+    async fn beat(&mut self, d: &Value) -> Result<(), End> {
+        if !d.is_null() && !d.is_u64() {
+            return Err(End::Close(close::DECODE_ERROR));
+        }
+        self.last_beat = Instant::now();
+        add(&self.core.counters.heartbeats, 1);
+        let acknowledged = match &self.state {
+            State::Live(delivery) => delivery.watch.acknowledges(),
+            State::Unidentified => true,
+        };
+        if acknowledged { self.send(protocol::control(11, &Value::Null)).await } else { Ok(()) }
     }
 
     fn count_send(&mut self) -> Result<(), End> {
@@ -239,9 +280,10 @@ impl Connection {
         if let Some(code) = protocol::refuse(&self.core, &identify) {
             return Err(End::Close(code));
         }
-        let (shard, total) = identify.shard.unwrap_or((0, 1));
-        match self.core.hub.start(shard, self.core.clock.now()) {
-            Start::Allowed => {}
+        let wishes = identify.wishes();
+        let (shard, total) = (wishes.shard, wishes.total);
+        let earlier = match self.core.hub.start((shard, total), self.core.clock.now()) {
+            Start::Allowed(earlier) => earlier,
             Start::TooSoon => {
                 add(&self.core.counters.identifies_refused, 1);
                 return self.send(protocol::control(9, &json!(false))).await;
@@ -251,21 +293,26 @@ impl Connection {
                 self.core.record(Kind::TokenReset);
                 return Err(End::Close(close::AUTHENTICATION_FAILED));
             }
+        };
+        if identify.compress {
+            self.codec.compress_payloads();
         }
-        let nth = self.core.hub.nth_session(shard);
-        let id = self.core.chance.hex("session", u64::from(shard), nth);
-        let opening = protocol::opening(&self.core, &id, &identify);
-        // The log holds the opening whole, however many servers there are.
-        let capacity = self.core.config.replay_events.max(opening.len() * 2);
-        let session = Session::new(id.clone(), (shard, total), identify.intents, capacity, self.link);
-        session.append(opening);
-        let session = Arc::new(session);
-        self.core.hub.add(session.clone());
-        self.core.hub.name(self.link, &id);
+        let config = &self.core.config;
+        let seed = mix(&[config.seed, shard.into(), total.into(), earlier]);
+        // Two runs never share a session id, unless their clocks were set to the same moment.
+        let id = self.core.chance.hex("session", seed, self.core.clock.started_ms());
+        let session = self.core.hub.add(|| {
+            let opening = protocol::opening(&self.core, &id, &identify);
+            // The log holds the opening whole, however many servers there are.
+            let capacity = config.replay_events.max(opening.len() * 2);
+            let session = Session::new(id.clone(), &wishes, seed, capacity, self.link);
+            session.append(opening);
+            session
+        });
+        self.core.hub.name(self.link, &session);
         add(&self.core.counters.identifies, 1);
         self.core.record(Kind::Identified { shard, total, session: id });
-        self.state = State::Live { session, sent: 0 };
-        Ok(())
+        self.begin(session, 0, 1).await
     }
 
     async fn resume(&mut self, resume: Resume) -> Result<(), End> {
@@ -275,18 +322,25 @@ impl Connection {
         let hub = &self.core.hub;
         let session =
             hub.find(&resume.session_id).filter(|session| !hub.expired(session, self.core.clock.now()));
-        let taken = session.as_ref().map(|session| session.take_over(self.link, resume.seq));
+        let session = session.filter(|session| session.connected() || !session.is_doomed());
+        let taken = session.as_ref().map(|session| {
+            let reorder = hub.faults.reorder(session);
+            session.take_over(self.link, resume.seq, reorder)
+        });
         match (session, taken) {
-            (Some(session), Some(Ok(()))) => {
-                let replayed = session.last() - resume.seq;
-                session
-                    .append([super::session::Item::Event("RESUMED", r#"{"_trace":["simulated"]}"#.into())]);
+            (Some(session), Some(Ok(connection))) => {
+                if self.door != Door::Resume {
+                    add(&self.core.counters.resumes_elsewhere, 1);
+                }
+                let repeats = hub.faults.watch(&session, connection).repeats();
+                let from = session.step_back(resume.seq, repeats);
+                let replayed = session.last() - from;
+                session.append([Item::Event("RESUMED", r#"{"_trace":["simulated"]}"#.into())]);
                 add(&self.core.counters.resumes, 1);
                 add(&self.core.counters.events_replayed, replayed);
-                hub.name(self.link, &session.id);
+                hub.name(self.link, &session);
                 self.core.record(Kind::Resumed { session: session.id.clone(), replayed });
-                self.state = State::Live { session, sent: resume.seq };
-                Ok(())
+                self.begin(session, from, connection).await
             }
             (Some(_), Some(Err(ResumeRefused::Ahead))) => Err(End::Close(close::INVALID_SEQ)),
             _ => {
@@ -296,24 +350,19 @@ impl Connection {
         }
     }
 
+    async fn begin(&mut self, session: Arc<Session>, sent: u64, connection: u64) -> Result<(), End> {
+        let watch = self.core.hub.faults.watch(&session, connection);
+        self.state = State::Live(Box::new(Delivery::new(session, watch, sent, connection)));
+        self.meet_present_faults().await
+    }
+
     async fn finish(mut self, end: End) {
-        if let State::Live { session, .. } = &self.state
-            && session.detach(self.link, self.core.clock.now())
-        {
-            if matches!(end, End::Closed(1000 | 1001)) {
-                self.core.hub.end(&session.id);
-            }
-            self.core.record(Kind::Disconnected { session: session.id.clone() });
+        if let State::Live(delivery) = std::mem::replace(&mut self.state, State::Unidentified) {
+            self.leave(&delivery.session, matches!(end, End::Closed(1000 | 1001)));
         }
         if let End::Close(code) = end {
-            let frame = CloseFrame { code, reason: reason(code).into() };
-            let closing = async {
-                if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                    while let Some(Ok(_)) = self.socket.recv().await {}
-                }
-            };
             // A client that does not answer the close is left behind.
-            let _ = timeout(CLOSING, closing).await;
+            let _ = timeout(CLOSING, self.socket.close(code, reason(code))).await;
         }
     }
 }

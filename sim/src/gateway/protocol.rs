@@ -3,13 +3,16 @@
 //! Every payload carries `t`, `s` and `op` before `d`.
 //! <https://discord.com/developers/docs/events/gateway-events#payload-structure>
 
-use super::session::Item;
-use crate::config::PRIVILEGED_INTENTS;
+use super::intents::{self, GUILD_PRESENCES};
+use super::presence::{Presence, Status};
+use super::session::{Item, Session, Wishes};
 use crate::core::Core;
 use crate::render;
 use crate::world::{Server, gateway_shard};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::io::Write as _;
+use std::sync::Arc;
 
 /// Largest payload a client may send.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 4_096;
@@ -35,12 +38,18 @@ pub(super) mod close {
     pub(crate) const DISALLOWED_INTENTS: u16 = 4014;
 }
 
-/// Intents that exist.
-const KNOWN_INTENTS: u64 = 0x1_ffff | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
-/// GUILDS.
-const GUILDS: u64 = 1;
-/// GUILD_PRESENCES; without it GUILD_CREATE shows only the bot.
-const GUILD_PRESENCES: u64 = 1 << 8;
+/// Bounds of an IDENTIFY's `large_threshold`, and what it is when left out.
+const LARGE_THRESHOLD: std::ops::RangeInclusive<u64> = 50..=250;
+const DEFAULT_LARGE_THRESHOLD: u64 = 50;
+
+/// Query of the websocket URL.
+/// <https://discord.com/developers/docs/events/gateway#connecting-gateway-url-query-string-params>
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Params {
+    pub(super) v: Option<String>,
+    pub(super) encoding: Option<String>,
+    pub(super) compress: Option<String>,
+}
 
 /// What a client sent.
 #[derive(Debug, Deserialize)]
@@ -57,7 +66,28 @@ pub(super) struct Identify {
     #[serde(default)]
     pub(super) shard: Option<(u32, u32)>,
     #[allow(dead_code, reason = "documented as required, so that its absence is a decode error")]
-    properties: Value,
+    properties: Map<String, Value>,
+    /// Payload compression.
+    #[serde(default)]
+    pub(super) compress: bool,
+    #[serde(default)]
+    large_threshold: Option<u64>,
+    #[serde(default)]
+    presence: Option<Presence>,
+}
+
+impl Identify {
+    /// What the session is to be.
+    pub(super) fn wishes(&self) -> Wishes {
+        let (shard, total) = self.shard.unwrap_or((0, 1));
+        Wishes {
+            shard,
+            total,
+            intents: self.intents,
+            large_threshold: self.large_threshold.unwrap_or(DEFAULT_LARGE_THRESHOLD),
+            status: self.presence.as_ref().map_or(Status::Online, |presence| presence.status),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,26 +108,25 @@ pub(super) fn hello(interval_ms: u128) -> String {
     )
 }
 
-/// An event with its sequence number.
-pub(super) fn envelope(name: &str, seq: u64, data: &str) -> String {
-    let mut text = String::with_capacity(data.len() + name.len() + 48);
-    text.push_str(r#"{"t":""#);
-    text.push_str(name);
-    text.push_str(r#"","s":"#);
-    text.push_str(&seq.to_string());
-    text.push_str(r#","op":0,"d":"#);
-    text.push_str(data);
-    text.push('}');
-    text
+/// What stands before an event's data; `}` stands behind.
+pub(super) fn envelope(head: &mut Vec<u8>, name: &str, seq: u64) {
+    head.clear();
+    head.extend_from_slice(br#"{"t":""#);
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(br#"","s":"#);
+    // Writing to a vector cannot fail.
+    let _ = write!(head, "{seq}");
+    head.extend_from_slice(br#","op":0,"d":"#);
 }
 
-/// The text of a log item.
-pub(super) fn render_item(core: &Core, intents: u64, seq: u64, item: &Item) -> String {
+/// The name and the data of a log item.
+pub(super) fn rendered(core: &Core, session: &Session, item: &Item) -> (&'static str, Arc<str>) {
     match item {
-        Item::Event(name, data) => envelope(name, seq, data),
+        Item::Event(name, data) => (name, data.clone()),
         Item::GuildCreate(index) => {
-            let (name, data) = core.guild_create(*index, intents & GUILD_PRESENCES != 0);
-            envelope(name, seq, &data)
+            let (name, data) =
+                core.guild_create(*index, session.has(GUILD_PRESENCES), session.large_threshold);
+            (name, data.into())
         }
     }
 }
@@ -107,14 +136,19 @@ pub(super) fn refuse(core: &Core, identify: &Identify) -> Option<u16> {
     if !core.token_is(&identify.token) {
         return Some(close::AUTHENTICATION_FAILED);
     }
-    if identify.intents & !KNOWN_INTENTS != 0 {
+    let threshold = identify.large_threshold.is_none_or(|asked| LARGE_THRESHOLD.contains(&asked));
+    if !threshold || identify.presence.as_ref().is_some_and(|presence| !presence.is_valid()) {
+        return Some(close::DECODE_ERROR);
+    }
+    if identify.intents & !intents::KNOWN != 0 {
         return Some(close::INVALID_INTENTS);
     }
-    if identify.intents & PRIVILEGED_INTENTS & !core.config.privileged_intents != 0 {
+    if identify.intents & intents::PRIVILEGED & !core.config.privileged_intents != 0 {
         return Some(close::DISALLOWED_INTENTS);
     }
     let (id, total) = identify.shard.unwrap_or((0, 1));
-    if total == 0 || id >= total {
+    let step = core.config.large_bot_shards.unwrap_or(1);
+    if total == 0 || id >= total || total % step != 0 {
         return Some(close::INVALID_SHARD);
     }
     let held = core.world.servers.iter().filter(|server| gateway_shard(server.id, total) == id).count();
@@ -127,7 +161,7 @@ pub(super) fn opening(core: &Core, session: &str, identify: &Identify) -> Vec<It
     let here =
         move |server: &&Server| gateway_shard(server.id, total) == id && core.store.bot_is_in(server.id);
     let mine: Vec<&Server> = core.world.servers.iter().filter(here).collect();
-    let sees_guilds = identify.intents & GUILDS != 0;
+    let sees_guilds = identify.intents & intents::GUILDS != 0;
     let guilds: Vec<Value> =
         mine.iter().map(|server| json!({"id": server.id, "unavailable": true})).collect();
     let ready = json!({
@@ -137,7 +171,7 @@ pub(super) fn opening(core: &Core, session: &str, identify: &Identify) -> Vec<It
         "guilds": guilds,
         "session_id": session,
         "session_type": "normal",
-        "resume_gateway_url": core.gateway_url(),
+        "resume_gateway_url": core.resume_gateway_url(),
         "shard": [id, total],
         "application": {"id": core.config.bot, "flags": render::APPLICATION_FLAGS},
         "private_channels": [],

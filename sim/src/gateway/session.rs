@@ -1,8 +1,13 @@
 //! A gateway session: its log of events, and which connection may walk it.
 
+use super::faults::mix;
+use super::presence::Status;
+use super::reorder::{Waiting, shuffle};
 use crate::config::MESSAGE_CONTENT;
+use crate::ids::GuildId;
 use crate::lock;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -27,6 +32,17 @@ pub(crate) enum Item {
     GuildCreate(usize),
 }
 
+/// What an IDENTIFY asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) shard: u32,
+    pub(crate) total: u32,
+    pub(crate) intents: u64,
+    /// Members from which GUILD_CREATE leaves out those that are offline.
+    pub(crate) large_threshold: u64,
+    pub(crate) status: Status,
+}
+
 #[derive(Debug)]
 struct Log {
     /// Sequence number of the oldest item kept.
@@ -34,14 +50,30 @@ struct Log {
     items: VecDeque<Item>,
     /// Connection that may walk the log; older ones have to go.
     holder: u64,
+    /// How many connections have held the session, this one included.
+    connections: u64,
     detached: Option<Instant>,
+    /// What came in while a fault lets it change places; it has no numbers yet.
+    waiting: Vec<Waiting>,
+    /// Plans of faults that have happened to this session.
+    happened: Vec<u64>,
+}
+
+impl Log {
+    fn extend(&mut self, items: impl IntoIterator<Item = Item>, capacity: usize) {
+        self.items.extend(items);
+        while self.items.len() > capacity {
+            self.items.pop_front();
+            self.first += 1;
+        }
+    }
 }
 
 /// What a walk along the log gave.
 #[derive(Debug)]
 pub(crate) enum Walk {
-    /// Items with the sequence number of the first of them.
-    Items(u64, Vec<Item>),
+    /// The items were appended to the vector given; they follow the position given.
+    Items,
     /// Another connection has taken the session over.
     Superseded,
     /// The position is no longer in the log.
@@ -54,52 +86,83 @@ pub(crate) struct Session {
     pub(crate) shard: u32,
     pub(crate) total: u32,
     pub(crate) intents: u64,
+    pub(crate) large_threshold: u64,
+    /// From which everything drawn about this session follows.
+    pub(crate) seed: u64,
     /// Wakes the connection when there is something to send.
     pub(crate) wake: Notify,
+    /// It ends with its connection.
+    doomed: AtomicBool,
+    /// What the client last said about itself, by IDENTIFY or opcode 3.
+    status: Mutex<Status>,
     capacity: usize,
     log: Mutex<Log>,
 }
 
 impl Session {
-    pub(crate) fn new(id: String, shard: (u32, u32), intents: u64, capacity: usize, holder: u64) -> Self {
-        let log = Log { first: 1, items: VecDeque::new(), holder, detached: None };
+    pub(crate) fn new(id: String, wishes: &Wishes, seed: u64, capacity: usize, holder: u64) -> Self {
+        let log = Log {
+            first: 1,
+            items: VecDeque::new(),
+            holder,
+            connections: 1,
+            detached: None,
+            waiting: Vec::new(),
+            happened: Vec::new(),
+        };
         Self {
             id,
-            shard: shard.0,
-            total: shard.1,
-            intents,
+            shard: wishes.shard,
+            total: wishes.total,
+            intents: wishes.intents,
+            large_threshold: wishes.large_threshold,
+            seed,
             wake: Notify::new(),
+            doomed: AtomicBool::new(false),
+            status: Mutex::new(wishes.status),
             capacity,
             log: Mutex::new(log),
         }
     }
 
-    /// Appends an event the session's intents ask for; tells whether they did.
-    pub(crate) fn push(&self, event: &Event) -> bool {
-        if event.intents != 0 && event.intents & self.intents == 0 {
+    pub(crate) fn has(&self, intents: u64) -> bool {
+        self.intents & intents != 0
+    }
+
+    /// Appends an event the session's intents ask for; tells whether they did. `reorder` keeps it without
+    /// a number while there is no connection.
+    pub(crate) fn push(&self, guild: Option<GuildId>, event: &Event, reorder: bool) -> bool {
+        if event.intents != 0 && !self.has(event.intents) {
             return false;
         }
         let data = match &event.stripped {
-            Some(stripped) if self.intents & MESSAGE_CONTENT == 0 => stripped,
+            Some(stripped) if !self.has(MESSAGE_CONTENT) => stripped,
             _ => &event.data,
         };
-        self.append([Item::Event(event.name, data.clone())]);
+        self.take(guild, Item::Event(event.name, data.clone()), reorder);
         true
+    }
+
+    /// Appends an item, or with `reorder` keeps it without a number while there is no connection.
+    pub(crate) fn take(&self, guild: Option<GuildId>, item: Item, reorder: bool) {
+        if reorder {
+            let mut log = lock(&self.log);
+            if log.detached.is_some() && log.waiting.len() < self.capacity {
+                return log.waiting.push(Waiting { guild, item });
+            }
+        }
+        self.append([item]);
     }
 
     pub(crate) fn append(&self, items: impl IntoIterator<Item = Item>) {
         let mut log = lock(&self.log);
-        log.items.extend(items);
-        while log.items.len() > self.capacity {
-            log.items.pop_front();
-            log.first += 1;
-        }
+        log.extend(items, self.capacity);
         drop(log);
         self.wake.notify_one();
     }
 
-    /// Up to `limit` items after sequence number `after`, for the connection `holder`.
-    pub(crate) fn walk(&self, holder: u64, after: u64, limit: usize) -> Walk {
+    /// Appends to `out` up to `limit` items after sequence number `after`, for the connection `holder`.
+    pub(crate) fn walk(&self, holder: u64, after: u64, limit: usize, out: &mut Vec<Item>) -> Walk {
         let log = lock(&self.log);
         if log.holder != holder {
             return Walk::Superseded;
@@ -107,9 +170,10 @@ impl Session {
         if after + 1 < log.first {
             return Walk::Overrun;
         }
-        let skip = usize::try_from(after + 1 - log.first).unwrap_or(usize::MAX);
-        let items: Vec<Item> = log.items.iter().skip(skip).take(limit).cloned().collect();
-        Walk::Items(after + 1, items)
+        let skip = usize::try_from(after + 1 - log.first).unwrap_or(usize::MAX).min(log.items.len());
+        let until = skip.saturating_add(limit).min(log.items.len());
+        out.extend(log.items.range(skip..until).cloned());
+        Walk::Items
     }
 
     /// Highest sequence number given out.
@@ -119,8 +183,13 @@ impl Session {
     }
 
     /// Gives the session to another connection, which will walk on after `after`. `Err` when that is
-    /// no longer, or not yet, in the log.
-    pub(crate) fn take_over(&self, holder: u64, after: u64) -> Result<(), ResumeRefused> {
+    /// no longer, or not yet, in the log. Returns the connection's number within the session.
+    pub(crate) fn take_over(
+        &self,
+        holder: u64,
+        after: u64,
+        reorder: Option<bool>,
+    ) -> Result<u64, ResumeRefused> {
         let mut log = lock(&self.log);
         if after + 1 < log.first {
             return Err(ResumeRefused::TooOld);
@@ -130,23 +199,65 @@ impl Session {
         }
         log.holder = holder;
         log.detached = None;
+        log.connections += 1;
+        let connection = log.connections;
+        let waiting = std::mem::take(&mut log.waiting);
+        let items: Vec<Item> = match reorder {
+            Some(channels) => shuffle(waiting, channels, mix(&[self.seed, connection])),
+            None => waiting.into_iter().map(|one| one.item).collect(),
+        };
+        // Under the same lock, so that nothing newer of the same server gets an earlier number.
+        log.extend(items, self.capacity);
         drop(log);
         self.wake.notify_one();
-        Ok(())
+        Ok(connection)
+    }
+
+    /// The oldest position, at most `after`, from which the last `back` events before `after` are sent again.
+    pub(crate) fn step_back(&self, after: u64, back: u64) -> u64 {
+        after.saturating_sub(back).max(lock(&self.log).first - 1)
+    }
+
+    /// Notes that a fault's plan happened; tells whether it was the first time.
+    pub(crate) fn happened(&self, plan: u64) -> bool {
+        let mut log = lock(&self.log);
+        let first = !log.happened.contains(&plan);
+        if first {
+            log.happened.push(plan);
+        }
+        first
     }
 
     /// The connection is gone; the session waits to be resumed.
     pub(crate) fn detach(&self, holder: u64, now: Instant) -> bool {
         let mut log = lock(&self.log);
-        let held = log.holder == holder;
+        let held = log.holder == holder && log.detached.is_none();
         if held {
             log.detached = Some(now);
         }
         held
     }
 
+    /// From now on it ends with its connection.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn expired(&self, now: Instant, ttl: Duration) -> bool {
-        lock(&self.log).detached.is_some_and(|since| now.duration_since(since) >= ttl)
+        let detached = lock(&self.log).detached;
+        detached.is_some_and(|since| self.doomed.load(Ordering::Relaxed) || now.duration_since(since) >= ttl)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        *lock(&self.status)
+    }
+
+    pub(crate) fn set_status(&self, status: Status) {
+        *lock(&self.status) = status;
+    }
+
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn connected(&self) -> bool {
@@ -165,54 +276,73 @@ pub(crate) enum ResumeRefused {
 mod tests {
     use super::*;
 
+    fn with_intents(capacity: usize, intents: u64) -> Session {
+        let wishes = Wishes { shard: 0, total: 1, intents, large_threshold: 50, status: Status::Online };
+        Session::new("s".to_owned(), &wishes, 1, capacity, 1)
+    }
+
     fn session(capacity: usize) -> Session {
-        Session::new("s".to_owned(), (0, 1), MESSAGE_CONTENT | 1, capacity, 1)
+        with_intents(capacity, MESSAGE_CONTENT | 1)
     }
 
     fn items(n: usize) -> impl Iterator<Item = Item> {
         (0..n).map(Item::GuildCreate)
     }
 
-    fn seen(walk: Walk) -> (u64, usize) {
-        match walk {
-            Walk::Items(first, items) => (first, items.len()),
-            other => panic!("{other:?}"),
-        }
+    fn seen(session: &Session, holder: u64, after: u64, limit: usize) -> Vec<Item> {
+        let mut out = Vec::new();
+        assert!(matches!(session.walk(holder, after, limit, &mut out), Walk::Items));
+        out
+    }
+
+    fn refused(session: &Session, holder: u64, after: u64) -> Walk {
+        session.walk(holder, after, 3, &mut Vec::new())
     }
 
     #[test]
     fn a_connection_walks_the_log_and_a_resume_walks_it_again() {
         let session = session(100);
         session.append(items(5));
-        assert_eq!(seen(session.walk(1, 0, 3)), (1, 3));
-        assert_eq!(seen(session.walk(1, 3, 3)), (4, 2));
-        session.take_over(2, 2).unwrap();
-        assert!(matches!(session.walk(1, 5, 3), Walk::Superseded));
-        assert_eq!(seen(session.walk(2, 2, 10)), (3, 3));
-        assert_eq!(session.take_over(3, 6), Err(ResumeRefused::Ahead));
+        assert!(matches!(seen(&session, 1, 0, 3)[..], [Item::GuildCreate(0), _, Item::GuildCreate(2)]));
+        assert_eq!(seen(&session, 1, 3, 3).len(), 2);
+        assert_eq!(session.take_over(2, 2, None), Ok(2));
+        assert!(matches!(refused(&session, 1, 5), Walk::Superseded));
+        assert!(matches!(seen(&session, 2, 2, 10)[..], [Item::GuildCreate(2), _, _]));
+        assert_eq!(session.take_over(3, 6, None), Err(ResumeRefused::Ahead));
     }
 
     #[test]
     fn a_log_that_runs_over_cannot_be_walked_from_before() {
         let session = session(4);
         session.append(items(6));
-        assert!(matches!(session.walk(1, 1, 3), Walk::Overrun));
-        assert_eq!(seen(session.walk(1, 2, 9)), (3, 4));
-        assert_eq!(session.take_over(2, 1), Err(ResumeRefused::TooOld));
+        assert!(matches!(refused(&session, 1, 1), Walk::Overrun));
+        assert_eq!(seen(&session, 1, 2, 9).len(), 4);
+        assert_eq!(session.take_over(2, 1, None), Err(ResumeRefused::TooOld));
         assert_eq!(session.last(), 6);
+        assert_eq!(session.step_back(5, 9), 2, "no further back than the log reaches");
     }
 
     #[test]
     fn events_reach_only_sessions_with_their_intent() {
         let event = Event { name: "X", intents: 1 << 9, data: "full".into(), stripped: Some("less".into()) };
-        assert!(!session(4).push(&event));
-        let bare = Session::new("s".to_owned(), (0, 1), 1 << 9, 4, 1);
-        assert!(bare.push(&event));
-        match bare.walk(1, 0, 1) {
-            Walk::Items(_, items) => {
-                assert!(matches!(&items[0], Item::Event("X", data) if &**data == "less"))
-            }
-            other => panic!("{other:?}"),
+        assert!(!session(4).push(None, &event, false));
+        let bare = with_intents(4, 1 << 9);
+        assert!(bare.push(None, &event, false));
+        assert!(matches!(&seen(&bare, 1, 0, 1)[..], [Item::Event("X", data)] if &**data == "less"));
+    }
+
+    #[test]
+    fn events_that_may_change_places_get_their_numbers_when_the_session_is_resumed() {
+        let session = session(100);
+        let event = Event { name: "X", intents: 0, data: "{}".into(), stripped: None };
+        session.push(None, &event, true);
+        assert_eq!(session.last(), 1, "connected: numbered at once");
+        session.detach(1, Instant::now());
+        for guild in 0..3 {
+            session.push(Some(GuildId(guild)), &event, true);
         }
+        assert_eq!(session.last(), 1);
+        session.take_over(2, 1, Some(false)).unwrap();
+        assert_eq!(session.last(), 4);
     }
 }

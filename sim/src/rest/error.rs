@@ -124,6 +124,22 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, 10_015, "Unknown Webhook")
     }
 
+    pub(crate) const fn unknown_sku() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_027, "Unknown SKU")
+    }
+
+    pub(crate) const fn unknown_entitlement() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_029, "Unknown entitlement")
+    }
+
+    pub(crate) const fn not_consumable() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 40_018, "Only consumable SKUs can be consumed")
+    }
+
+    pub(crate) const fn not_a_test_entitlement() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 40_019, "You can only delete sandbox entitlements.")
+    }
+
     pub(crate) const fn unknown_interaction() -> Self {
         Self::new(StatusCode::NOT_FOUND, 10_062, "Unknown interaction")
     }
