@@ -14,6 +14,7 @@ const PURE: &[&str] = &[
     "src/answer/retrieve/typos.rs",
     "src/conversation/command.rs",
     "src/conversation/state.rs",
+    "src/conversation/ticket.rs",
     "src/deliver/render.rs",
     "src/knowledge/passages",
 ];

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::command::{Action, AnswerJob, Command, Origin, Press, Question};
+use super::ticket;
 use crate::answer::{self, Answer, Citation};
 use crate::deliver::{Controls, Effect, OutboxKey, render};
 use crate::discord::{ChannelId, RoleId, UserId};
@@ -221,7 +222,7 @@ impl Conversation {
         if self.status == Status::Forwarded {
             return vec![respond("A human has already been asked. They will answer here.")];
         }
-        self.status = Status::Forwarded;
+        self.status = ticket::OPEN.conversation;
         self.transcript.push(Turn::Forwarded { user: press.user, at: press.pressed_at });
         let post = Effect::Post {
             channel: self.thread.unwrap_or(self.channel),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::command::AnswerJob;
 use super::state::{Conversation, Status, Turn};
+use super::ticket;
 use crate::discord::{ChannelId, UserId};
 
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,17 @@ pub async fn load_by_thread(
     row.map(Conversation::try_from).transpose()
 }
 
+impl Status {
+    /// As the column holds it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Forwarded => "forwarded",
+            Self::Completed => "completed",
+        }
+    }
+}
+
 /// Inserts or overwrites. `username` is stored with a new conversation only.
 pub async fn save(
     tx: &mut FencedTx,
@@ -86,11 +98,6 @@ pub async fn save(
     conversation: &Conversation,
     username: &str,
 ) -> Result<(), Error> {
-    let status = match conversation.status {
-        Status::Active => "active",
-        Status::Forwarded => "forwarded",
-        Status::Completed => "completed",
-    };
     let transcript = serde_json::to_value(&conversation.transcript).expect("turns have string keys");
     sqlx::query_file!(
         "src/conversation/sql/save.sql",
@@ -101,7 +108,7 @@ pub async fn save(
         conversation.user.0.to_string(),
         username,
         transcript,
-        status
+        conversation.status.as_str()
     )
     .execute(tx.conn())
     .await?;
@@ -128,9 +135,10 @@ pub async fn set_thread(
 
 pub async fn open_ticket(tx: &mut FencedTx, server: ServerId, conversation: Uuid) -> Result<(), Error> {
     sqlx::query!(
-        "insert into public.forwarded_tickets (server_id, conversation_id) values ($1, $2)",
+        "insert into public.forwarded_tickets (server_id, conversation_id, status) values ($1, $2, $3)",
         server.db(),
-        conversation
+        conversation,
+        ticket::OPEN.to.as_str()
     )
     .execute(tx.conn())
     .await?;

@@ -42,11 +42,12 @@ impl Error {
             | Self::Outbox(outbox::Error::Database(error))
             | Self::Database(error) => error,
         };
-        // Classes 22 and 23: data exceptions and integrity violations. The rest (connections, locks, shutdowns) passes.
+        // Classes 22 and 23: data exceptions and integrity violations; HL: our triggers. The rest (connections,
+        // locks, shutdowns) passes.
         database
             .as_database_error()
             .and_then(|error| error.code())
-            .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+            .is_some_and(|code| ["22", "23", "HL"].iter().any(|class| code.starts_with(class)))
     }
 
     pub fn is_superseded(&self) -> bool {

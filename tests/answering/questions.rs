@@ -112,6 +112,25 @@ async fn asking_a_human_opens_one_ticket_and_pings_the_support_role_once() {
 }
 
 #[tokio::test]
+async fn the_bot_is_silent_while_a_ticket_is_open_and_answers_again_when_it_is_given_back() {
+    let town = Town::new().await;
+    let _worker = town.worker();
+    let answer = town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    let member = town.member(0);
+    let button = &answer.components[0].custom_id;
+    let press = town.sim.press(answer.channel, answer.message, button, member).expect("the button is there");
+    town.answer(QuestionId::Interaction(press)).await;
+    let unheard = town.say(answer.channel, member, "how do I restore a backup?");
+    town.at_rest().await;
+    assert!(town.answers(unheard).is_empty(), "a human has it");
+    // As a dashboard does it: nobody is named, so it goes back to the bot.
+    crate::support::run(&town.db.pool, "update forwarded_tickets set status = 'resolved'").await;
+    let heard = town.say(answer.channel, member, "how do I restore a backup?");
+    assert!(town.answer(heard).await.content.contains("Backups"));
+    assert_eq!(town.count("select count(*) from conversations where status = 'active'").await, 1);
+}
+
+#[tokio::test]
 async fn a_button_of_another_server_reaches_nothing_there() {
     let town = Town::new().await;
     let _worker = town.worker();

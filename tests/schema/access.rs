@@ -268,7 +268,7 @@ async fn functions_with_more_rights_than_their_caller_are_hidden_and_pin_their_s
                and p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
                and not (
                    p.pronamespace = 'helpline'::regnamespace
-                   and p.proconfig @> array['search_path=""']
+                   and coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
                    and not has_function_privilege('anon', p.oid, 'execute')
                    and not has_function_privilege('authenticated', p.oid, 'execute')
                )"#,

@@ -5,9 +5,11 @@ mod support;
 
 mod access;
 mod admins;
+mod attacks;
 mod migrating;
 mod placing;
 mod services;
+mod tickets;
 mod upkeep;
 
 use sqlx::{PgConnection, PgPool};
