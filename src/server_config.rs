@@ -116,6 +116,19 @@ pub fn parse(config: &Value) -> Result<ServerConfig, Vec<Problem>> {
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
 }
 
+/// [`parse`], from the text of the column. Postgres keeps JSON that other readers refuse: numbers out of range, and
+/// arrays inside each other without end.
+pub fn parse_text(config: &str) -> Result<ServerConfig, Vec<Problem>> {
+    let value: Value = serde_json::from_str(config).map_err(|error| {
+        vec![Problem {
+            key: String::new(),
+            expected: "JSON that can be read".to_owned(),
+            found: error.to_string(),
+        }]
+    })?;
+    parse(&value)
+}
+
 /// Applies one `key=value` as typed by a person. Lists are comma separated, `null` or nothing clears a key that
 /// may be empty, ids are written as strings. Nothing changes on an error; other keys are never touched.
 pub fn set_key(config: &mut Value, pair: &str) -> Result<(), SetError> {

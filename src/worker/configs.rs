@@ -26,7 +26,7 @@ pub struct Configs {
 struct Cached {
     config: Arc<ServerConfig>,
     /// The version that was found unreadable, so that it is logged once.
-    unreadable: Option<serde_json::Value>,
+    unreadable: Option<String>,
     read_at: Instant,
 }
 
@@ -44,11 +44,16 @@ impl Configs {
             return Ok(Arc::clone(&cached.config));
         }
         let read_at = Instant::now();
-        let row = sqlx::query!("select config, active from public.servers where id = $1", server.db())
-            .fetch_optional(&self.pool)
-            .await?;
+        // As text: Postgres takes JSON that no other reader does (1e400), and a row that cannot be decoded would
+        // stop the whole shard.
+        let row = sqlx::query!(
+            r#"select config::text as "config!", active from public.servers where id = $1"#,
+            server.db()
+        )
+        .fetch_optional(&self.pool)
+        .await?;
         let cached = match row {
-            Some(row) if row.active => read(server, &row.config, known, read_at),
+            Some(row) if row.active => read(server, row.config, known, read_at),
             Some(_) | None => Cached { config: Arc::default(), unreadable: None, read_at },
         };
         let config = Arc::clone(&cached.config);
@@ -70,12 +75,12 @@ impl Configs {
 }
 
 /// The config that a row holds, or the last good one.
-fn read(server: ServerId, json: &serde_json::Value, known: Option<Cached>, read_at: Instant) -> Cached {
-    let problems = match server_config::parse(json) {
+fn read(server: ServerId, json: String, known: Option<Cached>, read_at: Instant) -> Cached {
+    let problems = match server_config::parse_text(&json) {
         Ok(config) => return Cached { config: Arc::new(config), unreadable: None, read_at },
         Err(problems) => problems,
     };
-    let seen = known.as_ref().and_then(|cached| cached.unreadable.as_ref()) == Some(json);
+    let seen = known.as_ref().and_then(|cached| cached.unreadable.as_ref()) == Some(&json);
     if !seen {
         metrics::counter!(crate::metrics::CONFIG_UNREADABLE).increment(1);
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -86,5 +91,5 @@ fn read(server: ServerId, json: &serde_json::Value, known: Option<Cached>, read_
         );
     }
     let config = known.map(|cached| cached.config).unwrap_or_default();
-    Cached { config, unreadable: Some(json.clone()), read_at }
+    Cached { config, unreadable: Some(json), read_at }
 }

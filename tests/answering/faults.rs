@@ -159,6 +159,22 @@ async fn a_config_that_cannot_be_read_leaves_the_last_good_one_in_force() {
     }
 }
 
+/// The trigger refuses such a config; a database may hold one from before there was a trigger.
+#[tokio::test]
+async fn a_config_that_no_reader_but_postgres_accepts_stops_nobody() {
+    let town = Town::new().await;
+    let _worker = town.worker();
+    town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    let unreadable = "alter table servers disable trigger check_server_updated;
+                      update servers set config = config || '{\"theirs\": 1e400}'";
+    run(&town.db.pool, unreadable).await;
+    for server in [0, 1, 0] {
+        town.ask(server, "how do I restore a backup?");
+    }
+    let question = town.ask(0, "how do I restore a backup?");
+    assert!(town.answer(question).await.content.contains("Backups"));
+}
+
 #[tokio::test]
 async fn a_thread_that_was_deleted_is_no_reason_for_silence() {
     let town = Town::new().await;
