@@ -41,6 +41,7 @@ mod render;
 pub mod report;
 mod resolved;
 mod rest;
+pub mod scenario;
 mod servers;
 mod simulator;
 mod steering;

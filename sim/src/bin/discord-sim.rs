@@ -2,8 +2,10 @@
 
 use anyhow::Context;
 use clap::Parser;
-use helpline_sim::{Config, LimitChange, Simulator};
+use helpline_sim::scenario::Scenario;
+use helpline_sim::{Config, LimitChange, Simulator, Skew};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -58,6 +60,15 @@ struct Options {
     /// Milliseconds added to every REST answer.
     #[arg(long, default_value_t = 0)]
     rest_latency_ms: u64,
+    /// Milliseconds by which the wall clock is ahead of the host's; negative is behind.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset_ms: i64,
+    /// Parts per million by which the wall clock runs faster than the host's; negative is slower.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    clock_drift_ppm: i64,
+    /// Carries out a scenario (docs/scenarios.md) and ends with status 0 when all it expects came true.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
     /// Transcript entries kept.
     #[arg(long, default_value_t = 200_000)]
     transcript_entries: usize,
@@ -103,6 +114,7 @@ impl Options {
             nonce_window: seconds("--nonce-window-s", self.nonce_window_s)?,
             session_ttl: seconds("--session-ttl-s", self.session_ttl_s)?,
             rest_latency: Duration::from_millis(self.rest_latency_ms),
+            skew: Skew { offset_ms: self.clock_offset_ms, drift_ppm: self.clock_drift_ppm },
             transcript_entries: self.transcript_entries,
             ..Config::default()
         })
@@ -114,7 +126,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(passed) => ExitCode::from(u8::from(!passed)),
         Err(error) => {
             // The sentence is whole; causes and a backtrace would bury it.
             eprintln!("error: {error}");
@@ -123,16 +135,45 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
-    let simulator = Simulator::start(options.config()?).await?;
+/// Runs until it is stopped, or until the scenario is over; tells whether that passed.
+async fn run(options: Options) -> anyhow::Result<bool> {
+    let scenario = options.scenario.as_deref().map(read_scenario).transpose()?;
+    let config = options.config()?;
+    let config = match &scenario {
+        Some(scenario) => scenario.config(config),
+        None => config,
+    };
+    let simulator = Simulator::start(config).await?;
     println!("simulated Discord at {} with {} servers", simulator.rest_base(), simulator.servers().len());
     println!("DISCORD_API_URL={}", simulator.rest_base());
     println!("DISCORD_TOKEN={}", simulator.token());
-    wait_for_stop().await?;
+    let mut passed = true;
+    if let Some(scenario) = scenario {
+        tokio::select! {
+            report = scenario.run(&simulator) => {
+                passed = report.passed();
+                println!("{report}");
+            }
+            stopped = wait_for_stop() => {
+                stopped?;
+                anyhow::bail!("stopped before the scenario was over");
+            }
+        }
+    } else {
+        wait_for_stop().await?;
+    }
     let counters = simulator.counters();
     simulator.shutdown().await;
     println!("{}", serde_json::to_string(&counters)?);
-    Ok(())
+    Ok(passed)
+}
+
+fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
+    let shown = path.display();
+    // The whole sentence, as only the outermost is printed.
+    let text =
+        std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+    text.parse().map_err(|error| anyhow::anyhow!("{shown}: {error}"))
 }
 
 /// Ctrl-C or SIGTERM.

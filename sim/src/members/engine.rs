@@ -5,6 +5,7 @@
 
 use super::script::{Asked, How, Params, Pressed, Script, ServerRef};
 use super::{Error, Order, Shared};
+use crate::chance::Chance;
 use crate::ids::{ChannelId, UserId};
 use crate::lock;
 use crate::matching::{Matcher, QuestionId};
@@ -74,6 +75,9 @@ pub(super) struct Engine {
     read_to: u64,
     by_id: HashMap<QuestionId, usize>,
     plans: Vec<Plan>,
+    /// For each question the number of the first question of its thread among first questions.
+    firsts: Vec<u64>,
+    first_count: u64,
     talks: HashMap<usize, Talk>,
     timers: BinaryHeap<Reverse<(Instant, u64, Act)>>,
     timer_count: u64,
@@ -123,6 +127,8 @@ impl Engine {
             matcher: Matcher::default(),
             by_id: HashMap::new(),
             plans: Vec::new(),
+            firsts: Vec::new(),
+            first_count: 0,
             talks: HashMap::new(),
             timers: BinaryHeap::new(),
             timer_count: 0,
@@ -336,17 +342,26 @@ impl Engine {
         self.by_id.insert(id, index);
         self.overdue.push(false);
         self.open += 1;
+        let first = match root {
+            Some(root) => self.firsts[root],
+            None => {
+                self.first_count += 1;
+                self.first_count
+            }
+        };
+        self.firsts.push(first);
         let talk = self.talks.entry(root.unwrap_or(index)).or_default();
         talk.turns += 1;
-        let more = talk.turns < self.params.max_turns;
-        let plan = self.plan(index, more);
+        let turn = talk.turns;
+        let plan = self.plan(first, turn, turn < self.params.max_turns);
         self.plans.push(plan);
         self.at(Instant::now() + self.params.deadline, Act::Deadline { of: index });
     }
 
-    fn plan(&self, index: usize, more: bool) -> Plan {
-        let mut rng =
-            Rng::with_seed(self.params.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    /// What the member will do about the answer. It follows from the first question of the thread and the
+    /// turn in it, whatever was asked elsewhere meanwhile.
+    fn plan(&self, first: u64, turn: usize, more: bool) -> Plan {
+        let mut rng = Rng::with_seed(Chance::new(self.params.seed).draw("plan", first, turn as u64));
         let (goes_on, twice, press) = (rng.f64(), rng.f64(), rng.f64());
         let follow_ups =
             match (more && goes_on < self.params.follow_up_share, twice < self.params.double_share) {
@@ -392,7 +407,8 @@ impl Engine {
             }
             None if !self.script.questions[first].follow_ups.is_empty() => return,
             None => {
-                let question = self.another(first, before.server);
+                let turn = self.talks.get(&root).map_or(0, |talk| talk.turns);
+                let question = self.another(first, before.server, (self.firsts[root], turn));
                 let other = &self.script.questions[question];
                 (question, None, other.text.clone(), other.tag.clone())
             }
@@ -414,10 +430,11 @@ impl Engine {
     }
 
     /// Another question that may be asked in this server, or the same when there is none.
-    fn another(&mut self, not: usize, server: usize) -> usize {
+    fn another(&self, not: usize, server: usize, (first, turn): (u64, usize)) -> usize {
         let fits = |at: &usize| *at != not && self.places[*at].is_none_or(|place| place == server);
         let others: Vec<usize> = (0..self.places.len()).filter(fits).collect();
-        if others.is_empty() { not } else { others[self.rng.usize(..others.len())] }
+        let mut rng = Rng::with_seed(Chance::new(self.params.seed).draw("another", first, turn as u64));
+        if others.is_empty() { not } else { others[rng.usize(..others.len())] }
     }
 
     fn press(&mut self, of: usize) {

@@ -111,6 +111,11 @@ impl Gateway {
         timeout(PATIENCE, self.read()).await.expect("the gateway sent nothing")
     }
 
+    /// What comes next, however long it takes.
+    pub async fn wait(&mut self) -> Got {
+        self.read().await
+    }
+
     /// Whether nothing arrives for a moment.
     pub async fn quiet(&mut self) -> bool {
         timeout(Duration::from_millis(150), self.read()).await.is_err()
