@@ -4,6 +4,7 @@
 
 mod components;
 mod interact;
+mod threads;
 mod writing;
 
 pub use writing::Writing;

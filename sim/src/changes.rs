@@ -17,7 +17,7 @@ use crate::world::Server;
 use serde_json::{Value, json};
 
 pub(crate) const GUILDS: u64 = 1;
-const GUILD_MEMBERS: u64 = 1 << 1;
+pub(crate) const GUILD_MEMBERS: u64 = 1 << 1;
 const GUILD_MODERATION: u64 = 1 << 2;
 
 /// An event to be sent after a change.

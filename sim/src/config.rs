@@ -88,10 +88,6 @@ pub struct Config {
     pub interaction_token_life: Duration,
     /// Threads that may be open at once in a server (160006). Default 1,000.
     pub max_active_threads: usize,
-    /// Length of one minute of a thread's auto-archive time. Default 60 s; tests shorten it.
-    pub archive_minute: Duration,
-    /// Renames allowed in ten minutes for each channel or thread; no header tells of it. Default 2.
-    pub renames: u32,
     /// How long the address of an attachment serves it. Default 24 h.
     pub attachment_url_life: Duration,
     /// Bytes of attachments kept; past it the oldest files are forgotten. Default 256 MiB.
@@ -144,8 +140,6 @@ impl Default for Config {
             interaction_deadline: Duration::from_secs(3),
             interaction_token_life: Duration::from_secs(900),
             max_active_threads: 1_000,
-            archive_minute: Duration::from_secs(60),
-            renames: 2,
             attachment_url_life: Duration::from_secs(86_400),
             attachment_bytes: 256 * 1024 * 1024,
             old_message_age: Duration::from_secs(3_600),

@@ -14,6 +14,7 @@ mod input;
 mod limits;
 mod purchases;
 mod routes;
+mod threads;
 mod transcript;
 mod world;
 
@@ -31,6 +32,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
     let routes = transcript::add(routes);
     let routes = world::add(routes);
     let routes = guilds::add(routes);
+    let routes = threads::add(routes);
     let routes = acting::add(routes);
     let routes = gateway::add(routes);
     let routes = purchases::add(routes);

@@ -192,6 +192,7 @@ impl Core {
     /// Forgets what has expired. Called about once a second.
     pub(crate) fn sweep(&self) {
         let now = self.clock.now();
+        self.archive_idle_threads();
         self.hub.sweep(now);
         self.limiter.sweep(now);
         self.nonces.sweep(now);

@@ -69,7 +69,7 @@ impl Core {
         self.unlocked_for(&stripe, channel, may)?;
         let mut new = Message::clone(&old);
         let only_flags = change.only_flags();
-        self.apply(&stripe, place, may, &mut new, change)?;
+        self.apply(&stripe, may, &mut new, change)?;
         if new.is_empty() {
             return Err(ApiError::empty_message());
         }
@@ -114,7 +114,6 @@ impl Core {
     fn apply(
         &self,
         stripe: &Stripe,
-        place: Place,
         may: Permissions,
         new: &mut Message,
         change: Change,
@@ -152,7 +151,7 @@ impl Core {
                 if new.cause.is_some() || new.hook.is_some() { Unsaid::Webhook } else { Unsaid::Message };
             let said = spoken(&new.content, &new.texts);
             let pinged = mentions::resolve(&said, change.allowed.as_ref(), unsaid, None);
-            new.pinged = self.permitted(stripe, place, may, pinged);
+            new.pinged = self.permitted(stripe, new.channel, may, pinged);
         }
         Ok(())
     }

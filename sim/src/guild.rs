@@ -166,7 +166,6 @@ impl GuildChannel {
 #[derive(Clone, Debug)]
 pub(crate) struct Guild {
     pub(crate) id: GuildId,
-    pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) owner: UserId,
     /// Fields of the guild object other than the name that were changed.
@@ -203,7 +202,6 @@ impl Guild {
         let everyone = RoleId(server.id.get());
         Self {
             id: server.id,
-            index: server.index,
             name: server.name.clone(),
             owner: server.owner(),
             settings: Map::new(),

@@ -47,6 +47,7 @@ mod simulator;
 mod steering;
 mod store;
 mod thread;
+mod threads;
 pub mod transcript;
 mod webhooks;
 mod world;

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// <https://discord.com/developers/docs/resources/message#message-object-message-types>
 pub(crate) mod kind {
     pub(crate) const DEFAULT: u8 = 0;
+    pub(crate) const RECIPIENT_ADD: u8 = 1;
+    pub(crate) const RECIPIENT_REMOVE: u8 = 2;
+    pub(crate) const CHANNEL_NAME_CHANGE: u8 = 4;
     pub(crate) const PINNED: u8 = 6;
     pub(crate) const REPLY: u8 = 19;
     pub(crate) const CHAT_INPUT_COMMAND: u8 = 20;

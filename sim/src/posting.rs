@@ -1,4 +1,4 @@
-//! What adds to channels: posting messages, starting threads, typing; and how the bot is told.
+//! What adds to channels: posting messages and typing; and how the bot is told.
 //!
 //! Each change happens under its server's stripe lock from the new id to the gateway event, so that ids,
 //! transcript and events of one server agree on the order.
@@ -16,7 +16,6 @@ use crate::permissions::Permissions;
 use crate::render::{ChannelJson, MemberJson};
 use crate::rest::error::ApiError;
 use crate::store::{Made, Place, Stripe};
-use crate::thread::Thread;
 use crate::transcript::{Component, Kind, Pinged, add};
 use crate::webhooks::Face;
 use serde_json::Value;
@@ -77,6 +76,24 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// What its author needs where it is posted.
+    pub(crate) fn wanted(&self) -> Permissions {
+        let mut wanted = Permissions::SEND_MESSAGES;
+        if self.embeds.is_some() {
+            wanted |= Permissions::EMBED_LINKS;
+        }
+        if !self.files.is_empty() {
+            wanted |= Permissions::ATTACH_FILES;
+        }
+        wanted
+    }
+
+    /// Refuses what says nothing.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let silent = self.is_empty() && self.flags & flag::LOADING == 0;
+        if silent { Err(ApiError::empty_message()) } else { Ok(()) }
+    }
+
     fn is_empty(&self) -> bool {
         self.content.trim().is_empty()
             && self.embeds.is_none()
@@ -118,9 +135,7 @@ impl Core {
 
     /// Posts a message, or returns the earlier one with the same enforced nonce.
     pub(crate) fn post(&self, origin: &Origin, draft: Draft) -> Result<Arc<Message>, ApiError> {
-        if draft.is_empty() && draft.flags & flag::LOADING == 0 {
-            return Err(ApiError::empty_message());
-        }
+        draft.check()?;
         let place = self.place(origin.channel)?;
         if let Place::Dm(user) = place
             && self.world.is_bot(origin.author)
@@ -149,9 +164,19 @@ impl Core {
     }
 
     fn post_new(&self, place: Place, origin: &Origin, draft: Draft) -> Result<Arc<Message>, ApiError> {
-        let mut stripe = self.store.lock(place);
-        let may = self.may_post(&stripe, origin, &draft)?;
-        self.wake_thread(&mut stripe, origin.channel, origin.author);
+        self.post_in(&mut self.store.lock(place), origin, draft)
+    }
+
+    /// Posts a message under the lock of its stripe.
+    pub(crate) fn post_in(
+        &self,
+        stripe: &mut Stripe,
+        origin: &Origin,
+        draft: Draft,
+    ) -> Result<Arc<Message>, ApiError> {
+        let may = self.may_post(stripe, origin, &draft)?;
+        let joins = Some(origin.author).filter(|_| origin.hook.is_none());
+        self.wake_thread(stripe, origin.channel, joins)?;
         let replied_to = match draft.reference {
             None => None,
             Some((id, must_exist)) => match stripe.message(origin.channel, id) {
@@ -171,7 +196,7 @@ impl Core {
         let stamp = Stamp {
             id: MessageId(id),
             channel: origin.channel,
-            guild: place.guild(),
+            guild: stripe.server_of(&self.world, origin.channel).map(|server| server.id),
             author: origin.author,
             at_ms: self.clock.unix_ms(),
         };
@@ -185,7 +210,7 @@ impl Core {
             embeds: draft.embeds,
             embed_count: draft.embed_count,
             flags: draft.flags,
-            pinged: self.permitted(&stripe, place, may, pinged),
+            pinged: self.permitted(stripe, origin.channel, may, pinged),
             cause: origin.cause.clone(),
             hook: origin.hook.clone(),
             ..Message::bare(stamp, kind_of(origin, replied_to.is_some()))
@@ -201,7 +226,7 @@ impl Core {
         let message = Arc::new(message);
         stripe.insert(message.clone());
         self.record_post(&message);
-        self.tell(&stripe, "MESSAGE_CREATE", &message, replied_to.as_deref(), None);
+        self.tell(stripe, "MESSAGE_CREATE", &message, replied_to.as_deref(), None);
         Ok(message)
     }
 
@@ -217,27 +242,22 @@ impl Core {
 
     /// Whether the author may post this here; returns what he may do in the channel.
     fn may_post(&self, stripe: &Stripe, origin: &Origin, draft: &Draft) -> Result<Permissions, ApiError> {
-        let mut wanted = Permissions::SEND_MESSAGES;
-        if draft.embeds.is_some() {
-            wanted |= Permissions::EMBED_LINKS;
-        }
-        if !draft.files.is_empty() {
-            wanted |= Permissions::ATTACH_FILES;
-        }
         let may = if origin.hook.is_some() {
             Permissions::ALL
-        } else if origin.cause.is_some() {
+        } else if origin.cause.is_some() || origin.opens_post {
             self.permissions_in(stripe, origin.channel, origin.author)
                 .ok_or_else(ApiError::unknown_channel)?
         } else {
-            self.require(stripe, origin.channel, origin.author, wanted)?
+            self.require(stripe, origin.channel, origin.author, draft.wanted())?
         };
         if draft.reference.is_some() && !may.has(Permissions::READ_MESSAGE_HISTORY) && !origin.is_free() {
             return Err(ApiError::cannot_reply());
         }
         let locked = stripe.thread(origin.channel).is_some_and(|thread| thread.locked);
         if locked && !may.has(Permissions::MANAGE_THREADS) {
-            return Err(ApiError::thread_locked());
+            // To an interaction Discord says so: <https://github.com/discord/discord-api-docs/issues/6884>.
+            let answer = origin.cause.is_some();
+            return Err(if answer { ApiError::archived() } else { ApiError::thread_locked() });
         }
         let kind = match stripe.made(origin.channel) {
             None => self.world.channel(origin.channel).map(|(_, purpose)| purpose.described().1),
@@ -250,20 +270,6 @@ impl Core {
             return Err(ApiError::not_a_text_channel());
         }
         Ok(may)
-    }
-
-    /// Posting in a thread is activity in it, opens it again and makes the author one of its members.
-    fn wake_thread(&self, stripe: &mut Stripe, channel: ChannelId, author: UserId) {
-        let now_ms = self.clock.unix_ms();
-        let Some(thread) = stripe.thread_mut(channel) else { return };
-        thread.active_ms = now_ms;
-        thread.members.entry(author).or_insert(now_ms);
-        if thread.archived {
-            (thread.archived, thread.archive_ms) = (false, now_ms);
-            self.dispatch_in(stripe, channel, "THREAD_UPDATE", intents::GUILDS, || {
-                to_json(&stripe.thread_json(channel))
-            });
-        }
     }
 
     /// Takes files in and names them in embeds and components that refer to them; what is referred to does
@@ -310,12 +316,11 @@ impl Core {
     pub(crate) fn permitted(
         &self,
         stripe: &Stripe,
-        place: Place,
+        channel: ChannelId,
         may: Permissions,
         mut pinged: Pinged,
     ) -> Pinged {
-        let server = place.guild().and_then(|guild| self.world.guild(guild));
-        let Some(server) = server else {
+        let Some(server) = stripe.server_of(&self.world, channel) else {
             return Pinged { users: pinged.users, ..Pinged::default() };
         };
         let everyone = may.has(Permissions::MENTION_EVERYONE);
@@ -335,69 +340,6 @@ impl Core {
     pub(crate) fn find(&self, channel: ChannelId, id: MessageId) -> Option<Arc<Message>> {
         let place = self.store.place(&self.world, channel)?;
         self.store.lock(place).message(channel, id).cloned()
-    }
-
-    /// Starts a thread from a message; the thread has the message's id.
-    pub(crate) fn start_thread(
-        &self,
-        parent: ChannelId,
-        from: MessageId,
-        name: String,
-        auto_archive: u64,
-    ) -> Result<ChannelJson<'static>, ApiError> {
-        let Place::Guild(guild) = self.place(parent)? else { return Err(ApiError::wrong_channel_type()) };
-        let place = Place::Guild(guild);
-        let mut stripe = self.store.lock(place);
-        let owner = self.config.bot;
-        self.require(
-            &stripe,
-            parent,
-            owner,
-            Permissions::CREATE_PUBLIC_THREADS | Permissions::READ_MESSAGE_HISTORY,
-        )?;
-        let kind = stripe.guild_channel(&self.world, parent).map(|channel| channel.kind);
-        if !kind.is_some_and(channel_kind::takes_messages) {
-            return Err(ApiError::wrong_channel_type());
-        }
-        let starter = stripe.message(parent, from).filter(|message| !message.has(flag::EPHEMERAL));
-        let starter = starter.cloned().ok_or_else(ApiError::unknown_message)?;
-        let thread = from.thread();
-        if stripe.made(thread).is_some() {
-            return Err(ApiError::thread_exists());
-        }
-        let mut made = Thread::new(guild, parent, owner, name.clone(), self.clock.unix_ms());
-        made.auto_archive = auto_archive;
-        self.store.make(&mut stripe, thread, Made::Thread(Box::new(made)));
-        let mut with_thread = Message::clone(&starter);
-        with_thread.flags |= flag::HAS_THREAD;
-        let with_thread = Arc::new(with_thread);
-        stripe.replace(with_thread.clone());
-        self.record(Kind::ThreadStarted { guild, parent_channel: parent, from_message: from, thread, name });
-        let json = stripe.thread_json(thread).expect("the thread was made above");
-        self.dispatch_in(&stripe, thread, "THREAD_CREATE", intents::GUILDS, || {
-            to_json(&ChannelJson { newly_created: Some(true), ..json.clone() })
-        });
-        self.tell(&stripe, "MESSAGE_UPDATE", &with_thread, None, Some(json.clone()));
-        self.post_starter(&mut stripe, place, &with_thread);
-        Ok(json)
-    }
-
-    /// The system message that opens a thread started from a message; it is no message of anybody's, so it
-    /// is not in the transcript.
-    fn post_starter(&self, stripe: &mut Stripe, place: Place, starter: &Message) {
-        let stamp = Stamp {
-            id: MessageId(self.next_id()),
-            channel: starter.id.thread(),
-            guild: place.guild(),
-            author: self.config.bot,
-            at_ms: self.clock.unix_ms(),
-        };
-        let message = Arc::new(Message {
-            reference: Some((starter.channel, starter.id)),
-            ..Message::bare(stamp, kind::THREAD_STARTER)
-        });
-        stripe.insert(message.clone());
-        self.tell(stripe, "MESSAGE_CREATE", &message, Some(starter), None);
     }
 
     /// Somebody types: an event for members, a transcript entry for the bot.

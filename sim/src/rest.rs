@@ -4,6 +4,7 @@ mod application;
 mod attachments;
 mod body;
 mod callback;
+mod channel_fields;
 mod channels;
 mod commands;
 mod embeds;
@@ -13,9 +14,12 @@ mod front;
 mod guilds;
 mod harm;
 mod hooks;
+mod members;
 mod messages;
 mod reactions;
+mod roles;
 mod sublimits;
+mod threads;
 mod webhooks;
 
 use crate::core::Core;
@@ -25,7 +29,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use error::ApiError;
 use std::sync::Arc;
 
@@ -40,14 +44,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/users/@me/channels", post(channels::open_dm))
         .route("/applications/@me", get(application::current_application))
         .route("/oauth2/applications/@me", get(application::current_application))
-        .route("/guilds/{guild}", get(guilds::guild))
-        .route("/guilds/{guild}/channels", get(guilds::channels))
-        .route("/guilds/{guild}/roles", get(guilds::roles))
-        .route("/guilds/{guild}/members/{user}", get(guilds::member))
-        .route("/guilds/{guild}/threads/active", get(guilds::threads))
-        .route("/channels/{channel}", get(channels::channel).patch(channels::modify))
-        .route("/channels/{channel}/typing", post(channels::typing))
-        .route("/channels/{channel}/messages/{message}/threads", post(channels::start_thread))
+        .merge(guild_routes())
+        .merge(channel_routes())
         .merge(command_routes())
         .merge(message_routes())
         .merge(webhook_routes())
@@ -60,6 +58,54 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/attachments/{channel}/{attachment}/{name}", get(attachments::serve))
         .nest("/api/v10", api)
         .with_state(core)
+}
+
+fn guild_routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/users/@me/guilds", get(guilds::current_guilds))
+        .route("/users/@me/guilds/{guild}", delete(guilds::leave))
+        .route("/guilds/{guild}", get(guilds::guild).patch(guilds::modify))
+        .route(
+            "/guilds/{guild}/channels",
+            get(guilds::channels).post(guilds::create_channel).patch(guilds::move_channels),
+        )
+        .route("/guilds/{guild}/threads/active", get(guilds::threads))
+        .route("/guilds/{guild}/roles", get(roles::list).post(roles::create).patch(roles::reorder))
+        .route("/guilds/{guild}/roles/member-counts", get(roles::counts))
+        .route("/guilds/{guild}/roles/{role}", get(roles::get).patch(roles::modify).delete(roles::delete))
+        .route("/guilds/{guild}/members", get(members::list))
+        .route("/guilds/{guild}/members/search", get(members::search))
+        .route("/guilds/{guild}/members/@me", patch(members::modify_own))
+        .route(
+            "/guilds/{guild}/members/{user}",
+            get(members::get).patch(members::modify).delete(members::kick),
+        )
+        .route(
+            "/guilds/{guild}/members/{user}/roles/{role}",
+            put(members::give_role).delete(members::take_role),
+        )
+        .route("/guilds/{guild}/bans", get(members::bans))
+        .route("/guilds/{guild}/bans/{user}", get(members::get_ban).put(members::ban).delete(members::unban))
+}
+
+fn channel_routes() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/channels/{channel}", get(channels::channel).patch(channels::modify).delete(channels::delete))
+        .route(
+            "/channels/{channel}/permissions/{target}",
+            put(channels::put_overwrite).delete(channels::delete_overwrite),
+        )
+        .route("/channels/{channel}/typing", post(channels::typing))
+        .route("/channels/{channel}/messages/{message}/threads", post(threads::start_from_message))
+        .route("/channels/{channel}/threads", post(threads::start))
+        .route("/channels/{channel}/threads/archived/public", get(threads::archived_public))
+        .route("/channels/{channel}/threads/archived/private", get(threads::archived_private))
+        .route("/channels/{channel}/users/@me/threads/archived/private", get(threads::archived_joined))
+        .route("/channels/{channel}/thread-members", get(threads::members))
+        .route(
+            "/channels/{channel}/thread-members/{user}",
+            get(threads::member).put(threads::add_member).delete(threads::remove_member),
+        )
 }
 
 fn command_routes() -> Router<Arc<Core>> {

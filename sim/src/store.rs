@@ -14,7 +14,6 @@ use crate::world::{Server, World};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 const STRIPES: usize = 64;
 const DM_STRIPE_SALT: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -187,8 +186,8 @@ impl Stripe {
     }
 
     /// Lets the sweeper look at a thread not later than when it would archive itself.
-    pub(crate) fn expect_archiving(&mut self, id: ChannelId, minute: Duration) {
-        if let Some(at) = self.thread(id).map(|thread| thread.archives_at(minute)) {
+    pub(crate) fn expect_archiving(&mut self, id: ChannelId) {
+        if let Some(at) = self.thread(id).map(|thread| thread.archives_at()) {
             self.next_archive_ms = self.next_archive_ms.min(at);
         }
     }

@@ -7,10 +7,10 @@ use crate::ids::{ChannelId, GuildId, MessageId, UserId};
 use crate::render::ChannelJson;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Members that a thread may have (30033).
 pub(crate) const MAX_MEMBERS: usize = 1_000;
+const MINUTE_MS: u64 = 60_000;
 /// `member_count` stops counting here.
 const COUNTED_MEMBERS: usize = 50;
 /// Channel flag of a post pinned to the top of its forum; such a post does not archive itself.
@@ -73,12 +73,11 @@ impl Thread {
     }
 
     /// When it archives itself if nothing happens in it, in Unix milliseconds.
-    pub(crate) fn archives_at(&self, minute: Duration) -> u64 {
+    pub(crate) fn archives_at(&self) -> u64 {
         if self.archived || self.flags & PINNED != 0 {
             return u64::MAX;
         }
-        let minute = u64::try_from(minute.as_millis()).unwrap_or(u64::MAX);
-        self.active_ms.saturating_add(self.auto_archive.saturating_mul(minute))
+        self.active_ms.saturating_add(self.auto_archive.saturating_mul(MINUTE_MS))
     }
 
     pub(crate) fn member_count(&self) -> usize {
@@ -152,11 +151,11 @@ mod tests {
     fn a_thread_archives_itself_after_its_time_unless_it_is_pinned() {
         let mut thread = Thread::new(GuildId(1), ChannelId(2), UserId(3), "t".to_owned(), 1_000);
         thread.auto_archive = 60;
-        assert_eq!(thread.archives_at(Duration::from_millis(10)), 1_600);
+        assert_eq!(thread.archives_at(), 3_601_000);
         thread.flags = PINNED;
-        assert_eq!(thread.archives_at(Duration::from_millis(10)), u64::MAX);
+        assert_eq!(thread.archives_at(), u64::MAX);
         (thread.flags, thread.archived) = (0, true);
-        assert_eq!(thread.archives_at(Duration::from_millis(10)), u64::MAX);
+        assert_eq!(thread.archives_at(), u64::MAX);
     }
 
     #[test]

@@ -208,18 +208,20 @@ pub enum Kind {
         /// The message.
         id: MessageId,
     },
-    /// The bot started a thread from a message.
+    /// A thread was started: from a message, as a forum post, or without either.
     ThreadStarted {
         /// Server.
         guild: GuildId,
-        /// Channel of the message.
+        /// Channel of the message, or forum.
         parent_channel: ChannelId,
-        /// The message.
+        /// The message; in a forum the post's first one. A thread without either gives its own number.
         from_message: MessageId,
         /// The thread; same number as the message.
         thread: ChannelId,
         /// Its name.
         name: String,
+        /// Who started it.
+        by: UserId,
     },
     /// The bot showed that it is typing.
     Typing {

@@ -181,6 +181,62 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 50_109, "The request body contains invalid JSON.")
     }
 
+    pub(crate) const fn unknown_overwrite() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_009, "Unknown Overwrite")
+    }
+
+    pub(crate) const fn unknown_role() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_011, "Unknown Role")
+    }
+
+    pub(crate) const fn unknown_ban() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10_026, "Unknown Ban")
+    }
+
+    pub(crate) const fn too_many_roles() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_005, "Maximum number of guild roles reached (250)")
+    }
+
+    pub(crate) const fn too_many_channels() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_013, "Maximum number of server channels reached (500)")
+    }
+
+    pub(crate) const fn too_many_participants() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 30_033, "Maximum number of thread participants has been reached")
+    }
+
+    pub(crate) const fn too_many_tags() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            30_048,
+            "Maximum number of tags in a forum channel has been reached",
+        )
+    }
+
+    pub(crate) const fn no_tag_to_set() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            40_066,
+            "There are no tags available that can be set by non-moderators",
+        )
+    }
+
+    pub(crate) const fn tag_required() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 40_067, "A tag is required to create a forum post in this channel")
+    }
+
+    pub(crate) const fn one_parent_at_a_time() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 40_009, "Only one channel can have a parent_id modified at a time")
+    }
+
+    pub(crate) const fn not_in_voice() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 40_032, "Target user is not connected to voice.")
+    }
+
+    pub(crate) const fn invalid_role() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50_028, "Invalid Role")
+    }
+
     pub(crate) const fn cannot_reply() -> Self {
         Self::new(StatusCode::FORBIDDEN, 160_002, "Cannot reply without permission to read message history")
     }

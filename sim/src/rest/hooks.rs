@@ -10,10 +10,10 @@ use crate::guild::channel_kind;
 use crate::ids::{ChannelId, GuildId, MessageId, UserId};
 use crate::message::Message;
 use crate::permissions::Permissions;
-use crate::posting::{Origin, intents, to_json};
-use crate::render::{ChannelJson, UserJson};
-use crate::store::{Made, Place};
-use crate::thread::Thread;
+use crate::posting::{Origin, intents};
+use crate::render::UserJson;
+use crate::store::Place;
+use crate::threads::NewThread;
 use crate::webhooks::{Face, Webhook};
 use axum::Json;
 use axum::extract::State;
@@ -265,12 +265,9 @@ fn open_post(core: &Core, hook: &Webhook, name: String) -> Result<ChannelId, Api
     }
     let id = ChannelId(core.next_id());
     let mut stripe = core.store.lock(Place::Guild(hook.guild));
-    let thread = Thread::new(hook.guild, hook.channel, hook.id, name, core.clock.unix_ms());
-    core.store.make(&mut stripe, id, Made::Thread(Box::new(thread)));
-    let json = stripe.thread_json(id).ok_or_else(ApiError::unknown_channel)?;
-    core.dispatch_in(&stripe, id, "THREAD_CREATE", intents::GUILDS, || {
-        to_json(&ChannelJson { newly_created: Some(true), ..json })
-    });
+    let forum = stripe.guild_channel(&core.world, hook.channel).ok_or_else(ApiError::unknown_channel)?;
+    let (forum, new) = (forum.into_owned(), NewThread::named(name, hook.id));
+    core.open_thread(&mut stripe, &forum, id, channel_kind::PUBLIC_THREAD, new)?;
     Ok(id)
 }
 
