@@ -17,6 +17,7 @@ use crate::core::Core;
 use crate::gateway::Event;
 use crate::ids::{ChannelId, GuildId, UserId};
 use crate::permissions::{self, Permissions};
+use crate::playground::Happening;
 use crate::rest::error::ApiError;
 use crate::store::{Made, Place, Stripe};
 use crate::world::Server;
@@ -146,9 +147,14 @@ impl Core {
         intents: u64,
         data: impl FnOnce() -> Arc<str>,
     ) {
-        if self.bot_sees(stripe, channel) {
-            let guild = stripe.server_of(&self.world, channel).map(|server| server.id);
-            let event = Event { name, intents, data: data(), stripped: None };
+        let (sees, watched) = (self.bot_sees(stripe, channel), self.feed.is_heard());
+        if !sees && !watched {
+            return;
+        }
+        let guild = stripe.server_of(&self.world, channel).map(|server| server.id);
+        let event = Event { name, intents, data: data(), stripped: None };
+        self.feed.tell(|| Happening::event(guild, &event));
+        if sees {
             self.hub.dispatch(&self.counters, guild, &event);
         }
     }
@@ -162,8 +168,13 @@ impl Core {
         intents: u64,
         data: impl FnOnce() -> Arc<str>,
     ) {
-        if self.bot_hears(stripe, guild) {
-            let event = Event { name, intents, data: data(), stripped: None };
+        let (hears, watched) = (self.bot_hears(stripe, guild), self.feed.is_heard());
+        if !hears && !watched {
+            return;
+        }
+        let event = Event { name, intents, data: data(), stripped: None };
+        self.feed.tell(|| Happening::event(Some(guild), &event));
+        if hears {
             self.hub.dispatch(&self.counters, Some(guild), &event);
         }
     }

@@ -12,6 +12,7 @@ use crate::ids::{ChannelId, GuildId, Snowflakes, UserId};
 use crate::interactions::Interactions;
 use crate::message::View;
 use crate::nonces::Nonces;
+use crate::playground::Feed;
 use crate::rate_limit::Limiter;
 use crate::render::{self, ChannelJson};
 use crate::store::{Place, Store, Stripe};
@@ -21,7 +22,7 @@ use crate::world::World;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     /// Members who take no direct messages from the bot.
     pub(crate) no_dms: Mutex<HashSet<UserId>>,
     pub(crate) files: Files,
+    /// What open playground pages hear of.
+    pub(crate) feed: Arc<Feed>,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -76,6 +79,7 @@ impl Core {
             webhooks: Webhooks::default(),
             no_dms: Mutex::default(),
             files: Files::new(&config, addr),
+            feed: Arc::default(),
             cancel: CancellationToken::new(),
             config,
         }

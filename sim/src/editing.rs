@@ -180,7 +180,9 @@ impl Core {
         }
         self.unarchived(&stripe, channel)?;
         self.take_away(&mut stripe, &old, by);
-        if !old.has(flag::EPHEMERAL) {
+        if old.has(flag::EPHEMERAL) {
+            self.tell_privately(&old);
+        } else {
             let mut d = json!({"id": id, "channel_id": channel});
             if let Some(guild) = place.guild() {
                 d["guild_id"] = json!(guild);

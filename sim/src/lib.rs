@@ -34,6 +34,7 @@ mod message;
 mod nonces;
 pub mod permissions;
 mod pins;
+mod playground;
 mod posting;
 pub mod rate_limit;
 mod reactions;

@@ -13,6 +13,7 @@ use crate::interactions::COMMAND;
 use crate::mentions::{self, AllowedMentions, Unsaid};
 use crate::message::{Cause, Message, MessageJson, Stamp, View, flag, is_exempt, kind};
 use crate::permissions::Permissions;
+use crate::playground::Happening;
 use crate::render::{ChannelJson, MemberJson};
 use crate::rest::error::ApiError;
 use crate::store::{Made, Place, Stripe};
@@ -369,7 +370,12 @@ impl Core {
         replied_to: Option<&Message>,
         thread: Option<ChannelJson<'static>>,
     ) {
-        if message.has(flag::EPHEMERAL) || !self.bot_sees(stripe, message.channel) {
+        if message.has(flag::EPHEMERAL) {
+            self.tell_privately(message);
+            return;
+        }
+        self.feed.tell(|| Happening::of(message));
+        if !self.bot_sees(stripe, message.channel) {
             return;
         }
         let render = |withhold| {
@@ -386,6 +392,14 @@ impl Core {
         self.hub.dispatch(&self.counters, message.guild, &event);
     }
 
+    /// An ephemeral message is no gateway event; whoever watches as its addressee sees it.
+    pub(crate) fn tell_privately(&self, message: &Message) {
+        if let Some(cause) = &message.cause {
+            let (to, channel, message) = (cause.user, message.channel, message.id);
+            self.feed.tell(|| Happening::Private { to, channel, message });
+        }
+    }
+
     pub(crate) fn dispatch(
         &self,
         place: Place,
@@ -394,6 +408,7 @@ impl Core {
         data: Arc<str>,
         stripped: Option<Arc<str>>,
     ) {
+        self.feed.tell(|| Happening::Event { guild: place.guild(), name, data: data.clone() });
         self.hub.dispatch(&self.counters, place.guild(), &Event { name, intents, data, stripped });
     }
 }

@@ -27,8 +27,9 @@ use crate::gateway;
 use crate::listener::Cut;
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, Request, State};
+use axum::http::header;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{delete, get, patch, post, put};
 use error::ApiError;
 use std::sync::Arc;
@@ -179,5 +180,9 @@ async fn websocket(
     Query(params): Query<gateway::Params>,
     request: Request,
 ) -> Response {
+    // A person with a browser.
+    if !request.headers().contains_key(header::UPGRADE) {
+        return Redirect::to("/playground").into_response();
+    }
     gateway::accept(core, &cut, gateway::Door::Main, params, request)
 }

@@ -9,9 +9,11 @@ use crate::gateway::{self, Order};
 use crate::ids::InteractionId;
 use crate::interactions::Phase;
 use crate::listener::{Cut, Listener};
+use crate::playground;
 use crate::rest;
 use crate::transcript::{Counters, Entry, Transcript};
 use crate::world::Server;
+use axum::middleware::from_fn_with_state;
 use serde::Serialize;
 use std::io;
 use std::net::SocketAddr;
@@ -106,7 +108,9 @@ impl Simulator {
             // As below.
             let _ = axum::serve(Listener(resuming), door).with_graceful_shutdown(stop).await;
         });
-        let app = rest::router(core.clone()).merge(control::router(core.clone()));
+        let control =
+            control::router(core.clone()).layer(from_fn_with_state(core.clone(), playground::guard));
+        let app = rest::router(core.clone()).merge(control).merge(playground::router(core.clone()));
         let service = app.into_make_service_with_connect_info::<Cut>();
         let stop = core.cancel.clone().cancelled_owned();
         tasks.spawn(async move {
@@ -126,6 +130,11 @@ impl Simulator {
     /// REST base without `/api`, such as `http://127.0.0.1:4000`.
     pub fn rest_base(&self) -> String {
         format!("http://{}", self.core.addr)
+    }
+
+    /// Where the world can be watched and played with in a browser.
+    pub fn playground_url(&self) -> String {
+        format!("{}/playground", self.rest_base())
     }
 
     /// The gateway address given to clients.
