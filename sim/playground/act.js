@@ -2,11 +2,11 @@
 
 import { act } from './api.js';
 import { h } from './dom.js';
-import { confirm, menu, modal, reactionPicker, toast } from './dialogs.js';
+import { confirm, menu, modal, prompt, reactionPicker, toast } from './dialogs.js';
 import { menuCommands } from './commands.js';
 import { EPHEMERAL } from './messages.js';
 import { oneLine } from './markdown.js';
-import { changed, channel, may, room, state, userName } from './state.js';
+import { changed, channel, isDirect, isThread, may, room, state, userName } from './state.js';
 
 /** How long an act may go without any answer before it is called failed here. */
 const PATIENCE_MS = 8_000;
@@ -142,14 +142,16 @@ export function edit(one) {
   field.setSelectionRange(field.value.length, field.value.length);
 }
 
-/** The menu of a message: pins, the bot's own commands, ids. */
-export function more(one, anchor) {
+/** The menu of a message: threads, the bot's own commands, ids. */
+export function more(one, anchor, open) {
   const here = channel(one.channel_id);
   const who = userName(one.author.id) ?? oneLine(one.author.username);
+  const startable = may(here, 'THREADS') && !isThread(here) && !isDirect(here) && !(one.flags & ((1 << 5) | EPHEMERAL));
   const apps = menuCommands(3).map((command) => [`Apps: ${command.name}`, () => interact('menu', { command: command.name, message: one.id }, { label: command.name }, one.channel_id), 'app']);
   const users = menuCommands(2).map((command) => [`Apps: ${command.name} (${who})`, () => interact('menu', { command: command.name, user: one.author.id }, { label: command.name }, one.channel_id), 'app']);
   menu(anchor, 'More', [
     may(here, 'PIN') && !(one.flags & EPHEMERAL) && [one.pinned ? 'Unpin' : 'Pin', () => does('pin', { message: one.id, on: !one.pinned }, one.channel_id), 'pin'],
+    startable && ['Start a thread', () => prompt('Start a thread', 'Name of the thread', oneLine(one.content).slice(0, 60) || 'New thread', 'Start', async (name) => { const done = await does('thread', { message: one.id, name }, one.channel_id); if (done) open(one.id); }), 'thread'],
     ...apps,
     ...users,
     ['Copy message id', () => copy(one.id)],
@@ -164,6 +166,21 @@ async function copy(text) {
   } catch {
     toast('The browser did not allow copying.', 'error');
   }
+}
+
+/** What can be done to a thread by those who look after it. */
+export function threadMenu(thread, anchor) {
+  const { archived, locked } = thread.thread_metadata;
+  menu(anchor, 'Thread', [
+    [archived ? 'Open again' : 'Archive', () => does('close', { archived: !archived }, thread.id)],
+    may(thread, 'MANAGE_THREADS') && [locked ? 'Unlock' : 'Lock', () => does('close', { locked: !locked }, thread.id), 'lock'],
+  ].filter(Boolean));
+}
+
+/** Starts a post in a forum. */
+export async function post(forum, details, open) {
+  const done = await act(state.me, forum.id, 'post', details);
+  if (done?.channel) open(done.channel);
 }
 
 export function editLast() {

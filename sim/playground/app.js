@@ -20,7 +20,7 @@ names.open = go;
 
 on(['servers', 'server'], () => places.rail({ enter: (id) => enter(id), find }));
 on(['server', 'channel', 'unread', 'people'], () => places.sidebar({ go, person }));
-on(['server', 'channel'], () => places.head({ go }));
+on(['server', 'channel'], () => places.head({ go, thread: acts.threadMenu }));
 on(['server', 'people'], () => places.crowd({ become }));
 on(['messages', 'channel', 'server', 'people'], () => timeline.show());
 on(['composer', 'channel', 'server'], () => composer.show());

@@ -61,8 +61,9 @@ export class Composer {
   }
 
   closed(here) {
-    if (isForum(here)) return 'What is asked here is a post of its own.';
+    if (isForum(here)) return 'What is asked here is a post of its own: start one above.';
     if (here.thread_metadata?.locked && !may(here, 'MANAGE_THREADS')) return 'This thread is locked.';
+    // Writing opens an archived thread again, if it is not locked.
     return may(here, 'SEND') ? null : 'You do not have permission to write here.';
   }
 

@@ -92,7 +92,8 @@ function lines(text, depth) {
     } else if (marker(line)) {
       flush();
       const items = [];
-      while (at < all.length && marker(all[at])) items.push(marker(all[at++]));
+      const goesOn = (one) => one && (!items[0] || one.indent > items[0].indent || one.ordered === items[0].ordered);
+      while (at < all.length && goesOn(marker(all[at]))) items.push(marker(all[at++]));
       at -= 1;
       blocks.push(list(items, depth));
     } else {

@@ -86,7 +86,8 @@ export function head(acts) {
     h('h1', { dir: 'auto' }, sign(here), name(here.name ?? 'thread')),
     here.topic && h('span.topic', { dir: 'auto' }, name(here.topic)),
     here.thread_metadata?.archived && h('span.tag.quiet', null, 'archived'),
-    here.thread_metadata?.locked && h('span.tag.quiet', null, 'locked'));
+    here.thread_metadata?.locked && h('span.tag.quiet', null, 'locked'),
+    isThread(here) && (may(here, 'MANAGE_THREADS') || here.owner_id === state.me) && iconButton('more', 'Thread', (event) => acts.thread(here, event.currentTarget), { 'aria-haspopup': 'menu' }));
 }
 
 /** Everybody of the server, grouped as Discord groups them. */

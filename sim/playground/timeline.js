@@ -1,8 +1,10 @@
 // The messages of the channel one looks at, kept true with as few changes to the page as there are changes to them.
 
 import { add, day, fill, h, icon, name } from './dom.js';
+import { post as startPost } from './act.js';
+import { dialog } from './dialogs.js';
 import { continues, message } from './messages.js';
-import { channel, isForum, isThread, role, room, state, userName } from './state.js';
+import { channel, isForum, isThread, may, role, room, state, userName } from './state.js';
 
 const NEAR_PX = 90;
 const $ = (id) => document.getElementById(id);
@@ -133,11 +135,33 @@ export class Timeline {
     this.drawn.clear();
     const posts = state.server.threads.filter((one) => one.parent_id === forum.id).sort((a, b) => (BigInt(b.last_message_id ?? b.id) > BigInt(a.last_message_id ?? a.id) ? 1 : -1));
     const tag = (id) => forum.available_tags?.find((one) => one.id === id)?.name;
-    fill(this.list, h('header.forum-head', null, h('h2', null, name(forum.name)), forum.topic && h('p', null, name(forum.topic))),
+    fill(this.list, h('header.forum-head', null, h('h2', null, name(forum.name)), forum.topic && h('p', null, name(forum.topic)),
+      may(forum, 'SEND') && h('button.press.primary', { type: 'button', onclick: () => this.newPost(forum) }, 'New post')),
     posts.length === 0 && h('p.empty', null, 'No post yet. Be the first to ask.'),
     h('ul.posts', null, posts.map((one) => h('li', null, h('button.post', { type: 'button', onclick: () => this.acts.open(one.id) },
       h('span.post-tags', null, (one.applied_tags ?? []).map(tag).filter(Boolean).map((text) => h('span.role-tag', null, name(text)))),
       h('b', { dir: 'auto' }, name(one.name)), h('span.hint', null, `${userName(one.owner_id) ?? 'somebody'} · ${one.message_count ?? 0} answers`, one.thread_metadata?.archived && ' · archived'))))));
+  }
+
+  newPost(forum) {
+    dialog(`New post in ${forum.name}`, (close) => {
+      const title = h('input', { type: 'text', required: true, maxlength: 100 });
+      const body = h('textarea', { required: true, maxlength: 2000, rows: 5 });
+      const tags = (forum.available_tags ?? []).map((one) => [one, h('input', { type: 'checkbox', value: one.id })]);
+      const problem = h('p.failed', { role: 'alert', hidden: true });
+      const submit = async (event) => {
+        event.preventDefault();
+        try {
+          await startPost(forum, { name: title.value, text: body.value, tags: tags.filter(([, box]) => box.checked).map(([one]) => one.id) }, this.acts.open);
+          close();
+        } catch (error) {
+          fill(problem, error.message).hidden = false;
+        }
+      };
+      return h('form', { onsubmit: submit }, h('label.field', null, h('span.field-name', null, 'Title'), title), h('label.field', null, h('span.field-name', null, 'Message'), body),
+        tags.length > 0 && h('fieldset', null, h('legend', null, 'Tags'), tags.map(([one, box]) => h('label.choice', null, box, name(one.name)))),
+        problem, h('div.dialog-foot', null, h('button.press.secondary', { type: 'button', onclick: close }, 'Cancel'), h('button.press.primary', { type: 'submit' }, 'Post')));
+    });
   }
 }
 

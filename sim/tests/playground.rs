@@ -88,6 +88,17 @@ async fn a_member_edits_deletes_reacts_replies_and_sends_files() {
 }
 
 #[tokio::test]
+async fn a_member_starts_a_thread_and_staff_lock_it() {
+    played("threads").await;
+}
+
+#[tokio::test]
+async fn a_post_is_written_in_a_forum_and_answered() {
+    let simulator = simulator(|config| config.forums = true).await;
+    Browser::open("forum", &simulator, &json!({})).end().await;
+}
+
+#[tokio::test]
 async fn what_permissions_take_away_disappears_at_once() {
     let simulator = simulator(|_| {}).await;
     let server = simulator.servers()[0].clone();

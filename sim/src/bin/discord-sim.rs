@@ -145,6 +145,7 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     };
     let simulator = Simulator::start(config).await?;
     println!("simulated Discord at {} with {} servers", simulator.rest_base(), simulator.servers().len());
+    println!("playground: {}", simulator.playground_url());
     println!("DISCORD_API_URL={}", simulator.rest_base());
     println!("DISCORD_TOKEN={}", simulator.token());
     let mut passed = true;

@@ -11,6 +11,9 @@
 //! | `menu` | command, message or user | interaction |
 //! | `autocomplete` | command, options, focused | choices |
 //! | `submit` | interaction, fields | interaction |
+//! | `thread` | name, message | channel |
+//! | `post` | name, text, tags? | channel |
+//! | `close` | archived?, locked? | |
 //! | `type` | | |
 
 use super::{App, Refused};
@@ -89,6 +92,20 @@ enum Act {
         interaction: InteractionId,
         fields: Vec<Chosen>,
     },
+    Thread {
+        name: String,
+        message: MessageId,
+    },
+    Post {
+        name: String,
+        text: String,
+        #[serde(default)]
+        tags: Vec<String>,
+    },
+    Close {
+        archived: Option<bool>,
+        locked: Option<bool>,
+    },
     Type,
 }
 
@@ -142,6 +159,14 @@ pub(super) async fn act(
             suggestions(&core, channel, me, &command, &pairs(&options), &focused).await?
         }
         Act::Submit { interaction, fields } => opened(core.submit(interaction, me, &pairs(&fields))?),
+        Act::Thread { name, message } => {
+            json!({"channel": core.open_thread_by(channel, me, &name, Some(message), false)?})
+        }
+        Act::Post { name, text, tags } => {
+            let tags: Vec<u64> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+            json!({"channel": core.open_post_by(channel, me, &name, &text, &tags)?})
+        }
+        Act::Close { archived, locked } => done(core.set_thread_by(channel, me, archived, locked))?,
         Act::Type => {
             core.actor(channel, me, Permissions::SEND_MESSAGES)?;
             core.type_in(channel, me).map_err(|_| ActionError::UnknownChannel(channel))?;

@@ -25,6 +25,7 @@ line('#no heading', t('#no heading'));
 is('> a\n> b\nc', { t: 'quote', c: [{ t: 'p', c: [t('a'), { t: 'br' }, t('b')] }] }, { t: 'p', c: [t('c')] });
 is('>>> a\nb', { t: 'quote', c: [{ t: 'p', c: [t('a'), { t: 'br' }, t('b')] }] });
 is('- a\n  - b\n- c', { t: 'list', ordered: false, start: 1, items: [{ c: [t('a')], sub: { t: 'list', ordered: false, start: 1, items: [{ c: [t('b')], sub: null }] } }, { c: [t('c')], sub: null }] });
+is('- a\n1. b', { t: 'list', ordered: false, start: 1, items: [{ c: [t('a')], sub: null }] }, { t: 'list', ordered: true, start: 1, items: [{ c: [t('b')], sub: null }] });
 is('3. x', { t: 'list', ordered: true, start: 3, items: [{ c: [t('x')], sub: null }] });
 is('```js\nlet a = "**";\n```', { t: 'pre', lang: 'js', v: 'let a = "**";' });
 is('a ```b``` c', { t: 'p', c: [t('a ')] }, { t: 'pre', lang: '', v: 'b' }, { t: 'p', c: [t(' c')] });

@@ -239,6 +239,50 @@ const scenarios = {
     await theirs.getByText('look at this').waitFor({ state: 'detached' });
   },
 
+  async threads() {
+    const page = await open({ as: member, channel: server.general_channel });
+    const theirs = await open({ as: staff, channel: server.general_channel });
+    await write(page, 'my printer is on fire');
+    const mine = page.getByRole('article', { name: /^cleo_0/ });
+    await mine.hover();
+    await mine.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Start a thread' }).click();
+    await page.getByRole('dialog', { name: 'Start a thread' }).getByLabel('Name of the thread').fill('Printer');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Printer' }).waitFor();
+    await page.locator('.starter').getByText('my printer is on fire').waitFor();
+    await write(page, 'it burns quite well');
+    await theirs.locator('.thread-card').getByText('Printer').waitFor();
+    await theirs.locator('.thread-card').getByText('1 message').waitFor();
+    await theirs.locator('.thread-card').click();
+    await messages(theirs).getByText('it burns quite well').waitFor();
+    await theirs.getByRole('button', { name: 'Thread' }).click();
+    await theirs.getByRole('menuitem', { name: 'Lock' }).click();
+    await page.getByText('This thread is locked.').waitFor();
+    await write(theirs, 'call the fire brigade');
+    await messages(page).getByText('call the fire brigade').waitFor();
+    await theirs.getByRole('button', { name: 'Thread' }).click();
+    await theirs.getByRole('menuitem', { name: 'Archive' }).click();
+    await page.locator('.place-head').getByText('archived').waitFor();
+  },
+
+  async forum() {
+    const page = await open({ as: member, channel: server.forum });
+    const theirs = await open({ as: other, channel: server.general_channel });
+    await page.getByText('No post yet.').waitFor();
+    await page.getByRole('button', { name: 'New post' }).click();
+    const form = page.getByRole('dialog', { name: /^New post/ });
+    await form.getByLabel('Title').fill('Where is the **manual**?');
+    await form.getByLabel('Message').fill('I cannot find it.');
+    await form.getByRole('button', { name: 'Post' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Where is the **manual**?' }).waitFor();
+    await messages(page).getByText('I cannot find it.').waitFor();
+    await theirs.getByRole('navigation', { name: 'Channels and threads' }).getByRole('button', { name: 'questions' }).click();
+    await theirs.locator('.post').getByText('Where is the **manual**?').click();
+    await write(theirs, 'On the shelf.');
+    await messages(page).getByText('On the shelf.').waitFor();
+  },
+
   async permissions() {
     // On the way the support channel is hidden from members, and in the general one they lose their voice.
     const page = await open({ as: member, channel: server.general_channel });
