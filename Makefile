@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo test lint bench bench-sim prepare prepare-check clean
+.PHONY: help setup base-setup demo test lint bench bench-sim bench-schema test-plans prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,14 @@ bench: base-setup ## Measure the answering path: make bench ARGS='--for 60s'
 
 bench-sim: ## Measure what the simulated Discord delivers per core: make bench-sim ARGS='--compress none --seconds 20'
 	@cargo bench --package helpline-sim --bench load -- $(ARGS)
+
+bench-schema: base-setup ## Measure the promotion of a server with 100,000 of a million conversations, under load
+	@cargo test -p helpline --test schema --no-run
+	@$(TARGET)/debug/with-services -- cargo test -p helpline --test schema -- --ignored --nocapture bench_
+
+test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
+	@cargo test -p helpline --test schema --no-run
+	@$(TARGET)/debug/with-services -- cargo test -p helpline --test schema -- --ignored --nocapture with_a_million
 
 prepare: base-setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
 	@scripts/prepare.sh

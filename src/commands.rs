@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use helpline_cluster::ids::ServerId;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
-use crate::{admin, knowledge, migrate, proxy, server_config, store, telemetry, worker};
+use crate::{admin, knowledge, migrate, partition, proxy, server_config, store, telemetry, worker};
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
@@ -24,6 +25,32 @@ pub struct MigrateArgs {
     /// How many shards there are to be at least; the number never shrinks
     #[arg(long, env = "SHARDS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub shards: u32,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct PartitionArgs {
+    /// Postgres of the owner, not through a pooler [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Seconds to go on trying when others hold the tables
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience: u64,
+    /// Milliseconds that others may wait behind one try
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub lock_timeout_ms: u64,
+}
+
+impl PartitionArgs {
+    fn options(&self) -> partition::Options {
+        partition::Options {
+            patience: Duration::from_secs(self.patience),
+            lock_timeout: Duration::from_millis(self.lock_timeout_ms),
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
+        DatabaseArgs { database_url: self.database_url.clone() }.connect().await
+    }
 }
 
 impl DatabaseArgs {
@@ -114,4 +141,26 @@ pub async fn knowledge_import(
     files: &[PathBuf],
 ) -> anyhow::Result<()> {
     knowledge::cli::import(&database.connect().await?, server, files).await
+}
+
+pub async fn partition_list(database: &DatabaseArgs) -> anyhow::Result<()> {
+    let pool = database.connect().await?;
+    for partition in partition::list(&pool).await? {
+        println!("{partition}");
+    }
+    Ok(())
+}
+
+pub async fn partition_promote(args: &PartitionArgs, server: ServerId) -> anyhow::Result<()> {
+    println!("{}", partition::promote(&args.connect().await?, server, args.options()).await?);
+    Ok(())
+}
+
+pub async fn partition_abandon(args: &PartitionArgs) -> anyhow::Result<()> {
+    let found = partition::abandon(&args.connect().await?, args.options()).await?;
+    println!(
+        "{}",
+        if found { "removed or finished an interrupted promotion" } else { "there was nothing to do" }
+    );
+    Ok(())
 }

@@ -12,6 +12,7 @@ pub mod discord;
 pub mod knowledge;
 pub mod metrics;
 pub mod migrate;
+pub mod partition;
 pub mod proxy;
 pub mod server_config;
 pub mod store;

@@ -38,6 +38,9 @@ enum Role {
     /// The documents a server's answers come from
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),
+    /// Give busy servers a partition of their own in the database
+    #[command(subcommand)]
+    Partition(PartitionCommand),
 }
 
 #[derive(Subcommand)]
@@ -73,6 +76,27 @@ enum KnowledgeCommand {
     },
 }
 
+#[derive(Subcommand)]
+enum PartitionCommand {
+    /// List the partitions with their sizes, and what an interrupted promotion left
+    List {
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Move a server's conversations to a partition of its own while everybody goes on
+    Promote {
+        #[arg(long, value_parser = config::server_id)]
+        server: ServerId,
+        #[command(flatten)]
+        args: commands::PartitionArgs,
+    },
+    /// Remove what an interrupted promotion left, or finish it when it had got that far
+    Abandon {
+        #[command(flatten)]
+        args: commands::PartitionArgs,
+    },
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -91,6 +115,11 @@ async fn main() -> ExitCode {
         Role::Knowledge(KnowledgeCommand::Import { server, files, database }) => {
             commands::knowledge_import(&database, server, &files).await
         }
+        Role::Partition(PartitionCommand::List { database }) => commands::partition_list(&database).await,
+        Role::Partition(PartitionCommand::Promote { server, args }) => {
+            commands::partition_promote(&args, server).await
+        }
+        Role::Partition(PartitionCommand::Abandon { args }) => commands::partition_abandon(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,8 @@
 //! migration is applied whole or not at all. Only the owner of the schema calls [`run`]; [`check`] needs no
 //! more than the rights of a service user.
 
+mod indexes;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -131,11 +133,16 @@ pub async fn run(pool: &PgPool, options: Options) -> Result<Report, Error> {
     outcome
 }
 
-/// Waits until no other migrator works on this database, and says so while it does.
+/// Waits until nobody else changes the schema of this database, and says so while somebody does. Partitions are
+/// promoted under the same lock.
 ///
 /// Asks again instead of waiting in the server: a waiting statement would hold a snapshot for all that time.
-async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
+pub(crate) async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
     let mut waited = Duration::ZERO;
+    // So that the server drops a client that died even while it waits for somebody else's lock. Not every platform can.
+    if let Err(error) = connection.execute("set client_connection_check_interval = '1s'").await {
+        tracing::debug!(%error, "the server cannot watch its client");
+    }
     loop {
         let locked = sqlx::query_scalar!(
             r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "locked!""#,
@@ -150,7 +157,7 @@ async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
         if waited.as_millis().is_multiple_of(LOCK_REMINDER.as_millis()) {
             tracing::info!(
                 waited_s = waited.as_secs(),
-                "another process is migrating this database: waiting for it"
+                "another process is changing the schema of this database: waiting for it"
             );
         }
         tokio::time::sleep(LOCK_POLL).await;
@@ -165,6 +172,7 @@ async fn apply(connection: &mut PgConnection, migrator: &Migrator, shards: i32) 
         return Err(Error::Newer { database: from, binary: to });
     }
     migrator.run_direct(None, connection, false).await.map_err(|error| explain_migrate(migrator, error))?;
+    indexes::ensure(connection).await?;
     let created = sqlx::query_file_scalar!("src/migrate/sql/ensure_shards.sql", shards)
         .fetch_one(&mut *connection)
         .await
@@ -182,7 +190,12 @@ async fn apply(connection: &mut PgConnection, migrator: &Migrator, shards: i32) 
 /// running release uses, so that the previous release works on the next one's schema.
 pub async fn check(pool: &PgPool) -> Result<(), Error> {
     let mut connection = pool.acquire().await.map_err(database("connect to the database"))?;
-    let database = applied_version(&mut connection).await?;
+    check_connection(&mut connection).await
+}
+
+/// [`check`] on a connection that is there.
+pub(crate) async fn check_connection(connection: &mut PgConnection) -> Result<(), Error> {
+    let database = applied_version(connection).await?;
     let binary = version();
     if database < binary { Err(Error::Older { database, binary }) } else { Ok(()) }
 }

@@ -54,6 +54,7 @@ const SQL: &[&str] = &[
     "src/deliver/outbox.rs",
     "src/knowledge/",
     "src/migrate",
+    "src/partition",
     "src/proxy/routes",
     "src/server_config",
     "src/store.rs",

@@ -1,0 +1,50 @@
+-- {n} conversations and {n} passages of {servers} servers, and what goes with them. Server 1 and 2 have partitions of
+-- their own; server 1 has a tenth of everything.
+set synchronous_commit = off;
+insert into public.shards (id) select generate_series(8, 63);
+insert into helpline.shard_fences (shard_id, epoch, claim_token, owner)
+select id, 1, gen_random_uuid(), gen_random_uuid() from public.shards on conflict do nothing;
+insert into helpline.shard_streams (shard_id, incarnation) select id, 1 from public.shards on conflict do nothing;
+
+insert into public.servers (id, name, updated_at)
+select s, 'server ' || s, now() - s * interval '1 minute' from generate_series(1, {servers}) s;
+insert into public.server_shards (server_id, shard_id, assigned_at)
+select s, s % 64, now() - s * interval '1 minute' from generate_series(1, {servers}) s;
+create table helpline.conversations_s1 partition of public.conversations for values in (1);
+create table helpline.conversations_s2 partition of public.conversations for values in (2);
+
+insert into public.conversations
+    (server_id, channel_id, thread_id, user_id, username, transcript, status, created_at)
+select case when n % 10 = 0 then 1 else 1 + n % {servers} end, (n % 1000)::text, n::text, (n % 5000)::text, 'ada',
+    jsonb_build_object('said', md5(n::text)),
+    case when n % 20 = 0 then 'forwarded' when n % 50 = 1 then 'active' else 'completed' end,
+    now() - n * interval '10 seconds'
+from generate_series(1, {n}) n;
+insert into public.forwarded_tickets (server_id, conversation_id, status)
+select server_id, id, 'resolved' from public.conversations where status = 'forwarded';
+insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)
+select server_id, id, thread_id, '{}' from public.conversations where status = 'active';
+
+insert into helpline.outbox (server_id, conversation_id, event_id, effect, request, state, sent_at)
+select c.server_id, c.id, c.thread_id, 'answer', '{}', case when c.n % ({n} / 200) = 0 then 'pending' else 'sent' end,
+    case when c.n % ({n} / 200) <> 0 then now() - interval '25 hours' + c.n * interval '25 hours' / {n} end
+from (select server_id, id, thread_id, row_number() over () as n from public.conversations) c;
+
+insert into helpline.event_keys (key, seen_at)
+select substring(sha256(convert_to(n::text, 'UTF8')) for 16), now() - interval '49 hours' + n * interval '49 hours' / {n}
+from generate_series(1, {n}) n;
+
+alter table public.knowledge_documents disable trigger user;
+insert into public.knowledge_documents (server_id, title, content, file_type)
+select case when n % 10 = 0 then 1 else 1 + n % {servers} end, 'Document ' || n, repeat('What is written here. ', 40), 'md'
+from generate_series(1, {n} / 20) n;
+alter table public.knowledge_documents enable trigger user;
+insert into helpline.knowledge_versions (server_id, version)
+select s, 1 from generate_series(1, {servers}) s on conflict do nothing;
+insert into helpline.knowledge_indexed (document_id, server_id, content_hash)
+select id, server_id, sha256('x') from public.knowledge_documents;
+insert into helpline.knowledge_passages (server_id, document_id, ordinal, heading, content, lexemes)
+select server_id, id, o, title, 'What is written here, passage ' || o, 'here:4 written:3 passag:5'::tsvector
+from public.knowledge_documents
+cross join generate_series(0, 19) o;
+analyze;
