@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo test lint bench bench-sim bench-schema test-plans prepare prepare-check clean
+.PHONY: help setup base-setup demo test lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench-schema: base-setup ## Measure the promotion of a server with 100,000 of a 
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
 	@cargo test -p helpline --test schema --no-run
 	@$(TARGET)/debug/with-services -- cargo test -p helpline --test schema -- --ignored --nocapture with_a_million
+
+previous-queries: ## At a release: keep its queries, which the next one's schema is held against
+	@PREVIOUS_COMMIT=$$(git rev-parse --short HEAD) cargo test -p helpline --test schema -- --ignored renew_the_previous_queries
 
 prepare: base-setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
 	@scripts/prepare.sh

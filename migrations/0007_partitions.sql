@@ -14,7 +14,7 @@ revoke all on sequence helpline.conversation_changes_seq_seq from public, anon, 
 -- Security definer: it runs as part of the statements of those who write conversations, and they may not write here.
 create function helpline.note_conversation_change() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op <> 'INSERT' then
@@ -32,7 +32,7 @@ $$;
 -- The caller's transaction reads one snapshot (repeatable read), or nobody can write (the swap).
 create function helpline.apply_conversation_changes(server bigint, own regclass, rest regclass) returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     server_ids bigint[];

@@ -6,12 +6,10 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use super::{Error, database};
 
 /// Name, and what it is on; in schema public. An index never changes: a better one gets another name.
-const INDEXES: [(&str, &str); 3] = [
+const INDEXES: [(&str, &str); 2] = [
     // The proxies ask every second what changed.
     ("servers_updated_at_idx", "public.servers (updated_at)"),
     ("server_shards_assigned_at_idx", "public.server_shards (assigned_at)"),
-    // A server's documents in the order of their ids: otherwise the planner may walk through everybody's.
-    ("knowledge_documents_server_id_id_idx", "public.knowledge_documents (server_id, id)"),
 ];
 
 pub(super) async fn ensure(connection: &mut PgConnection) -> Result<(), Error> {

@@ -20,9 +20,9 @@ const SMALL_TABLES: [&str; 6] =
 
 pub struct Query {
     /// Empty: the owner.
-    role: &'static str,
+    pub role: &'static str,
     start: &'static str,
-    kind: Kind,
+    pub kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 /// The queries that were compiled, without comments and line breaks.
-fn compiled(dir: &str) -> Vec<String> {
+pub fn compiled(dir: &str) -> Vec<String> {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     let mut queries = Vec::new();
     for entry in std::fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
@@ -56,7 +56,7 @@ fn compiled(dir: &str) -> Vec<String> {
 }
 
 /// What is known of a query: the longest beginning that fits.
-fn classified(query: &str) -> Option<&'static Query> {
+pub fn classified(query: &str) -> Option<&'static Query> {
     queries::QUERIES
         .iter()
         .filter(|known| query.starts_with(known.start))

@@ -3,7 +3,7 @@ do $finish$
 declare
     index record;
 begin
-    perform set_config('search_path', '', true);
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
     drop table if exists helpline.conversations_default_old;
     for index in
         select c.oid::regclass as name, replace(c.relname, 'conversations_default_next', 'conversations_default') as wanted

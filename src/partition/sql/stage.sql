@@ -6,7 +6,7 @@ declare
     grantee record;
     promoted text;
 begin
-    perform set_config('search_path', '', true);
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
     create table helpline.conversations_s{server} (like helpline.conversations_default including all);
     alter table helpline.conversations_s{server} add constraint promoting
         check (server_id is not null and server_id = '{server}'::bigint);

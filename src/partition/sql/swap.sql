@@ -5,7 +5,7 @@ declare
     again text[] := '{}';
     statement text;
 begin
-    perform set_config('search_path', '', true);
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
     -- Nobody who writes waits for this lock. It ends an autovacuum after deadlock_timeout and keeps the next one out.
     perform set_config('lock_timeout', '10s', true);
     lock table only helpline.conversations_default in share update exclusive mode;

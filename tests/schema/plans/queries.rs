@@ -147,7 +147,7 @@ pub const QUERIES: &[Query] = &[
         "select p.document_id as \"document_id!\"",
         "{server}",
         &[
-            "knowledge_documents_server_id_idx|knowledge_documents_server_id_id_idx",
+            "knowledge_documents_server_id_idx|knowledge_documents_server_id_id_key",
             "knowledge_passages_pkey",
         ],
     ),
@@ -155,13 +155,13 @@ pub const QUERIES: &[Query] = &[
         WORKER,
         "select d.id as \"id!\", d.title as \"title!\", d.content as \"content!\"",
         "{server}, 'english', 8",
-        &["knowledge_documents_server_id_id_idx", "knowledge_indexed_pkey|knowledge_indexed_server_id_idx"],
+        &["knowledge_documents_server_id_id_key", "knowledge_indexed_pkey|knowledge_indexed_server_id_idx"],
     ),
     hot(
         WORKER,
         "insert into helpline.knowledge_indexed (document_id, server_id, content_hash)",
         r"{server}, gen_random_uuid(), '\x01'",
-        &["arbiter knowledge_indexed_pkey", "knowledge_documents_pkey|knowledge_documents_server_id_id_idx"],
+        &["arbiter knowledge_indexed_pkey", "knowledge_documents_pkey|knowledge_documents_server_id_id_key"],
     ),
     hot(
         WORKER,
