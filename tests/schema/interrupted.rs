@@ -43,8 +43,9 @@ async fn add_data(pool: &PgPool, version: i64) {
              (array['active', 'completed', 'forwarded'])[1 + n % 3]
          from public.servers s, generate_series(1, 30) n;
          insert into public.forwarded_tickets (server_id, conversation_id, status, assigned_to, resolved_at)
-         select server_id, id, (array['pending', 'assigned', 'resolved'])[1 + thread_id::int / 3 % 3], '5', now()
-         from public.conversations where status = 'forwarded';
+         select server_id, id, 'assigned', '5', null from public.conversations where status = 'forwarded'
+         union all
+         select server_id, id, 'resolved', '5', now() from public.conversations where status = 'completed';
          insert into public.subscriptions (server_id, plan_id, status, current_period_start, current_period_end)
          select id, plan_id, 'active', now(), now() from public.servers;
          insert into public.invoices (subscription_id, server_id, amount, status, invoice_date, due_date)
@@ -170,7 +171,7 @@ async fn fingerprint(pool: &PgPool) -> Vec<String> {
              select oid from pg_namespace where nspname in ('public', 'helpline')
          )
          select line from (
-             select 'class ' || c.relname || c.relkind || c.relrowsecurity || coalesce(x.indisvalid, true) ||
+             select 'class ' || c.relname || c.relkind::text || c.relrowsecurity || coalesce(x.indisvalid, true) ||
                  coalesce((select string_agg(a::text, ',' order by a::text) from unnest(c.relacl) a), '')
              from pg_class c left join pg_index x on x.indexrelid = c.oid
              where c.relnamespace in (select oid from ours) and c.relkind <> 't'
@@ -185,7 +186,8 @@ async fn fingerprint(pool: &PgPool) -> Vec<String> {
              union all
              select 'trigger ' || t.tgrelid::regclass || '.' || t.tgname from pg_trigger t where not t.tgisinternal
              union all
-             select 'policy ' || p.polrelid::regclass || '.' || p.polname || pg_get_expr(p.polqual, p.polrelid)
+             select 'policy ' || p.polrelid::regclass || '.' || p.polname ||
+                 coalesce(pg_get_expr(p.polqual, p.polrelid), '')
              from pg_policy p
              union all
              select 'constraint ' || c.conname || pg_get_constraintdef(c.oid)

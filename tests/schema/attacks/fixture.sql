@@ -60,6 +60,7 @@ insert into helpline.outbox (server_id, conversation_id, event_id, effect, reque
 select server_id, id, 'event', 'answer', '{"content": "secret"}' from public.conversations;
 insert into helpline.dead_letters (shard_id, server_id, stream_id, kind, payload, error)
 select 3, id, '1-' || id, 'X', '{"content": "secret"}', 'e' from public.servers;
+insert into helpline.conversation_changes (server_id, id) select server_id, id from public.conversations;
 insert into helpline.knowledge_passages (server_id, document_id, ordinal, content, lexemes)
 select server_id, id, 0, content, content_vector from public.knowledge_documents;
 insert into helpline.knowledge_indexed (server_id, document_id, content_hash)

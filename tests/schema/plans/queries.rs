@@ -77,8 +77,8 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "insert into public.forwarded_tickets (server_id, conversation_id) values ($1, $2)",
-        "{server}, gen_random_uuid()",
+        "insert into public.forwarded_tickets (server_id, conversation_id, status)",
+        "{server}, gen_random_uuid(), 'pending'",
         &[],
     ),
     hot(
@@ -131,7 +131,12 @@ pub const QUERIES: &[Query] = &[
         "{server}, 'a', 'b'",
         &["servers_pkey"],
     ),
-    hot(WORKER, "select config, active from public.servers where id = $1", "{server}", &["servers_pkey"]),
+    hot(
+        WORKER,
+        "select config::text as \"config!\", active from public.servers where id = $1",
+        "{server}",
+        &["servers_pkey"],
+    ),
     // Cleaning up, every minute ----------------------------------------------------------------------------------
     hot(WORKER, "delete from helpline.event_keys", "", &["event_keys_seen_at_idx"]),
     hot(WORKER, "delete from helpline.outbox", "", &["outbox_sent_at_idx"]),
