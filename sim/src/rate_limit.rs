@@ -56,6 +56,8 @@ pub(crate) struct Ask<'a> {
     /// Whether it carries an authorization header; otherwise the address is counted.
     pub(crate) signed: bool,
     pub(crate) sublimits: &'a [Sublimit],
+    /// The server of a channel, by its id, where a limit of single resources may be met.
+    pub(crate) server: Option<u64>,
 }
 
 /// Why a request is refused.
@@ -160,6 +162,11 @@ impl Limiter {
         lock(&self.resources).insert(route::major_of(id), (until, code));
     }
 
+    /// Whether any single channel or server is limited.
+    pub(crate) fn limits_resources(&self) -> bool {
+        !lock(&self.resources).is_empty()
+    }
+
     /// Counts a request and says whether it may pass.
     pub(crate) fn admit(&self, ask: &Ask<'_>, now: Instant) -> Verdict {
         let rules = self.rules();
@@ -200,9 +207,13 @@ impl Limiter {
     }
 
     fn resource(&self, ask: &Ask<'_>, now: Instant) -> Option<Refusal> {
-        let (until, code) = *lock(&self.resources).get(&ask.major)?;
-        let retry_after = until.saturating_duration_since(now);
-        (!retry_after.is_zero()).then_some(Refusal { scope: Scope::Shared, retry_after, code })
+        let resources = lock(&self.resources);
+        let server = ask.server.map(route::major_of);
+        [Some(ask.major), server].into_iter().flatten().find_map(|major| {
+            let (until, code) = *resources.get(&major)?;
+            let retry_after = until.saturating_duration_since(now);
+            (!retry_after.is_zero()).then_some(Refusal { scope: Scope::Shared, retry_after, code })
+        })
     }
 
     fn beneath(&self, rules: &Rules, ask: &Ask<'_>, now: Instant) -> Option<Refusal> {
@@ -290,7 +301,7 @@ mod tests {
     }
 
     fn ask(route: Route, major: u64) -> Ask<'static> {
-        Ask { route, major, signed: true, sublimits: &[] }
+        Ask { route, major, signed: true, sublimits: &[], server: None }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::clock::Skew;
 use crate::core::Core;
 use crate::faults::{Fault, FaultPlan, FaultStanding};
 use crate::gateway::Order;
+use crate::lock;
 use crate::rate_limit::{LimitChange, Route, Rule};
 use crate::simulator::Simulator;
 use std::time::Duration;
@@ -101,7 +102,8 @@ impl Core {
     }
 
     /// Forgets faults, changed limits, counts, the transcript, nonces, interactions and the skew of the clock,
-    /// and ends every gateway session. The servers and what was written in them stay.
+    /// ends every gateway session, and gives back the servers as they were generated, without messages. What
+    /// the bot registered, what was bought, and the time stay.
     pub(crate) fn reset(&self) {
         self.faults.clear();
         self.limiter.reset(&self.config);
@@ -110,6 +112,9 @@ impl Core {
         self.clock.skew(self.config.skew);
         self.hub.order(None, Order::Invalid { resumable: false });
         self.hub.reset(&self.config);
+        self.store.clear();
+        self.webhooks.clear();
+        lock(&self.no_dms).clear();
         self.transcript.clear();
         self.counters.clear();
     }

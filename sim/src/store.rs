@@ -52,6 +52,19 @@ pub(crate) struct Stripe {
 }
 
 impl Stripe {
+    fn new(capacity: usize, bot: UserId) -> Self {
+        Self {
+            channels: HashMap::new(),
+            order: VecDeque::new(),
+            threads: VecDeque::new(),
+            capacity,
+            guilds: HashMap::new(),
+            bot,
+            open: HashMap::new(),
+            next_archive_ms: u64::MAX,
+        }
+    }
+
     pub(crate) fn channel(&mut self, id: ChannelId) -> &mut Channel {
         self.channels.entry(id).or_default()
     }
@@ -260,18 +273,17 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(messages: usize, bot: UserId) -> Self {
         let capacity = (messages / STRIPES).max(16);
-        let stripe = || Stripe {
-            channels: HashMap::new(),
-            order: VecDeque::new(),
-            threads: VecDeque::new(),
-            capacity,
-            guilds: HashMap::new(),
-            bot,
-            open: HashMap::new(),
-            next_archive_ms: u64::MAX,
-        };
-        let stripes = (0..STRIPES).map(|_| Mutex::new(stripe())).collect();
+        let stripes = (0..STRIPES).map(|_| Mutex::new(Stripe::new(capacity, bot))).collect();
         Self { stripes, places: RwLock::default(), away: RwLock::default() }
+    }
+
+    /// Every server is again as it was generated, without messages.
+    pub(crate) fn clear(&self) {
+        for mut stripe in self.each() {
+            *stripe = Stripe::new(stripe.capacity, stripe.bot);
+        }
+        self.places.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.away.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Whether the bot is in a server; holding no lock.

@@ -64,6 +64,11 @@ pub(crate) struct Webhooks {
 }
 
 impl Webhooks {
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        lock(&self.by_id).clear();
+    }
+
     /// Adds one; `false` when the channel has as many as it may.
     pub(crate) fn add(&self, webhook: Webhook) -> bool {
         let mut by_id = lock(&self.by_id);

@@ -144,6 +144,17 @@ async fn a_channel_that_is_limited_itself_refuses_with_scope_shared_and_is_not_h
 }
 
 #[tokio::test]
+async fn a_server_that_is_limited_refuses_in_all_its_channels() {
+    let (simulator, rest) = standing(RouteLimits::off(), |_| {}).await;
+    let server = simulator.servers()[0].clone();
+    simulator.limit_resource(server.id.get(), Duration::from_secs(30), Some(20_029));
+    let (status, body) = rest.call("POST", &messages(&simulator, 0), json!({"content": "x"})).await;
+    assert_eq!((status, &body["code"]), (429, &json!(20_029)));
+    assert_eq!(rest.get(&format!("/guilds/{}/roles", server.id.get())).await.0, 429);
+    assert_eq!(rest.call("POST", &messages(&simulator, 1), json!({"content": "x"})).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_window_that_is_longer_than_announced_refuses_once_more_and_then_tells_the_truth() {
     let limits = RouteLimits::off().with(Route::CreateMessage, Some(Rule::per_s(1, 60)));
     let (simulator, rest) = standing(limits, |config| config.window_jitter = Duration::from_secs(20)).await;

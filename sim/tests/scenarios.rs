@@ -140,6 +140,19 @@ fn what_cannot_be_read_is_told_by_line_column_and_what_was_expected() {
     }
 }
 
+#[tokio::test]
+async fn waiting_moves_a_logical_clock_and_takes_no_time() {
+    let text = "set servers 1\nset clock logical from 2026-01-01T00:00:00Z\nname shop = server 1\n\
+                name ada = shop member 1\nwait 10h\nat 5h\nat 12h\nclock advance 1h\nclock offset +1m";
+    let scenario: Scenario = text.parse().unwrap();
+    let simulator = Simulator::start(scenario.config(Config::default())).await.unwrap();
+    let report = scenario.run(&simulator).await;
+    assert!(report.passed(), "{report}");
+    assert!(report.took_ms < 60_000, "{report}");
+    // 2026-01-01T13:01:00Z
+    assert_eq!(simulator.now_ms(), 1_767_225_600_000 + 13 * 3_600_000 + 60_000);
+}
+
 #[test]
 fn repetitions_count_and_nest() {
     let text = "name shop = server 1\nname help = shop support\nname ada = shop member 1\n\

@@ -3,5 +3,6 @@
 mod faults;
 mod harness;
 mod questions;
+mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ use std::time::Duration;
 const MAX_ADVANCE_MS: u64 = 366 * 86_400_000;
 
 pub(super) fn add(routes: Routes) -> Routes {
-    let routes = routes.post("/reset", "", "forgets faults, changed limits, counts, the transcript, nonces, interactions and skew; ends all sessions", reset);
+    let routes = routes.post("/reset", "", "starts afresh: servers as generated, no messages, faults, changed limits, counts, transcript, sessions", reset);
     routes.get("/clock", "", "wall time in Unix milliseconds, and its skew", clock).post(
         "/clock",
         "offset_ms?, drift_ppm?, advance_ms?",

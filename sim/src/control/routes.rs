@@ -67,7 +67,12 @@ impl Routes {
             let sentence = "there is no such control route; GET /sim lists them".to_owned();
             Refused(StatusCode::NOT_FOUND, sentence)
         };
-        self.router.route("/", get(move || async move { Json(list) })).fallback(unknown)
+        let other_verb = || async {
+            let sentence = "this control route takes another method; GET /sim lists them".to_owned();
+            Refused(StatusCode::METHOD_NOT_ALLOWED, sentence)
+        };
+        let list = get(move || async move { Json(list) });
+        self.router.route("/", list).fallback(unknown).method_not_allowed_fallback(other_verb)
     }
 }
 

@@ -9,6 +9,7 @@ use super::{App, harm, sublimits};
 use crate::clock::http_date;
 use crate::core::Core;
 use crate::faults::Fault;
+use crate::ids::{ChannelId, GuildId};
 use crate::listener::Cut;
 use crate::rate_limit::{Ask, Bucket, Refusal, Route, Scope};
 use crate::transcript::{Kind, add};
@@ -116,7 +117,9 @@ async fn admit(core: &Core, at: (Route, u64), request: Request, next: Next, twic
         Ok(read) => read,
         Err(refused) => return refused,
     };
-    let verdict = core.limiter.admit(&Ask { route, major, signed, sublimits: &sublimits }, now);
+    let server = if core.limiter.limits_resources() { server_of(core, request.uri().path()) } else { None };
+    let ask = Ask { route, major, signed, sublimits: &sublimits, server };
+    let verdict = core.limiter.admit(&ask, now);
     let mut response = match verdict.refusal {
         Some(refusal) => limited(core, route, refusal),
         None => {
@@ -135,6 +138,13 @@ async fn admit(core: &Core, at: (Route, u64), request: Request, next: Next, twic
 /// <https://discord.com/developers/docs/events/gateway#get-gateway>
 fn may_be_unsigned(route: Route, request: &Request) -> bool {
     route.carries_token() || (route == Route::Gateway && request.uri().path().ends_with("/gateway"))
+}
+
+/// The server that a request about a channel is about.
+fn server_of(core: &Core, path: &str) -> Option<u64> {
+    let id = path.strip_prefix("/channels/")?.split('/').next()?.parse().ok()?;
+    let place = core.store.place(&core.world, ChannelId(id))?;
+    place.guild().map(GuildId::get)
 }
 
 fn authorised(core: &Core, headers: &HeaderMap) -> bool {
