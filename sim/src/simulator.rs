@@ -258,10 +258,11 @@ async fn tick(core: Arc<Core>) {
             _ = ticks.tick() => {}
             () = core.cancel.cancelled() => return,
         }
-        // Where the clock is logical, deadlines pass when it is moved and at no other time.
-        if !core.clock.is_logical() {
-            core.fail_overdue();
+        // Where the clock is logical, things become due when it is moved and at no other time.
+        if core.clock.is_logical() {
+            continue;
         }
+        core.fail_overdue();
         count = (count + 1) % SWEEP_EVERY;
         if count == 0 {
             core.sweep();
