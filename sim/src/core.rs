@@ -106,6 +106,7 @@ impl Core {
             files: &self.files,
             now_ms: self.clock.unix_ms(),
             changed: None,
+            channel_type: None,
             gateway,
             withhold,
         }
@@ -122,12 +123,7 @@ impl Core {
 
     /// The payload of GUILD_CREATE, or of GUILD_DELETE where the bot was removed from the server meanwhile or the
     /// server is in an outage.
-    pub(crate) fn guild_create(
-        &self,
-        index: usize,
-        presences: bool,
-        large_threshold: u64,
-    ) -> (&'static str, String) {
+    pub(crate) fn guild_create(&self, index: usize, shown: render::Shown) -> (&'static str, String) {
         let server = &self.world.servers[index];
         let stripe = self.store.lock(Place::Guild(server.id));
         let guild = stripe.guild(&self.world, server);
@@ -140,7 +136,6 @@ impl Core {
         let channels: Vec<ChannelJson<'_>> =
             guild.channels.keys().filter_map(|id| stripe.channel_json(&self.world, *id)).collect();
         let threads = self.active_threads(&stripe, server.id, None);
-        let shown = render::Shown { presences, large_threshold };
         let data = render::guild_create(&self.world, server, &guild, &channels, &threads, shown);
         ("GUILD_CREATE", data)
     }

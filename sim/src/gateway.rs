@@ -24,7 +24,7 @@ mod starts;
 
 pub(crate) use accept::{Door, accept, resume_door};
 pub(crate) use protocol::Params;
-pub(crate) use session::{Event, Session};
+pub(crate) use session::{Event, Item, Session};
 pub(crate) use starts::Start;
 
 use crate::config::{Config, MESSAGE_CONTENT};
@@ -33,7 +33,6 @@ use crate::lock;
 use crate::transcript::{Live, add};
 use faults::{Doors, Faults, GatewayFault, GatewayTarget};
 use routes::Routes;
-use session::Item;
 use starts::Starts;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -129,11 +128,11 @@ impl Hub {
     }
 
     /// Puts GUILD_CREATE of a server into the sessions of its gateway shard that asked for servers.
-    pub(crate) fn announce(&self, counters: &Live, guild: GuildId, index: usize) {
+    pub(crate) fn announce(&self, counters: &Live, guild: GuildId, item: &Item) {
         let mut reached = 0;
         self.sessions().each(Some(guild), |session| {
             if session.has(intents::GUILDS) {
-                session.take(Some(guild), Item::GuildCreate(index), self.may_reorder(session));
+                session.take(Some(guild), item.clone(), self.may_reorder(session));
                 reached += 1;
             }
         });

@@ -63,7 +63,7 @@ pub use gateway::faults::{GatewayFault, GatewayTarget, Outage};
 pub use gateway::intents;
 pub use gateway::presence::Status;
 pub use interactions::Phase;
-pub use permissions::Permissions;
+pub use permissions::{Permissions, Target};
 pub use rate_limit::{LimitChange, Route, RouteLimits, Rule, Scope, Sublimit};
 pub use servers::ChannelKind;
 pub use simulator::{SessionInfo, Simulator, StartError};

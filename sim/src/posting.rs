@@ -378,9 +378,10 @@ impl Core {
         if !self.bot_sees(stripe, message.channel) {
             return;
         }
+        let channel_type = stripe.channel_type(&self.world, message.channel);
         let render = |withhold| {
             let changed = message.guild.and_then(|guild| stripe.changed(guild));
-            let view = View { changed, ..self.view(true, withhold) };
+            let view = View { changed, channel_type, ..self.view(true, withhold) };
             to_json(&MessageJson::new(message, replied_to, thread.clone(), view))
         };
         let whole = is_exempt(&self.world, message)

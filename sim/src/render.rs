@@ -260,6 +260,9 @@ pub(crate) fn guild(server: &Server, guild: &Guild) -> Value {
 /// <https://discord.com/developers/docs/events/gateway-events#guild-create>
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
+    /// The bot has just joined. Then nothing is said of the server being available, and clients tell this from a
+    /// server that is back.
+    pub(crate) joined: bool,
     /// The session has the GUILD_PRESENCES intent.
     pub(crate) presences: bool,
     /// Members from which those are left out that are offline and have neither role nor nickname.
@@ -268,7 +271,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// Everybody.
-    pub(crate) const ALL: Self = Self { presences: true, large_threshold: u64::MAX };
+    pub(crate) const ALL: Self = Self { joined: false, presences: true, large_threshold: u64::MAX };
 }
 
 /// A guild object with the fields that only GUILD_CREATE has.
@@ -295,7 +298,7 @@ pub(crate) fn guild_create(
     let presences: Vec<Value> = seen.map(|user| presence::object(server, *user)).collect();
     let joined_ms = guild.members.get(&world.bot()).map_or(JOINED_MS, |bot| bot.joined_ms);
     let extra = json!({
-        "joined_at": timestamp(joined_ms), "large": large, "unavailable": false,
+        "joined_at": timestamp(joined_ms), "large": large,
         "member_count": guild.members.len(), "voice_states": [], "members": members,
         "channels": channels, "threads": threads, "presences": presences, "stage_instances": [],
         "guild_scheduled_events": [], "soundboard_sounds": [],
@@ -303,6 +306,9 @@ pub(crate) fn guild_create(
     let mut json = self::guild(server, guild);
     if let (Value::Object(json), Value::Object(extra)) = (&mut json, extra) {
         json.extend(extra);
+        if !shown.joined {
+            json.insert("unavailable".to_owned(), Value::Bool(false));
+        }
     }
     json.to_string()
 }

@@ -7,6 +7,7 @@
 
 use crate::actions::ActionError;
 use crate::core::Core;
+use crate::gateway::Item;
 use crate::guild::{GuildChannel, Member, Role};
 use crate::ids::{ChannelId, GuildId, RoleId, UserId};
 use crate::permissions::{Permissions, Target};
@@ -209,7 +210,7 @@ impl Core {
         let available = guild.available;
         self.store.set_away(id, false);
         if available {
-            self.hub.announce(&self.counters, id, server.index);
+            self.hub.announce(&self.counters, id, &Item::GuildJoined(server.index));
         }
         Ok(true)
     }
@@ -227,7 +228,7 @@ impl Core {
         let guild = stripe.guild_mut(&self.world, server);
         guild.available = !unavailable;
         if !unavailable && guild.has(self.config.bot) {
-            self.hub.announce(&self.counters, id, server.index);
+            self.hub.announce(&self.counters, id, &Item::GuildCreate(server.index));
         }
         Ok(true)
     }

@@ -157,6 +157,17 @@ impl Stripe {
         }
     }
 
+    /// The type of a channel, thread or direct message.
+    /// <https://discord.com/developers/docs/resources/channel#channel-object-channel-types>
+    pub(crate) fn channel_type(&self, world: &World, id: ChannelId) -> Option<u8> {
+        match self.made(id) {
+            Some(Made::Thread(thread)) => Some(thread.kind),
+            Some(Made::Dm { .. }) => Some(channel_kind::DM),
+            Some(Made::Channel { guild }) => self.changed(*guild)?.channels.get(&id).map(|made| made.kind),
+            None => world.channel(id).map(|(_, purpose)| purpose.described().1),
+        }
+    }
+
     /// A channel of a server, no thread, as it is.
     pub(crate) fn guild_channel(&self, world: &World, id: ChannelId) -> Option<Cow<'_, GuildChannel>> {
         let server = self.server_of(world, id)?;

@@ -7,7 +7,7 @@ use super::intents::{self, GUILD_PRESENCES};
 use super::presence::{Presence, Status};
 use super::session::{Item, Session, Wishes};
 use crate::core::Core;
-use crate::render;
+use crate::render::{self, Shown};
 use crate::world::{Server, gateway_shard};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -123,9 +123,13 @@ pub(super) fn envelope(head: &mut Vec<u8>, name: &str, seq: u64) {
 pub(super) fn rendered(core: &Core, session: &Session, item: &Item) -> (&'static str, Arc<str>) {
     match item {
         Item::Event(name, data) => (name, data.clone()),
-        Item::GuildCreate(index) => {
-            let (name, data) =
-                core.guild_create(*index, session.has(GUILD_PRESENCES), session.large_threshold);
+        Item::GuildCreate(index) | Item::GuildJoined(index) => {
+            let shown = Shown {
+                joined: matches!(item, Item::GuildJoined(_)),
+                presences: session.has(GUILD_PRESENCES),
+                large_threshold: session.large_threshold,
+            };
+            let (name, data) = core.guild_create(*index, shown);
             (name, data.into())
         }
     }

@@ -125,7 +125,7 @@ mod tests {
     fn texts(items: &[Item]) -> Vec<String> {
         let text = |item: &Item| match item {
             Item::Event(_, data) => data.to_string(),
-            Item::GuildCreate(at) => at.to_string(),
+            Item::GuildCreate(at) | Item::GuildJoined(at) => at.to_string(),
         };
         items.iter().map(text).collect()
     }

@@ -30,6 +30,8 @@ pub(crate) struct Event {
 pub(crate) enum Item {
     Event(&'static str, Arc<str>),
     GuildCreate(usize),
+    /// GUILD_CREATE of a server the bot has just joined.
+    GuildJoined(usize),
 }
 
 /// What an IDENTIFY asked for.

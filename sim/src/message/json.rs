@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub(crate) now_ms: u64,
     /// The server, if it has changed; decides what is said of the author as a member.
     pub(crate) changed: Option<&'a Guild>,
+    /// The type of the channel the message is in; only gateway events say it.
+    pub(crate) channel_type: Option<u8>,
     /// Gateway events carry `guild_id` and `member`; REST answers do not.
     pub(crate) gateway: bool,
     /// Whether what members wrote is left out.
@@ -151,6 +153,8 @@ pub(crate) struct MessageJson<'a> {
     id: MessageId,
     channel_id: ChannelId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    channel_type: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     guild_id: Option<GuildId>,
     #[serde(rename = "type")]
     kind: u8,
@@ -219,6 +223,7 @@ impl<'a> MessageJson<'a> {
         Self {
             id: message.id,
             channel_id: message.channel,
+            channel_type: view.channel_type.filter(|_| view.gateway),
             guild_id: message.guild.filter(|_| view.gateway),
             kind: message.kind,
             content: if shown { &message.content } else { "" },
