@@ -10,10 +10,14 @@ mod support;
 mod gateway;
 #[path = "clients/harness.rs"]
 mod harness;
+#[path = "clients/interactions.rs"]
+mod interactions;
 #[path = "clients/limits.rs"]
 mod limits;
 #[path = "clients/messages.rs"]
 mod messages;
+#[path = "clients/servers.rs"]
+mod servers;
 
 /// Makes two tests of each scenario, one for each library.
 macro_rules! with_both_libraries {

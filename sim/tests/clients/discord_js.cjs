@@ -1,11 +1,12 @@
 'use strict';
 // discord.js against the simulated Discord, used as a bot's author would use it. One function is one scenario; what it
 // saw goes to stdout as a line of JSON, and sim/tests/clients.rs judges it. Run: node discord_js.cjs SCENARIO SETTINGS
-// where SETTINGS is JSON: {"rest": "http://127.0.0.1:4000", "token": "…", …}. A line {"do": "stop"} on stdin ends it.
+// where SETTINGS is JSON: {"rest": "http://127.0.0.1:4000", "token": "…", …}. A line {"do": "stop"} on stdin ends it;
+// {"do": "go"} lets a scenario go on that waits for it.
 const {
-  ActionRowBuilder, ApplicationCommandOptionType, AttachmentBuilder, ButtonBuilder, ButtonStyle, Client, Events,
-  EmbedBuilder, GatewayIntentBits, MessageFlags, ModalBuilder, Options, Partials, StringSelectMenuBuilder,
-  TextInputBuilder, TextInputStyle, UserSelectMenuBuilder,
+  ActionRowBuilder, ApplicationCommandOptionType, ApplicationCommandType, AttachmentBuilder, ButtonBuilder, ButtonStyle,
+  Client, ContainerBuilder, EmbedBuilder, Events, GatewayIntentBits, MessageFlags, ModalBuilder, Partials,
+  StringSelectMenuBuilder, TextDisplayBuilder, TextInputBuilder, TextInputStyle, UserSelectMenuBuilder,
 } = require('discord.js');
 
 const [, , scenario, json] = process.argv;
@@ -21,8 +22,8 @@ const partials = [Partials.Channel, Partials.Message, Partials.Reaction];
 let client;
 function create(options = {}) {
   // The library's own switch for another server; the gateway's address comes from GET /gateway/bot.
-  const rest = { api: `${settings.rest}/api`, cdn: settings.rest, ...options.rest };
-  client = new Client({ intents: INTENTS, partials, ...options, rest });
+  const rest = { api: `${settings.rest}/api`, cdn: settings.rest };
+  client = new Client({ intents: INTENTS, partials, rest, ...options });
   client.on(Events.Error, fail);
   client.on(Events.ShardReady, (shard) => say('shard_ready', { shard }));
   client.on(Events.ShardResume, (shard, replayed) => say('resumed', { shard, replayed }));
@@ -145,7 +146,10 @@ const scenarios = {
 
   async buttons() {
     await connect();
-    onMessage((message) => message.channel.send({ content: 'press one', components: [row(button('now'), button('later'))] }));
+    onMessage(async (message) => {
+      await message.channel.send({ content: 'press one', components: [row(button('now'), button('later'))] });
+      say('posted');
+    });
     onInteraction(async (interaction) => {
       if (!interaction.isButton()) return;
       if (interaction.customId === 'now') {
@@ -157,6 +161,140 @@ const scenarios = {
       say('pressed', { button: interaction.customId, user: interaction.user.id, message: interaction.message.id });
     });
     say('ready');
+  },
+
+  async menus() {
+    await connect();
+    const colours = new StringSelectMenuBuilder().setCustomId('colours').setMaxValues(2)
+      .addOptions(['red', 'green', 'blue'].map((value) => ({ label: value, value })));
+    const people = new UserSelectMenuBuilder().setCustomId('people');
+    onMessage(async (message) => {
+      await message.channel.send({ content: 'choose', components: [row(colours), row(people)] });
+      say('posted');
+    });
+    onInteraction(async (interaction) => {
+      if (!interaction.isAnySelectMenu()) return;
+      await interaction.update({ content: `chose ${interaction.values.join(' and ')}` });
+      say('chosen', { menu: interaction.customId, values: interaction.values,
+        users: interaction.isUserSelectMenu() ? interaction.users.map((user) => user.username) : [] });
+    });
+    say('ready');
+  },
+
+  async modals() {
+    await connect();
+    onInteraction(async (interaction) => {
+      if (interaction.isChatInputCommand()) {
+        const input = (id, style) => row(new TextInputBuilder().setCustomId(id).setLabel(id).setStyle(style));
+        await interaction.showModal(new ModalBuilder().setCustomId('report').setTitle('Report a problem')
+          .addComponents(input('title', TextInputStyle.Short), input('details', TextInputStyle.Paragraph)));
+        say('shown');
+      } else if (interaction.isModalSubmit()) {
+        const [title, details] = ['title', 'details'].map((id) => interaction.fields.getTextInputValue(id));
+        await interaction.reply({ content: `thanks for: ${title}`, flags: MessageFlags.Ephemeral });
+        say('submitted', { modal: interaction.customId, title, details, user: interaction.user.id });
+      }
+    });
+    await client.application.commands.set([{ name: 'report', description: 'Report a problem' }]);
+    say('ready');
+  },
+
+  async autocomplete() {
+    await connect();
+    onInteraction(async (interaction) => {
+      if (interaction.isAutocomplete()) {
+        const { name, value } = interaction.options.getFocused(true);
+        const choices = ['billing', 'bots', 'roles'].filter((topic) => topic.startsWith(value));
+        await interaction.respond(choices.map((topic) => ({ name: topic, value: topic })));
+        say('completed', { name, value });
+      } else if (interaction.isMessageContextMenuCommand()) {
+        await interaction.reply(`> ${interaction.targetMessage.content}`);
+        say('quoted', { message: interaction.targetId, author: interaction.targetMessage.author.id });
+      }
+    });
+    const option = { name: 'topic', description: 'about what', type: ApplicationCommandOptionType.String, required: true, autocomplete: true };
+    const commands = await client.guilds.cache.get(settings.guild).commands.set([
+      { name: 'find', description: 'Find a topic', options: [option] },
+      { name: 'Quote', type: ApplicationCommandType.Message },
+    ]);
+    say('ready', { commands: commands.map(({ name, guildId }) => ({ name, guild: guildId })) });
+  },
+
+  // Reads the file that comes with a message and sends it back, changed.
+  async files() {
+    await connect();
+    onMessage(async (message) => {
+      const given = message.attachments.first();
+      const text = await (await fetch(given.url)).text();
+      const echo = new AttachmentBuilder(Buffer.from(text.toUpperCase()), { name: 'echo.txt', description: 'your words' });
+      const sent = await message.channel.send({ content: 'here', files: [echo] });
+      const file = sent.attachments.first();
+      say('echoed', { ...describe.message(message), text, url: file.url, description: file.description, size: file.size });
+    });
+    say('ready');
+  },
+
+  async layout() {
+    await connect();
+    onMessage(async (message) => {
+      const text = (content) => new TextDisplayBuilder().setContent(content);
+      const box = new ContainerBuilder().addTextDisplayComponents(text('in a box')).addActionRowComponents(row(button('inside')));
+      const sent = await message.channel.send({ flags: MessageFlags.IsComponentsV2, components: [text('# Heading'), box] });
+      say('laid_out', { id: sent.id, kinds: sent.components.map((component) => component.type) });
+    });
+    say('ready');
+  },
+
+  async tidy() {
+    await connect();
+    onMessage(async (message) => {
+      const { channel } = message;
+      await message.react('👍');
+      await message.pin();
+      const { items } = await channel.messages.fetchPins();
+      const sent = [];
+      for (const text of ['one', 'two', 'three']) sent.push(await channel.send(text));
+      const gone = await channel.bulkDelete(sent.slice(1));
+      await message.reactions.resolve('👍').users.remove(client.user);
+      say('tidied', { pinned: items.map((pin) => pin.message.id), gone: [...gone.keys()].sort(), kept: sent[0].id });
+    });
+    say('ready');
+  },
+
+  // Tries to write into each of the channels.
+  async denied() {
+    await connect();
+    const channels = settings.channels.map((id) => client.channels.cache.get(id));
+    onMessage(async () => {
+      for (const channel of channels) {
+        await channel.send('may I?').then(() => say('allowed', { channel: channel.id }),
+          (error) => say('denied', { channel: channel.id, ...describe.error(error) }));
+      }
+    });
+    say('ready');
+  },
+
+  async forum() {
+    await connect();
+    onMessage(async (message) => {
+      if (message.channel.isThread()) return;
+      const forum = client.channels.cache.get(settings.forum);
+      const post = await forum.threads.create({ name: 'a post', message: { content: 'how it begins' } });
+      const starter = await post.fetchStarterMessage();
+      await post.send('how it goes on');
+      await post.setLocked(true);
+      say('posted', { post: post.id, parent: post.parentId, starter: starter.id, content: starter.content, locked: post.locked });
+    });
+    say('ready');
+  },
+
+  // Asks the gateway for all members of a server, and for those whose names begin with something.
+  async members() {
+    await connect();
+    const guild = client.guilds.cache.get(settings.guild);
+    const all = await guild.members.fetch();
+    const some = await guild.members.fetch({ query: settings.query, limit: 20 });
+    say('ready', { all: [...all.keys()], some: some.map((member) => member.user.username) });
   },
 
   async threads() {
@@ -204,18 +342,22 @@ const scenarios = {
     say('ready', { shards: client.ws.shards.size, guilds: client.guilds.cache.map(({ id, shardId }) => ({ id, shard: shardId })) });
   },
 
-  // So many messages into each channel, as fast as the library lets them out.
+  // So many messages into each channel, as fast as the library lets them out: one after the other, or all at once.
   async burst() {
-    await connect({ rest: settings.per_second ? { globalRequestsPerSecond: settings.per_second } : {} });
+    await connect();
     say('ready');
-    let waits = 0;
-    client.rest.on('rateLimited', () => { waits += 1; });
+    await go;
     const fill = async (id) => {
       const channel = await client.channels.fetch(id);
-      for (let n = 0; n < settings.count; n += 1) await channel.send(`${n}`);
+      const sent = [];
+      for (let n = 0; n < settings.count; n += 1) {
+        sent.push(channel.send(`${n}`));
+        if (!settings.at_once) await sent[n];
+      }
+      await Promise.all(sent);
     };
     await Promise.all(settings.channels.map(fill));
-    say('delivered', { waits });
+    say('delivered');
   },
 };
 
@@ -230,7 +372,9 @@ async function stop() {
   process.exit();
 }
 
-require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-  if (JSON.parse(line).do === 'stop') stop();
-}).on('close', stop);
+let goOn;
+const go = new Promise((resolve) => { goOn = resolve; });
+const orders = { go: () => goOn(), stop };
+require('node:readline').createInterface({ input: process.stdin })
+  .on('line', (line) => orders[JSON.parse(line).do]()).on('close', stop);
 scenarios[scenario]().catch(fail);

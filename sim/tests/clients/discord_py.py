@@ -2,10 +2,12 @@
 
 One function is one scenario; what it saw goes to stdout as a line of JSON, and sim/tests/clients.rs judges it.
 Run: python discord_py.py SCENARIO SETTINGS, where SETTINGS is JSON: {"rest": "http://127.0.0.1:4000", "gateway":
-"ws://127.0.0.1:4000", "token": "...", ...}. A line {"do": "stop"} on stdin ends it.
+"ws://127.0.0.1:4000", "token": "...", ...}. A line {"do": "stop"} on stdin ends it; {"do": "go"} lets a scenario go on
+that waits for it.
 """
 
 import asyncio
+import io
 import json
 import logging
 import sys
@@ -23,7 +25,10 @@ SCENARIO, SETTINGS = sys.argv[1], json.loads(sys.argv[2])
 discord.http.Route.BASE = SETTINGS["rest"] + "/api/v10"
 discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(SETTINGS["gateway"])
 
+# No server for so long, and the library takes it that all have come; 2 s unless told otherwise.
+PAUSE_S = 0.5
 SCENARIOS = {}
+GO = asyncio.Event()
 
 
 def scenario(function):
@@ -54,7 +59,7 @@ class Bot(discord.Client):
     """A client that reports what goes wrong in it."""
 
     def __init__(self, **options):
-        super().__init__(**{"intents": intents(SETTINGS.get("intents")), "chunk_guilds_at_startup": False, **options})
+        super().__init__(intents=intents(SETTINGS.get("intents")), guild_ready_timeout=PAUSE_S, **options)
 
     async def on_error(self, event, *args, **kwargs):
         fail(sys.exc_info()[1])
@@ -66,6 +71,11 @@ class Bot(discord.Client):
         say("resumed", shard=0)
 
 
+class Commands(app_commands.CommandTree):
+    async def on_error(self, interaction, error):
+        fail(error)
+
+
 class ShardedBot(discord.AutoShardedClient):
     """The same over several gateway shards."""
 
@@ -73,7 +83,7 @@ class ShardedBot(discord.AutoShardedClient):
     on_shard_ready = Bot.on_shard_ready
 
     def __init__(self, **options):
-        super().__init__(intents=intents(), chunk_guilds_at_startup=False, **options)
+        super().__init__(intents=intents(), guild_ready_timeout=PAUSE_S, **options)
 
 
 def text(value):
@@ -141,6 +151,7 @@ async def run(client, ready=None, token=None):
         for line in sys.stdin:
             if json.loads(line)["do"] == "stop":
                 break
+            loop.call_soon_threadsafe(GO.set)
         loop.call_soon_threadsafe(lambda: loop.create_task(client.close()))
 
     threading.Thread(target=read, daemon=True).start()
@@ -249,7 +260,7 @@ def say_answered(interaction, question):
 @scenario
 async def commands():
     client = Bot()
-    tree = app_commands.CommandTree(client)
+    tree = Commands(client)
 
     @tree.command(description="Ask a question")
     @app_commands.describe(question="what to ask")
@@ -270,6 +281,9 @@ async def commands():
 
 
 class Buttons(ui.View):
+    async def on_error(self, interaction, error, item):
+        fail(error)
+
     def __init__(self, *names):
         super().__init__(timeout=None)
         for name in names:
@@ -297,9 +311,209 @@ async def buttons():
 
     async def answer(message):
         await message.channel.send("press one", view=Buttons("now", "later"))
+        say("posted")
 
     on_message(client, answer)
     await run(client, just_ready)
+
+
+class Menus(ui.View):
+    def __init__(self):
+        super().__init__(timeout=None)
+
+    @ui.select(custom_id="colours", max_values=2, options=[discord.SelectOption(label=c) for c in ("red", "green", "blue")])
+    async def colours(self, interaction, select):
+        await self.chosen(interaction, select.values, [])
+
+    @ui.select(cls=ui.UserSelect, custom_id="people")
+    async def people(self, interaction, select):
+        await self.chosen(interaction, [str(user.id) for user in select.values], [user.name for user in select.values])
+
+    async def chosen(self, interaction, values, users):
+        await interaction.response.edit_message(content=f"chose {' and '.join(values)}")
+        say("chosen", menu=interaction.data["custom_id"], values=values, users=users)
+
+    async def on_error(self, interaction, error, item):
+        fail(error)
+
+
+@scenario
+async def menus():
+    client = Bot()
+
+    async def answer(message):
+        await message.channel.send("choose", view=Menus())
+        say("posted")
+
+    on_message(client, answer)
+    await run(client, just_ready)
+
+
+class Report(ui.Modal, title="Report a problem"):
+    headline = ui.TextInput(label="title", custom_id="title")
+    details = ui.TextInput(label="details", custom_id="details", style=discord.TextStyle.paragraph)
+
+    async def on_submit(self, interaction):
+        await interaction.response.send_message(f"thanks for: {self.headline.value}", ephemeral=True)
+        say("submitted", modal=interaction.data["custom_id"], title=self.headline.value, details=self.details.value,
+            user=str(interaction.user.id))
+
+    async def on_error(self, interaction, error):
+        fail(error)
+
+
+@scenario
+async def modals():
+    client = Bot()
+    tree = Commands(client)
+
+    @tree.command(description="Report a problem")
+    async def report(interaction: discord.Interaction):
+        await interaction.response.send_modal(Report(custom_id="report"))
+        say("shown")
+
+    async def ready():
+        await tree.sync()
+        say("ready")
+
+    await run(client, ready)
+
+
+@scenario
+async def autocomplete():
+    client = Bot()
+    tree = Commands(client)
+    guild = discord.Object(int(SETTINGS["guild"]))
+
+    @tree.command(description="Find a topic", guild=guild)
+    @app_commands.describe(topic="about what")
+    async def find(interaction: discord.Interaction, topic: str):
+        pass
+
+    @find.autocomplete("topic")
+    async def complete(interaction: discord.Interaction, current: str):
+        say("completed", name="topic", value=current)
+        topics = (topic for topic in ("billing", "bots", "roles") if topic.startswith(current))
+        return [app_commands.Choice(name=topic, value=topic) for topic in topics]
+
+    @tree.context_menu(name="Quote", guild=guild)
+    async def quote(interaction: discord.Interaction, message: discord.Message):
+        await interaction.response.send_message(f"> {message.content}")
+        say("quoted", message=str(message.id), author=str(message.author.id))
+
+    async def ready():
+        commands = await tree.sync(guild=guild)
+        say("ready", commands=[{"name": command.name, "guild": str(command.guild_id)} for command in commands])
+
+    await run(client, ready)
+
+
+@scenario
+async def files():
+    """Reads the file that comes with a message and sends it back, changed."""
+    client = Bot()
+
+    async def answer(message):
+        words = (await message.attachments[0].read()).decode()
+        echo = discord.File(io.BytesIO(words.upper().encode()), "echo.txt", description="your words")
+        sent = await message.channel.send("here", file=echo)
+        file = sent.attachments[0]
+        say("echoed", **describe_message(message), text=words, url=file.url, description=file.description,
+            size=file.size)
+
+    on_message(client, answer)
+    await run(client, just_ready)
+
+
+class Layout(ui.LayoutView):
+    heading = ui.TextDisplay("# Heading")
+    box = ui.Container(ui.TextDisplay("in a box"), ui.ActionRow(ui.Button(label="inside", custom_id="inside")))
+
+
+@scenario
+async def layout():
+    client = Bot()
+
+    async def answer(message):
+        sent = await message.channel.send(view=Layout())
+        say("laid_out", id=str(sent.id), kinds=[component.type.value for component in sent.components])
+
+    on_message(client, answer)
+    await run(client, just_ready)
+
+
+@scenario
+async def tidy():
+    client = Bot()
+
+    async def answer(message):
+        channel = message.channel
+        await message.add_reaction("👍")
+        await message.pin()
+        pinned = [str(pin.id) async for pin in channel.pins()]
+        sent = [await channel.send(text) for text in ("one", "two", "three")]
+        await channel.delete_messages(sent[1:])
+        await message.remove_reaction("👍", client.user)
+        say("tidied", pinned=pinned, gone=sorted(str(m.id) for m in sent[1:]), kept=str(sent[0].id))
+
+    on_message(client, answer)
+    await run(client, just_ready)
+
+
+@scenario
+async def denied():
+    """Tries to write into each of the channels."""
+    client = Bot()
+
+    async def answer(_):
+        for channel in channels:
+            try:
+                await channel.send("may I?")
+                say("allowed", channel=str(channel.id))
+            except discord.HTTPException as error:
+                say("denied", channel=str(channel.id), **describe_error(error))
+
+    async def ready():
+        channels.extend(client.get_channel(int(id)) for id in SETTINGS["channels"])
+        say("ready")
+
+    channels = []
+    on_message(client, answer)
+    await run(client, ready)
+
+
+@scenario
+async def forum():
+    client = Bot()
+
+    async def answer(message):
+        if isinstance(message.channel, discord.Thread):
+            return
+        forum = client.get_channel(int(SETTINGS["forum"]))
+        post, _ = await forum.create_thread(name="a post", content="how it begins")
+        starter = await post.fetch_message(post.id)
+        await post.send("how it goes on")
+        post = await post.edit(locked=True)
+        say("posted", post=str(post.id), parent=str(post.parent_id), starter=str(starter.id),
+            content=starter.content, locked=post.locked)
+
+    on_message(client, answer)
+    await run(client, just_ready)
+
+
+@scenario
+async def members():
+    """Asks the gateway for all members of a server, and for those whose names begin with something."""
+    client = Bot()
+
+    async def ready():
+        guild = client.get_guild(int(SETTINGS["guild"]))
+        # The library asked for them by itself before it said that it was ready.
+        everyone = [str(member.id) for member in guild.members]
+        some = await guild.query_members(SETTINGS["query"], limit=20)
+        say("ready", all=everyone, some=[member.name for member in some])
+
+    await run(client, ready)
 
 
 @scenario
@@ -376,16 +590,21 @@ async def shards():
 
 @scenario
 async def burst():
-    """So many messages into each channel, as fast as the library lets them out."""
+    """So many messages into each channel, as fast as the library lets them out: one after the other, or all at once."""
     client = Bot()
 
     async def fill(id):
         channel = await client.fetch_channel(int(id))
-        for n in range(SETTINGS["count"]):
-            await channel.send(str(n))
+        numbers = map(str, range(SETTINGS["count"]))
+        if SETTINGS["at_once"]:
+            await asyncio.gather(*map(channel.send, numbers))
+        else:
+            for n in numbers:
+                await channel.send(n)
 
     async def ready():
         say("ready")
+        await GO.wait()
         await asyncio.gather(*map(fill, SETTINGS["channels"]))
         say("delivered")
 

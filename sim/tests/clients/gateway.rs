@@ -209,18 +209,21 @@ async fn a_disallowed_intent_is_the_librarys_own_error(library: Library) {
     assert_eq!(simulator.counters().connections, 1, "it does not keep trying");
 }
 
-/// <https://discord.com/developers/docs/events/gateway#message-content-intent>: content is empty, except in messages
-/// that mention the bot.
+/// <https://discord.com/developers/docs/events/gateway#message-content-intent>: content is empty, except in direct
+/// messages, in messages that mention the bot and in the bot's own.
 async fn without_the_message_content_intent_content_is_withheld(library: Library) {
     let simulator = simulator(|_| {}).await;
     let server = simulator.servers()[0].clone();
     // GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES
     let intents = 1 | 1 << 9 | 1 << 12;
     let (mut client, _) = Client::ready(library, "listen", &simulator, &json!({"intents": intents})).await;
-    let mention = simulator.bot_mention();
+    let (member, mention) = (server.members[0], simulator.bot_mention());
+    let dm = simulator.dm_channel(member).unwrap();
     say(&simulator, &server, "nobody reads this");
     say(&simulator, &server, &format!("{mention} reads this"));
+    simulator.say(dm, member, "and this").unwrap();
     assert_eq!(client.said("message").await["content"], "");
     assert_eq!(client.said("message").await["content"], format!("{mention} reads this"));
+    assert_eq!(client.said("message").await["content"], "and this");
     client.stop().await;
 }

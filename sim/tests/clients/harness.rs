@@ -119,6 +119,16 @@ impl Client {
         }
     }
 
+    /// Lets a scenario go on that waits for it.
+    pub async fn go(&mut self) {
+        self.stdin.write_all(b"{\"do\": \"go\"}\n").await.expect("it reads its orders");
+    }
+
+    /// Passes over what was said so far.
+    pub fn forget(&mut self) {
+        self.waiting.clear();
+    }
+
     async fn next(&mut self) -> Option<Value> {
         let line = self.lines.next_line().await.expect("read its output")?;
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
