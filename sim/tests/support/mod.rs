@@ -234,6 +234,43 @@ impl Rest {
         timeout(PATIENCE, request.send()).await.expect("REST did not answer")
     }
 
+    /// Sends a form with `payload_json` and files: number, name, type and content of each.
+    pub async fn upload(
+        &self,
+        method: &str,
+        path: &str,
+        payload: &Value,
+        files: &[(u64, &str, &[u8])],
+    ) -> (u16, Value) {
+        let mut form = Vec::new();
+        let head = "--cut\r\ncontent-disposition: form-data; name=";
+        form.extend_from_slice(format!("{head}\"payload_json\"\r\n\r\n{payload}\r\n").as_bytes());
+        for (number, name, content) in files {
+            let head = format!("{head}\"files[{number}]\"; filename=\"{name}\"\r\n\r\n");
+            form.extend_from_slice(head.as_bytes());
+            form.extend_from_slice(content);
+            form.extend_from_slice(b"\r\n");
+        }
+        form.extend_from_slice(b"--cut--\r\n");
+        let url = format!("{}/api/v10{path}", self.base);
+        let request = self
+            .http
+            .request(method.parse().unwrap(), url)
+            .header("authorization", format!("Bot {}", self.token))
+            .header("content-type", "multipart/form-data; boundary=cut")
+            .body(form);
+        let response = timeout(PATIENCE, request.send()).await.expect("REST did not answer").unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
+    }
+
+    /// Gets an address as it is, without a token.
+    pub async fn fetch(&self, url: &str) -> (u16, String) {
+        let response = self.http.get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
     pub async fn response(&self, method: &str, path: &str, body: Value) -> reqwest::Response {
         self.try_send(method, path, Some(body)).await.unwrap()
     }
