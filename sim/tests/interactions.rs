@@ -163,3 +163,126 @@ async fn members_act_only_where_they_are_and_use_only_registered_commands() {
     let slash = simulator.slash(here.support_channel, member, "ask", &[]);
     assert_eq!(slash, Err(ActionError::UnknownCommand("ask".to_owned())));
 }
+
+#[tokio::test]
+async fn an_ephemeral_answer_is_for_the_member_who_asked_alone() {
+    let mut scene = scene(|_| {}).await;
+    let event = scene.ask().await;
+    let server = scene.simulator.servers()[0].clone();
+    let channel = server.general_channel;
+    let button = json!({"type": 2, "style": 1, "label": "More", "custom_id": "more"});
+    let rows = json!([{"type": 1, "components": [button]}]);
+    assert_eq!(scene.callback(&event, json!({"type": 5, "data": {"flags": 64}})).await.0, 204);
+    let original = scene.webhook(&event, "/messages/@original");
+    let change = json!({"content": "psst", "flags": 0, "components": rows});
+    let (_, message) = scene.rest.call("PATCH", &original, change).await;
+    assert_eq!(
+        (&message["content"], &message["flags"]),
+        (&json!("psst"), &json!(64)),
+        "fixed by the deferral"
+    );
+    let follow_up = json!({"content": "and this", "flags": 64});
+    let (_, second) = scene.rest.call("POST", &scene.webhook(&event, ""), follow_up).await;
+    assert_eq!(second["interaction_metadata"]["original_response_message_id"], message["id"]);
+    assert!(scene.gateway.quiet().await, "no event");
+    let bot = Rest::new(&scene.simulator);
+    assert_eq!(
+        bot.get(&format!("/channels/{}/messages", channel.get())).await.1,
+        json!([]),
+        "not in the list"
+    );
+    let target = helpline_sim::ids::MessageId(id(&message));
+    let by_other = scene.simulator.press(channel, target, "more", server.members[1]);
+    assert_eq!(by_other, Err(ActionError::UnknownMessage(target, channel)));
+    assert!(scene.simulator.react(channel, target, server.members[0], "👍").is_err());
+    scene.simulator.press(channel, target, "more", server.members[0]).unwrap();
+    let pressed = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!(pressed["message"]["flags"], 64);
+    let update = json!({"type": 7, "data": {"content": "updated", "components": []}});
+    assert_eq!(scene.callback(&pressed, update).await.0, 204);
+    assert_eq!(scene.rest.get(&original).await.1["content"], "updated");
+}
+
+#[tokio::test]
+async fn a_deferred_update_leaves_the_message_and_edits_it_later() {
+    let mut scene = scene(|_| {}).await;
+    let server = scene.simulator.servers()[0].clone();
+    let bot = Rest::new(&scene.simulator);
+    let button = json!({"type": 2, "style": 1, "label": "Go", "custom_id": "go"});
+    let rows = json!([{"type": 1, "components": [button]}]);
+    let message = bot.post(server.general_channel.get(), json!({"content": "so", "components": rows})).await;
+    scene.gateway.event("MESSAGE_CREATE").await;
+    let target = helpline_sim::ids::MessageId(id(&message));
+    scene.simulator.press(server.general_channel, target, "go", server.members[0]).unwrap();
+    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!(scene.callback(&event, json!({"type": 6})).await.0, 204);
+    assert!(scene.gateway.quiet().await, "nothing is seen of it");
+    let original = scene.webhook(&event, "/messages/@original");
+    let (_, edited) = scene.rest.call("PATCH", &original, json!({"content": "gone"})).await;
+    assert_eq!((&edited["id"], &edited["content"]), (&message["id"], &json!("gone")));
+    scene.gateway.event("MESSAGE_UPDATE").await;
+    let (_, more) = scene.rest.call("POST", &scene.webhook(&event, ""), json!({"content": "more"})).await;
+    assert_ne!(more["id"], message["id"]);
+    assert_eq!(more["interaction_metadata"]["interacted_message_id"], message["id"]);
+}
+
+#[tokio::test]
+async fn a_response_to_a_button_refers_to_its_message() {
+    let mut scene = scene(|_| {}).await;
+    let server = scene.simulator.servers()[0].clone();
+    let bot = Rest::new(&scene.simulator);
+    let button = json!({"type": 2, "style": 1, "label": "Go", "custom_id": "go"});
+    let rows = json!([{"type": 1, "components": [button]}]);
+    let message = bot.post(server.general_channel.get(), json!({"content": "so", "components": rows})).await;
+    scene.gateway.event("MESSAGE_CREATE").await;
+    let target = helpline_sim::ids::MessageId(id(&message));
+    scene.simulator.press(server.general_channel, target, "go", server.members[0]).unwrap();
+    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!(scene.callback(&event, json!({"type": 4, "data": {"content": "yes"}})).await.0, 204);
+    let reply = scene.gateway.event("MESSAGE_CREATE").await;
+    assert_eq!(reply["message_reference"]["message_id"], message["id"]);
+    assert!(reply.get("interaction").is_none(), "only responses to commands have it");
+}
+
+#[tokio::test]
+async fn each_interaction_takes_only_the_answers_that_fit_it() {
+    let mut scene = scene(|_| {}).await;
+    let event = scene.ask().await;
+    for wrong in [1, 2, 6, 7, 8, 10, 12] {
+        let (_, body) = scene.callback(&event, json!({"type": wrong, "data": {"content": "x"}})).await;
+        assert_eq!(body["code"], 50_035, "callback {wrong} to a command");
+    }
+    assert_eq!(scene.callback(&event, json!({"type": 4, "data": {}})).await.1["code"], 50_006);
+    assert_eq!(scene.phase(&event), Phase::Waiting, "a refused answer is none");
+    assert_eq!(scene.callback(&event, json!({"type": 4, "data": {"content": "x"}})).await.0, 204);
+    let message = scene.gateway.event("MESSAGE_CREATE").await;
+    assert_eq!((&message["type"], &message["interaction"]["name"]), (&json!(20), &json!("ask")));
+}
+
+#[tokio::test]
+async fn commands_are_used_on_messages_and_on_users() {
+    let mut scene = scene(|_| {}).await;
+    let bot = Rest::new(&scene.simulator);
+    let path = format!("/applications/{}/commands", scene.simulator.config().bot.get());
+    let commands = json!([{"name": "Ask Helpline", "type": 3}, {"name": "Who is", "type": 2}]);
+    assert_eq!(bot.call("PUT", &path, commands).await.0, 200);
+    let server = scene.simulator.servers()[0].clone();
+    let (channel, member, other) = (server.general_channel, server.members[0], server.members[1]);
+    let target = scene.simulator.say(channel, other, "how?").unwrap();
+    scene.gateway.event("MESSAGE_CREATE").await;
+    assert!(scene.simulator.use_on_message(channel, member, "Who is", target).is_err(), "a user command");
+    scene.simulator.use_on_message(channel, member, "Ask Helpline", target).unwrap();
+    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!((&event["data"]["type"], &event["data"]["target_id"]), (&json!(3), &json!(target)));
+    assert_eq!(event["data"]["resolved"]["messages"][target.get().to_string()]["content"], "how?");
+    assert_eq!(scene.callback(&event, json!({"type": 4, "data": {"content": "so"}})).await.0, 204);
+    let answer = scene.gateway.event("MESSAGE_CREATE").await;
+    assert_eq!((&answer["type"], &answer["message_reference"]["message_id"]), (&json!(23), &json!(target)));
+    assert_eq!(answer["interaction_metadata"]["target_message_id"], json!(target));
+    scene.simulator.use_on_user(channel, member, "Who is", other).unwrap();
+    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    assert_eq!(event["data"]["resolved"]["users"][other.get().to_string()]["id"], json!(other));
+    let stranger = scene.simulator.servers()[1].members[0];
+    let refused = scene.simulator.use_on_user(channel, member, "Who is", stranger);
+    assert_eq!(refused, Err(ActionError::UnknownMember(stranger)));
+}
