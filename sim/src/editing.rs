@@ -63,7 +63,8 @@ impl Core {
         if old.is_system() {
             return Err(ApiError::system_message());
         }
-        if !own && !(change.only_flags() && may.has(Permissions::MANAGE_MESSAGES)) {
+        let moderates = change.only_flags() && may.has(Permissions::MANAGE_MESSAGES);
+        if !own && !moderates {
             return Err(ApiError::not_own_message());
         }
         self.unlocked_for(&stripe, channel, may)?;

@@ -78,7 +78,8 @@ fn links(embed: &Value, path: &str) -> Result<(), ApiError> {
     ] {
         let Some(url) = url.as_str() else { continue };
         let web = url.starts_with("https://") || url.starts_with("http://");
-        if !web && !(picture && url.starts_with("attachment://")) {
+        let attached = picture && url.starts_with("attachment://");
+        if !web && !attached {
             let message = "Scheme must be one of ('http', 'https').";
             return Err(ApiError::invalid(&format!("{path}.{field}"), "URL_TYPE_INVALID_SCHEME", message));
         }
