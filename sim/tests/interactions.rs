@@ -125,7 +125,8 @@ async fn an_answer_needs_the_first_response_and_a_living_token() {
     let bot = Rest::new(&scene.simulator);
     assert_eq!(bot.get(&format!("/channels/{channel}/messages/{message}")).await.0, 404);
     tokio::time::sleep(Duration::from_millis(310)).await;
-    assert_eq!(scene.rest.get(&original).await.1["code"], 10_015);
+    let (status, expired) = scene.rest.get(&original).await;
+    assert_eq!((status, &expired["code"]), (401, &json!(50_027)));
 }
 
 #[tokio::test]
@@ -285,4 +286,67 @@ async fn commands_are_used_on_messages_and_on_users() {
     let stranger = scene.simulator.servers()[1].members[0];
     let refused = scene.simulator.use_on_user(channel, member, "Who is", stranger);
     assert_eq!(refused, Err(ActionError::UnknownMember(stranger)));
+}
+
+#[tokio::test]
+async fn the_control_api_lets_members_act() {
+    let simulator = simulator(|_| {}).await;
+    let rest = Rest::new(&simulator);
+    let (mut gateway, _) = Gateway::identified(&simulator).await;
+    let option = json!({"name": "topic", "description": "x", "type": 3, "autocomplete": true});
+    let commands = json!([
+        {"name": "ask", "description": "x", "options": [option]},
+        {"name": "Look", "type": 3},
+    ]);
+    let path = format!("/applications/{}/commands", simulator.config().bot.get());
+    assert_eq!(rest.call("PUT", &path, commands).await.0, 200);
+    let server = simulator.servers()[0].clone();
+    let (channel, member) = (server.general_channel, server.members[0]);
+    let act = async |route: &str, mut body: Value| {
+        (body["channel"], body["member"]) = (json!(channel), json!(member));
+        rest.control("POST", route, body).await
+    };
+    let message = act("/say", json!({"text": "hello"})).await.1["message"].clone();
+    gateway.event("MESSAGE_CREATE").await;
+    assert_eq!(act("/edit", json!({"message": message, "text": "hello all"})).await.0, 200);
+    assert_eq!(gateway.event("MESSAGE_UPDATE").await["content"], "hello all");
+    assert_eq!(act("/react", json!({"message": message, "emoji": "👍"})).await.0, 200);
+    assert_eq!(act("/react", json!({"message": message, "emoji": "👍", "off": true})).await.0, 200);
+    let (status, refused) = act("/pin", json!({"message": message})).await;
+    assert_eq!(status, 422);
+    assert!(refused["error"].as_str().unwrap().contains("PIN_MESSAGES"), "{refused}");
+    assert_eq!(act("/menu", json!({"command": "Look", "message": message})).await.0, 200);
+    assert_eq!(gateway.event("INTERACTION_CREATE").await["data"]["target_id"], message);
+    let typed = json!({"command": "ask", "options": {"topic": "b"}, "focused": "topic"});
+    let opened = act("/autocomplete", typed).await.1["interaction"].clone();
+    let event = gateway.event("INTERACTION_CREATE").await;
+    let callback =
+        |event: &Value| format!("/interactions/{}/{}/callback", id(event), event["token"].as_str().unwrap());
+    let choices = json!([{"name": "Billing", "value": "billing"}]);
+    let answer = json!({"type": 8, "data": {"choices": choices}});
+    assert_eq!(rest.call("POST", &callback(&event), answer).await.0, 204);
+    let shown =
+        rest.control("GET", &format!("/interactions/{}", opened.as_str().unwrap()), json!({})).await.1;
+    assert_eq!((&shown["phase"], &shown["choices"]), (&json!("answered"), &choices));
+    let opened = act("/slash", json!({"command": "ask"})).await.1["interaction"].clone();
+    let event = gateway.event("INTERACTION_CREATE").await;
+    let field = json!({"type": 4, "custom_id": "text", "style": 1});
+    let label = json!({"type": 18, "label": "Text", "component": field});
+    let modal = json!({"custom_id": "form", "title": "Form", "components": [label]});
+    assert_eq!(rest.call("POST", &callback(&event), json!({"type": 9, "data": modal})).await.0, 204);
+    let filled = json!({"interaction": opened, "fields": {"text": "hi"}});
+    assert_eq!(act("/submit", filled).await.0, 200);
+    assert_eq!(gateway.event("INTERACTION_CREATE").await["type"], 5);
+    let select = json!({"type": 5, "custom_id": "who"});
+    let rows = json!([{"type": 1, "components": [select]}]);
+    let posted = rest.post(channel.get(), json!({"content": "x", "components": rows})).await;
+    gateway.event("MESSAGE_CREATE").await;
+    let chosen = json!({"message": posted["id"], "custom_id": "who", "values": [member]});
+    assert_eq!(act("/select", chosen).await.0, 200);
+    gateway.event("INTERACTION_CREATE").await;
+    assert_eq!(act("/delete", json!({"message": message})).await.0, 200);
+    gateway.event("MESSAGE_DELETE").await;
+    let (_, dm) = rest.control("POST", "/dm", json!({"member": member, "takes_dms": false})).await;
+    let path = format!("/channels/{}/messages", dm["channel"].as_str().unwrap());
+    assert_eq!(rest.call("POST", &path, json!({"content": "x"})).await.1["code"], 50_007);
 }

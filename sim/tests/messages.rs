@@ -9,7 +9,6 @@ use helpline_sim::ids::{ChannelId, MessageId, UserId};
 use helpline_sim::permissions::Permissions;
 use helpline_sim::{ActionError, Config, Kind, Server, Simulator};
 use serde_json::{Value, json};
-use std::time::Duration;
 use support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 
 const REACTIONS: u64 = 1 << 10;
@@ -211,27 +210,6 @@ async fn many_messages_are_deleted_at_once() {
     let dm = scene.simulator.dm_channel(scene.member()).unwrap();
     let path = format!("/channels/{}/messages/bulk-delete", dm.get());
     assert_eq!(scene.code("POST", &path, bulk(&messages)).await, 50_003);
-}
-
-#[tokio::test]
-async fn edits_of_old_messages_are_limited() {
-    let mut scene = Scene::new(|config| {
-        (config.old_message_age, config.old_message_edits) = (Duration::ZERO, 2);
-    })
-    .await;
-    let message = scene.posted("old").await;
-    let path = scene.at(message, "");
-    for _ in 0..2 {
-        assert_eq!(scene.rest.call("PATCH", &path, json!({"content": "again"})).await.0, 200);
-    }
-    let (status, body) = scene.rest.call("PATCH", &path, json!({"content": "more"})).await;
-    assert_eq!((status, &body["code"]), (429, &json!(30_046)));
-    let mut scene = Scene::new(|config| config.old_message_edits = 2).await;
-    let path = scene.posted("young").await;
-    let path = scene.at(path, "");
-    for _ in 0..5 {
-        assert_eq!(scene.rest.call("PATCH", &path, json!({"content": "x"})).await.0, 200);
-    }
 }
 
 #[tokio::test]

@@ -107,7 +107,10 @@ async fn whoever_knows_the_token_posts_edits_and_deletes() {
 #[tokio::test]
 async fn in_a_forum_a_webhook_names_a_thread() {
     let mut scene = Scene::new().await;
-    let forum = scene.simulator.create_channel(scene.server.id, helpline_sim::ChannelKind::Forum, "ideas", None).unwrap();
+    let forum = scene
+        .simulator
+        .create_channel(scene.server.id, helpline_sim::ChannelKind::Forum, "ideas", None)
+        .unwrap();
     scene.gateway.event("CHANNEL_CREATE").await;
     let path = format!("/channels/{}/webhooks", forum.get());
     let (_, hook) = scene.rest.call("POST", &path, json!({"name": "Ideas"})).await;

@@ -253,8 +253,10 @@ impl Request<'_> {
             return Reply::Ok(body);
         }
         let text = body["message"].as_str().unwrap_or("no reason given").to_owned();
-        // 401 is the token's fault, not the request's: it will be taken once the operator has mended the token.
-        let passing = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED);
+        // 401 is the bot token's fault, not the request's: it will be taken once the operator has mended the token.
+        // An interaction's token that has expired stays so.
+        let expired = body["code"] == code::INVALID_WEBHOOK_TOKEN;
+        let passing = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED) && !expired;
         if passing || status.is_server_error() {
             return Reply::Again { after, reason: format!("{status}: {text}") };
         }

@@ -19,11 +19,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 
-/// The interaction of a token that was answered and has not expired.
+/// The interaction of a token that was answered and has not expired. One that was never answered has no
+/// webhook (10015); a token that is not known, or not any more, is invalid (50027).
 fn answered(core: &Core, token: &str) -> Result<(Arc<Interaction>, Phase), ApiError> {
-    let interaction = core.interactions.by_token(token).ok_or_else(ApiError::unknown_webhook)?;
+    let interaction = core.interactions.by_token(token).ok_or_else(ApiError::bad_webhook_token)?;
     if core.clock.now().duration_since(interaction.at) >= core.config.interaction_token_life {
-        return Err(ApiError::unknown_webhook());
+        return Err(ApiError::bad_webhook_token());
     }
     let phase = *interaction.phase();
     match phase {
