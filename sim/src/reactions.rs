@@ -28,10 +28,6 @@ impl Emoji {
         known.then(|| Self(text.to_owned())).ok_or_else(ApiError::unknown_emoji)
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.0
-    }
-
     fn json(&self) -> Value {
         json!({"id": null, "name": self.0})
     }
@@ -248,7 +244,7 @@ mod tests {
     fn emoji_are_told_from_text() {
         for emoji in ["👍", "❤️", "1️⃣", "👩‍💻", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🇩🇪", "✅", "©️"]
         {
-            assert_eq!(Emoji::read(emoji).unwrap().name(), emoji);
+            assert_eq!(Emoji::read(emoji).unwrap().0, emoji);
         }
         for text in ["", "x", "thumbsup", ":+1:", "1", "party:123", "👍x", "\u{fe0f}"] {
             assert_eq!(Emoji::read(text).unwrap_err().code, 10_014, "{text:?}");

@@ -237,7 +237,7 @@ async fn a_modal_that_discord_refuses_leaves_the_interaction_open() {
 
 #[tokio::test]
 async fn components_v2_stand_alone_and_cannot_be_taken_back() {
-    let mut scene = Scene::new().await;
+    let scene = Scene::new().await;
     let channel = scene.server.general_channel.get();
     let path = format!("/channels/{channel}/messages");
     let text = json!({"type": 10, "content": format!("hi <@{}>", scene.member().get())});

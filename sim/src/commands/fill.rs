@@ -118,7 +118,8 @@ fn checked(
                 option::USER => resolved.user(UserId(id)),
                 option::ROLE => resolved.role(RoleId(id)),
                 option::CHANNEL => resolved.channel(ChannelId(id), &known["channel_types"]),
-                _ => resolved.user(UserId(id)) || resolved.role(RoleId(id)),
+                option::MENTIONABLE => resolved.user(UserId(id)) || resolved.role(RoleId(id)),
+                _ => false,
             };
             if there {
                 Ok(json!(id.to_string()))
