@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo test lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,7 @@ setup: ## Install what is missing: Postgres, Redis, and what the tests run besid
 base-setup:
 	@scripts/setup.sh
 
-demo: base-setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --json'
+demo: base-setup ## Watch the cluster answer questions in a simulated Discord: make demo ARGS='--for 30s --keep'
 	@# A test target along with the programs makes cargo choose the tests' features, so that nothing is built twice.
 	@cargo build --workspace --bins --test layout
 	@$(TARGET)/debug/demo $(ARGS)
@@ -28,6 +28,10 @@ demo: base-setup ## Watch the cluster answer questions in a simulated Discord: m
 test: setup ## Run every test beside a private Postgres and Redis: make test ARGS='--test layout'
 	@cargo test --workspace --no-run
 	@$(TARGET)/debug/with-services -- cargo test --workspace --no-fail-fast $(ARGS)
+
+screenshots: setup ## Take the pictures of docs/images anew, from the real Helpline in the playground
+	@cargo build --package helpline-demo --bin with-services
+	@SCREENSHOTS=$(CURDIR)/docs/images $(TARGET)/debug/with-services -- cargo test --test playground
 
 lint: ## Formatting, clippy, dependencies and their licences
 	@cargo fmt --all --check

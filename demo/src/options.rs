@@ -45,6 +45,9 @@ pub struct Options {
     /// Decides who asks what, where and when
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Keep the world running after the summary, until Ctrl-C, to be played with in a browser
+    #[arg(long)]
+    pub keep: bool,
     /// Keep the logs of all processes here
     #[arg(long)]
     pub logs: Option<PathBuf>,

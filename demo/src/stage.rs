@@ -91,6 +91,7 @@ impl Stage {
             options.gateway_shards,
             simulator.addr()
         ));
+        say(&format!("playground: {} (watch and take part in a browser)", simulator.playground_url()));
         let proxy_port = free_port()?;
         let proxy = proxy(&common, &simulator, options, proxy_port)?;
         servers_known(&pool, options.servers).await.with_context(|| {

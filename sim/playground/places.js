@@ -41,6 +41,7 @@ export function sidebar(acts) {
     h('button.press.secondary.switch', { type: 'button', onclick: acts.person, 'aria-label': `You act as ${userName(state.me)}. Be somebody else` }, icon('swap'), 'Switch'));
 }
 
+const MOST_THREADS = 8;
 const TITLES = { owner: 'owner', staff: 'staff', member: 'member' };
 
 function title(person) {
@@ -50,7 +51,10 @@ function title(person) {
 function places(list, acts) {
   return h('ul', null, list.map((one) => {
     const threads = state.server.threads.filter((thread) => thread.parent_id === one.id && (!thread.thread_metadata?.archived || thread.id === state.channel));
-    return h('li', null, place(one, acts), threads.length > 0 && h('ul.threads', { 'aria-label': `Threads of ${one.name}` }, threads.slice(0, 30).map((thread) => h('li', null, place(thread, acts)))));
+    // The newest, and whatever has news; the others are reached through their messages.
+    const shown = threads.filter((thread, at) => at < MOST_THREADS || thread.id === state.channel || state.unread.has(thread.id));
+    const more = threads.length - shown.length;
+    return h('li', null, place(one, acts), threads.length > 0 && h('ul.threads', { 'aria-label': `Threads of ${one.name}` }, shown.map((thread) => h('li', null, place(thread, acts))), more > 0 && h('li.hint', null, `and ${more} older`)));
   }));
 }
 

@@ -25,16 +25,8 @@ async fn main() -> ExitCode {
         }
     };
     match run(&options, &kills).await {
-        Ok(summary) => {
-            println!("{}", summary.text());
-            if options.json {
-                println!("{}", serde_json::to_string(&summary).expect("a summary has string keys"));
-            }
-            match summary.is_good() {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::FAILURE,
-            }
-        }
+        Ok(summary) if summary.is_good() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("demo: {error:#}");
             ExitCode::FAILURE
@@ -52,13 +44,34 @@ async fn run(options: &Options, kills: &[Kill]) -> anyhow::Result<Summary> {
     let played = play(&stage, options, kills, &cancel).await;
     let entries = stage.simulator.transcript().snapshot();
     let counters = stage.simulator.counters();
-    let logs = options.logs.clone();
-    stage.strike().await?;
-    let played = played?;
-    if let Some(logs) = logs {
-        keep_asked(&logs, &played)?;
+    let summary = played.and_then(|played| {
+        if let Some(logs) = &options.logs {
+            keep_asked(logs, &played)?;
+        }
+        Ok(Summary::of(options, played, &entries, &counters))
+    });
+    if let (true, Ok(summary)) = (options.keep, &summary) {
+        tell(options, summary, Some(&stage.simulator.playground_url()));
+        cancel.cancelled().await;
+        stage.strike().await?;
+    } else {
+        stage.strike().await?;
+        if let Ok(summary) = &summary {
+            tell(options, summary, None);
+        }
     }
-    Ok(Summary::of(options, played, &entries, &counters))
+    summary
+}
+
+/// The end of what is said. With --json the object is the last line.
+fn tell(options: &Options, summary: &Summary, kept_at: Option<&str>) {
+    println!("{}", summary.text());
+    if let Some(url) = kept_at {
+        println!("  the world keeps running until Ctrl-C: {url}");
+    }
+    if options.json {
+        println!("{}", serde_json::to_string(summary).expect("a summary has string keys"));
+    }
 }
 
 /// What was asked and what the members saw, one JSON object a line, beside the logs that were asked for.
