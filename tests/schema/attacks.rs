@@ -142,7 +142,7 @@ pub async fn run(target: &Target, family: &str, attacks: Vec<Attack>, controls: 
     let distinct: HashSet<_> = attacks.iter().map(|a| (a.who.to_string(), &a.statements)).collect();
     assert_eq!(distinct.len(), attacks.len(), "{family} counts an attack twice");
 
-    let before = target.snapshot.take(&target.db.pool).await;
+    let mut before = target.snapshot.take(&target.db.pool).await;
     let mut through = Vec::new();
     for attack in &attacks {
         let mut session = target.session(&attack.who).await;
@@ -151,8 +151,10 @@ pub async fn run(target: &Target, family: &str, attacks: Vec<Attack>, controls: 
         // A deferred constraint may refuse at the end. The session itself may be gone by now.
         let _ = execute(&mut session, end).await;
         let mut why = judge(attack.expect, &outcome);
-        if let Some(changed) = before.difference(&target.snapshot.take(&target.db.pool).await) {
+        let after = target.snapshot.take(&target.db.pool).await;
+        if let Some(changed) = before.difference(&after) {
             why = Some(format!("{} changed; {outcome:?}", changed.join(", ")));
+            before = after;
         }
         if let Some(why) = why {
             through.push(format!("{} ({}): {:?}: {why}", attack.name, attack.who, attack.statements));

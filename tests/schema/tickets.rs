@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use helpline::conversation::state::Status;
+use helpline::conversation::store;
 use helpline::conversation::ticket::TRANSITIONS;
+use helpline_cluster::fence::{Fence, FencedTx};
+use helpline_cluster::ids::{Epoch, ServerId, ShardId, WorkerId};
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use uuid::Uuid;
 
 use crate::support::{TestDb, run};
 use crate::{Outcome, TwoServers, attempt, become_user, outcome};
@@ -121,7 +126,14 @@ async fn a_conversation_is_forwarded_as_long_as_one_of_its_tickets_is_open() {
         "update public.forwarded_tickets set status = 'resolved', assigned_to = '9' where status = 'pending'";
     assert_eq!(outcome(&mut first, one).await, Outcome::Rows(2), "theirs too");
     let second = tokio::spawn(resolve("assigned"));
-    crate::support::eventually("the second waits for the conversation", async || {
+    somebody_waits_for_a_lock(&db).await;
+    first.commit().await.expect("it commits");
+    second.await.expect("the second is done");
+    assert_eq!(conversation(&db.pool, servers.ours).await, ("completed".to_owned(), true));
+}
+
+async fn somebody_waits_for_a_lock(db: &TestDb) {
+    crate::support::eventually("a session waits for a lock", async || {
         let waiting: bool = sqlx::query_scalar(
             "select exists (select from pg_stat_activity
              where datname = current_database() and wait_event_type = 'Lock')",
@@ -132,8 +144,59 @@ async fn a_conversation_is_forwarded_as_long_as_one_of_its_tickets_is_open() {
         waiting.then_some(())
     })
     .await;
-    first.commit().await.expect("it commits");
-    second.await.expect("the second is done");
+}
+
+/// The shard of ours, owned by somebody.
+async fn owned(db: &TestDb, servers: &TwoServers) -> Fence {
+    let fence = Fence {
+        shard: ShardId::from_db(3),
+        epoch: Epoch::from_db(1),
+        claim_token: Uuid::new_v4(),
+        owner: WorkerId::random(),
+    };
+    run(
+        &db.pool,
+        format!(
+            "insert into public.server_shards (server_id, shard_id) values ({}, 3);
+             update helpline.shard_fences set epoch = 1, claim_token = '{}', owner = '{}' where shard_id = 3",
+            servers.ours,
+            fence.claim_token,
+            fence.owner.db()
+        ),
+    )
+    .await;
+    fence
+}
+
+/// The owner would otherwise write back the status that it read before the dashboard's step.
+#[tokio::test]
+async fn a_dashboard_waits_for_an_owner_that_is_deciding_and_has_the_last_word() {
+    let db = TestDb::new().await;
+    let servers = TwoServers::create(&db.pool).await;
+    let fence = owned(&db, &servers).await;
+    run(&db.pool, "update public.conversations set status = 'forwarded'").await;
+    let id: Uuid = sqlx::query_scalar("select id from public.conversations where server_id = $1")
+        .bind(servers.ours)
+        .fetch_one(&db.pool)
+        .await
+        .expect("the conversation is there");
+    let server = ServerId::from_db(servers.ours);
+    let worker = db.role("helpline_worker");
+
+    let mut owner = FencedTx::begin(&worker, &fence).await.expect("the fence is held");
+    let conversation_read =
+        store::load(&mut owner, server, id).await.expect("it reads").expect("it is there");
+    assert_eq!(conversation_read.status, Status::Forwarded);
+    let pool = db.pool.clone();
+    let resolve = format!(
+        "update public.forwarded_tickets set status = 'resolved', assigned_to = '9' where server_id = {}",
+        servers.ours
+    );
+    let dashboard = tokio::spawn(async move { run(&pool, resolve).await });
+    somebody_waits_for_a_lock(&db).await;
+    store::save(&mut owner, server, &conversation_read, "ada").await.expect("it is saved");
+    owner.commit().await.expect("it commits");
+    dashboard.await.expect("the dashboard is done");
     assert_eq!(conversation(&db.pool, servers.ours).await, ("completed".to_owned(), true));
 }
 

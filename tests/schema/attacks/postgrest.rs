@@ -225,13 +225,11 @@ pub async fn run(target: &Target, family: &str, attacks: Vec<Request>, controls:
         let (status, range, body) = postgrest.send(attack).await;
         let mut why = judge(target, attack.expect, status, &range, &body).await;
         let after = target.snapshot.take(&target.db.pool).await;
-        match attack.expect {
-            Expect::OwnOnly(_) => before = after,
-            _ => {
-                if let Some(changed) = before.difference(&after) {
-                    why = Some(format!("{} changed; {status} {body}", changed.join(", ")));
-                }
+        if let Some(changed) = before.difference(&after) {
+            if !matches!(attack.expect, Expect::OwnOnly(_)) {
+                why = Some(format!("{} changed; {status} {body}", changed.join(", ")));
             }
+            before = after;
         }
         if let Some(why) = why {
             let Request { name, method, path, headers, body, .. } = attack;
