@@ -195,6 +195,6 @@ pub fn quantiles(times: &[(Instant, Duration)], from: Instant, to: Instant) -> [
         .map(|(_, took)| took.as_secs_f64() * 1000.0)
         .collect();
     took.sort_by(f64::total_cmp);
-    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-    [at(0.5), at(0.99), at(1.0)]
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100];
+    [at(50), at(99), at(100)]
 }
