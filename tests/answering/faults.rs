@@ -161,18 +161,35 @@ async fn a_config_that_cannot_be_read_leaves_the_last_good_one_in_force() {
 
 /// The trigger refuses such a config; a database may hold one from before there was a trigger.
 #[tokio::test]
-async fn a_config_that_no_reader_but_postgres_accepts_stops_nobody() {
+async fn a_config_that_no_reader_but_postgres_accepts_does_not_stop_its_shard() {
     let town = Town::new().await;
-    let _worker = town.worker();
-    town.answer(town.ask(0, "how long do I have to ask for a refund?")).await;
+    // A first worker begins the streams; the next one has read no config before.
+    let worker = town.worker();
+    town.answer(town.ask(1, "how do I restore a backup?")).await;
+    worker.kill();
     let unreadable = "alter table servers disable trigger check_server_updated;
                       update servers set config = config || '{\"theirs\": 1e400}'";
     run(&town.db.pool, unreadable).await;
-    for server in [0, 1, 0] {
-        town.ask(server, "how do I restore a backup?");
-    }
-    let question = town.ask(0, "how do I restore a backup?");
-    assert!(town.answer(question).await.content.contains("Backups"));
+    let question = town.ask(0, "how long do I have to ask for a refund?");
+    entry_of(&town, 0, number(question)).await;
+    let _worker = town.worker();
+    let shard = town.shard_of(0).await;
+    let mut redis = town.redis.connection().await;
+    let mut newest = redis::cmd("XREVRANGE");
+    newest.arg(town.keys.stream(shard)).arg("+").arg("-").arg("COUNT").arg(1);
+    let newest: Vec<(String, HashMap<String, String>)> = newest.query_async(&mut redis).await.expect("range");
+    let sequence: i64 = newest[0].0.split_once('-').expect("an id").1.parse().expect("a number");
+    eventually("the cursor passes the message", async || {
+        let cursor: i64 =
+            sqlx::query_scalar("select cursor_seq from helpline.shard_streams where shard_id = $1")
+                .bind(shard.db())
+                .fetch_one(&town.db.pool)
+                .await
+                .expect("the shard has a stream");
+        (cursor >= sequence).then_some(())
+    })
+    .await;
+    assert!(town.answers(question).is_empty(), "nothing is known of this server yet: support is off");
 }
 
 #[tokio::test]
