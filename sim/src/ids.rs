@@ -5,7 +5,9 @@
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// First second of 2015, in Unix milliseconds.
@@ -38,7 +40,7 @@ macro_rules! id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&self.0)
+                serializer.serialize_str(digits(self.0, &mut [0; 20]))
             }
         }
 
@@ -99,6 +101,44 @@ impl MessageId {
     }
 }
 
+/// A number in decimal. Ids are most of what events consist of, and the formatter costs several times as much.
+fn digits(mut number: u64, buffer: &mut [u8; 20]) -> &str {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + u8::try_from(number % 10).expect("one digit");
+        number /= 10;
+        if number == 0 {
+            return std::str::from_utf8(&buffer[at..]).expect("digits");
+        }
+    }
+}
+
+/// A map by ids: the numbers are spread by one multiplication, because nobody chooses them to collide.
+pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+
+/// The hasher of an [`IdMap`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table looks at the low and at the high bits, so both have to depend on all of the number.
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        #[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+        let folded = (product >> 64) as u64 ^ product as u64;
+        self.0 = folded;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 struct NumberOrText;
 
 impl Visitor<'_> for NumberOrText {
@@ -140,6 +180,7 @@ impl Snowflakes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::BuildHasher;
 
     #[test]
     fn new_ids_increase_also_when_the_clock_steps_back() {
@@ -148,6 +189,21 @@ mod tests {
         let second = flakes.next(DISCORD_EPOCH_MS + 500);
         assert_eq!(first, 1_000 << 22);
         assert!(second > first);
+    }
+
+    #[test]
+    fn a_number_is_written_as_the_formatter_would() {
+        for number in [0, 9, 10, 1_045_888_996_355_485_696, u64::MAX] {
+            assert_eq!(digits(number, &mut [0; 20]), number.to_string());
+        }
+    }
+
+    #[test]
+    fn neighbouring_ids_do_not_fall_together() {
+        let hash = |number: u64| BuildHasherDefault::<IdHasher>::default().hash_one(number << 22);
+        let low: std::collections::HashSet<u64> = (0..4_096).map(|n| hash(n) % 4_096).collect();
+        let high: std::collections::HashSet<u64> = (0..4_096).map(|n| hash(n) >> 52).collect();
+        assert!(low.len() > 2_000 && high.len() > 2_000, "{} and {} of 4,096", low.len(), high.len());
     }
 
     #[test]

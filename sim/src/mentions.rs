@@ -63,6 +63,9 @@ pub(crate) struct Found {
 
 /// Mentions that stand in a text, each once, in order.
 pub(crate) fn find(text: &str) -> Found {
+    if !text.contains('@') {
+        return Found::default();
+    }
     let mut found =
         Found { everyone: text.contains("@everyone") || text.contains("@here"), ..Found::default() };
     for piece in text.split("<@").skip(1) {

@@ -445,5 +445,8 @@ fn refer(raw: &mut Option<Arc<RawValue>>, names: [&str; 2], url: &str) -> bool {
 }
 
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Arc<str> {
-    serde_json::to_string(value).expect("these structures have string keys and finite numbers").into()
+    // Room for most events, so that it is not moved while it grows.
+    let mut json = Vec::with_capacity(1_536);
+    serde_json::to_writer(&mut json, value).expect("these structures have string keys and finite numbers");
+    String::from_utf8(json).expect("JSON is UTF-8").into()
 }

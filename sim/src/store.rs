@@ -5,14 +5,14 @@
 //! messages and threads first. Locks are only ever taken in the order nonce, stripe, session, transcript.
 
 use crate::guild::{Guild, GuildChannel, channel_kind};
-use crate::ids::{ChannelId, GuildId, MessageId, UserId};
+use crate::ids::{ChannelId, GuildId, IdMap, MessageId, UserId};
 use crate::lock;
 use crate::message::{Message, kind};
 use crate::render::ChannelJson;
 use crate::thread::{PINNED, Thread};
 use crate::world::{Server, World};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 const STRIPES: usize = 64;
@@ -39,14 +39,14 @@ pub(crate) struct Channel {
 
 #[derive(Debug)]
 pub(crate) struct Stripe {
-    channels: HashMap<ChannelId, Channel>,
+    channels: IdMap<ChannelId, Channel>,
     order: VecDeque<(ChannelId, MessageId)>,
     threads: VecDeque<ChannelId>,
     capacity: usize,
-    guilds: HashMap<GuildId, Box<Guild>>,
+    guilds: IdMap<GuildId, Box<Guild>>,
     bot: UserId,
     /// How many threads of each server are open.
-    open: HashMap<GuildId, usize>,
+    open: IdMap<GuildId, usize>,
     /// No thread archives itself before then, in Unix milliseconds.
     pub(crate) next_archive_ms: u64,
 }
@@ -54,13 +54,13 @@ pub(crate) struct Stripe {
 impl Stripe {
     fn new(capacity: usize, bot: UserId) -> Self {
         Self {
-            channels: HashMap::new(),
+            channels: IdMap::default(),
             order: VecDeque::new(),
             threads: VecDeque::new(),
             capacity,
-            guilds: HashMap::new(),
+            guilds: IdMap::default(),
             bot,
-            open: HashMap::new(),
+            open: IdMap::default(),
             next_archive_ms: u64::MAX,
         }
     }
@@ -276,7 +276,7 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Store {
     stripes: Vec<Mutex<Stripe>>,
-    places: RwLock<HashMap<ChannelId, Place>>,
+    places: RwLock<IdMap<ChannelId, Place>>,
     /// Servers that the bot was removed from.
     away: RwLock<HashSet<GuildId>>,
 }

@@ -45,6 +45,10 @@ struct Options {
     /// Transcript entries kept; 0 keeps none.
     #[arg(long, default_value_t = 0)]
     transcript: usize,
+    /// Bind the simulator to this core and the client to another one, so that the rate is that of one core.
+    /// `none` leaves it to the scheduler.
+    #[arg(long, default_value = "0")]
+    core: String,
     /// Threads of the simulator's runtime.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -54,6 +58,12 @@ struct Options {
     /// Be the client, for this gateway address.
     #[arg(long, hide = true)]
     client: Option<String>,
+}
+
+impl Options {
+    fn core(&self) -> Option<usize> {
+        self.core.parse().ok()
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -68,6 +78,9 @@ fn main() -> anyhow::Result<()> {
             servers: options.servers as u64,
         };
         return client.run();
+    }
+    if let Some(core) = options.core() {
+        process::bind(std::process::id(), core)?;
     }
     let profile = if cfg!(debug_assertions) { "dev (opt-level 1, assertions)" } else { "release" };
     println!("{} servers, {} gateway shards, {profile} build", options.servers, options.shards);
@@ -201,6 +214,10 @@ fn spawn_client(
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start the client")?;
+    if let Some(core) = options.core() {
+        let other = (core + 1) % std::thread::available_parallelism().map_or(1, usize::from).max(core + 2);
+        process::bind(child.id(), other)?;
+    }
     let output = child.stdout.take().context("the client's output")?;
     Ok((child, BufReader::new(output)))
 }

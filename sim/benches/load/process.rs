@@ -1,7 +1,8 @@
 //! What this process uses, read from `/proc`.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::fs::read_to_string;
+use std::process::Command;
 
 /// Clock ticks a second, the same on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
@@ -16,6 +17,16 @@ pub fn usage() -> anyhow::Result<Usage> {
     let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let rss_kb = rss.and_then(|rest| rest.split_whitespace().next()).context("VmRSS")?.parse::<u64>()?;
     Ok(Usage { cpu_s: cpu_s("/proc/self/stat")?, rss_mb: rss_kb / 1_024 })
+}
+
+/// Binds a process and its threads to a core.
+pub fn bind(process: u32, core: usize) -> anyhow::Result<()> {
+    let bound = Command::new("taskset")
+        .args(["--all-tasks", "--cpu-list", "--pid", &core.to_string(), &process.to_string()])
+        .output()
+        .context("cannot run taskset; --core none does without")?;
+    ensure!(bound.status.success(), "taskset: {}", String::from_utf8_lossy(&bound.stderr));
+    Ok(())
 }
 
 pub fn thread_cpu_s() -> anyhow::Result<f64> {

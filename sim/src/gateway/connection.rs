@@ -136,7 +136,7 @@ impl Connection {
         let reading = self.stall.as_ref().is_none_or(|stall| stall.reading);
         let events = async {
             match &self.state {
-                State::Live(delivery) if sending => delivery.session.wake.notified().await,
+                State::Live(delivery) if sending => delivery.events().await,
                 _ => std::future::pending().await,
             }
         };

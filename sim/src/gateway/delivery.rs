@@ -8,12 +8,15 @@ use crate::transcript::add;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Events taken from the log before the connection looks at what came in.
 const BATCH: usize = 256;
 /// Bytes after which a batch is written although it has more: servers after READY are large.
 const BATCH_BYTES: usize = 256 * 1024;
+/// Time between two batches: the first event leaves at once, those close behind it leave together. Without it
+/// each event of a fast run costs a system call and wakes the client.
+const REST: Duration = Duration::from_millis(1);
 /// A client that does not read for so long is dropped.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -30,6 +33,8 @@ pub(super) struct Delivery {
     /// When the next delayed event leaves.
     pub(super) next_release: Option<Instant>,
     items: Vec<Item>,
+    /// Before then no batch leaves.
+    rest_until: Option<Instant>,
 }
 
 impl Delivery {
@@ -42,7 +47,18 @@ impl Delivery {
             arrivals: VecDeque::new(),
             next_release: None,
             items: Vec::new(),
+            rest_until: None,
         }
+    }
+
+    /// Waits until there is something to send; safe to give up half-way.
+    pub(super) async fn events(&self) {
+        if let Some(until) = self.rest_until
+            && until > Instant::now()
+        {
+            sleep_until(until).await;
+        }
+        self.session.wake.notified().await;
     }
 
     /// Whether the event after the last one sent may leave.
@@ -117,6 +133,11 @@ impl Connection {
         }
         let act = self.frame_batch()?;
         self.write().await?;
+        if let State::Live(delivery) = &mut self.state {
+            // A full batch has more behind it, and a slow client has rested us already.
+            let full = delivery.items.len() == BATCH;
+            delivery.rest_until = (!full).then(|| Instant::now() + REST);
+        }
         match act {
             Some(act) => self.meet(act).await,
             None => Ok(()),

@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// No client has reason to send more; Discord's own limit is far below.
 const MAX_RECEIVED_BYTES: usize = 1 << 20;
+/// The library clears so many bytes at each look for something to read; clients send little.
+const READ_BYTES: usize = 4 * 1024;
 /// Room that the buffer keeps between batches.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -63,6 +65,7 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) async fn new(upgraded: Upgraded) -> Self {
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
             .max_message_size(Some(MAX_RECEIVED_BYTES))
             .max_frame_size(Some(MAX_RECEIVED_BYTES));
         let stream =
