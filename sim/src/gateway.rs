@@ -166,6 +166,14 @@ impl Hub {
         self.order_each(&target, order)
     }
 
+    /// Gives an order to one connection, if it is still there.
+    fn order_link(&self, link: u64, order: Order) {
+        if let Some(link) = lock(&self.links).get(&link) {
+            // A connection that takes no orders any more is about to end.
+            let _ = link.orders.try_send(order);
+        }
+    }
+
     fn order_each(&self, target: &GatewayTarget, order: Order) -> usize {
         let links = lock(&self.links);
         let fits = |link: &&Link| match &link.session {

@@ -328,7 +328,11 @@ impl Connection {
             session.take_over(self.link, resume.seq, reorder)
         });
         match (session, taken) {
-            (Some(session), Some(Ok(connection))) => {
+            (Some(session), Some(Ok((connection, held)))) => {
+                // It may be resting, or not reading: events that wake it may never come.
+                if let Some(held) = held {
+                    hub.order_link(held, Order::Close(close::UNKNOWN_ERROR));
+                }
                 if self.door != Door::Resume {
                     add(&self.core.counters.resumes_elsewhere, 1);
                 }

@@ -185,13 +185,14 @@ impl Session {
     }
 
     /// Gives the session to another connection, which will walk on after `after`. `Err` when that is
-    /// no longer, or not yet, in the log. Returns the connection's number within the session.
+    /// no longer, or not yet, in the log. Gives the connection's number within the session, and the connection
+    /// that has to go for it.
     pub(crate) fn take_over(
         &self,
         holder: u64,
         after: u64,
         reorder: Option<bool>,
-    ) -> Result<u64, ResumeRefused> {
+    ) -> Result<(u64, Option<u64>), ResumeRefused> {
         let mut log = lock(&self.log);
         if after + 1 < log.first {
             return Err(ResumeRefused::TooOld);
@@ -199,6 +200,7 @@ impl Session {
         if after >= log.first + log.items.len() as u64 {
             return Err(ResumeRefused::Ahead);
         }
+        let held = log.detached.is_none().then_some(log.holder);
         log.holder = holder;
         log.detached = None;
         log.connections += 1;
@@ -212,7 +214,7 @@ impl Session {
         log.extend(items, self.capacity);
         drop(log);
         self.wake.notify_one();
-        Ok(connection)
+        Ok((connection, held))
     }
 
     /// The oldest position, at most `after`, from which the last `back` events before `after` are sent again.
@@ -307,7 +309,7 @@ mod tests {
         session.append(items(5));
         assert!(matches!(seen(&session, 1, 0, 3)[..], [Item::GuildCreate(0), _, Item::GuildCreate(2)]));
         assert_eq!(seen(&session, 1, 3, 3).len(), 2);
-        assert_eq!(session.take_over(2, 2, None), Ok(2));
+        assert_eq!(session.take_over(2, 2, None), Ok((2, Some(1))));
         assert!(matches!(refused(&session, 1, 5), Walk::Superseded));
         assert!(matches!(seen(&session, 2, 2, 10)[..], [Item::GuildCreate(2), _, _]));
         assert_eq!(session.take_over(3, 6, None), Err(ResumeRefused::Ahead));
