@@ -299,7 +299,7 @@ const scenarios = {
 
   async threads() {
     await connect();
-    client.on(Events.ThreadCreate, (thread, isNew) => say('thread', { id: thread.id, name: thread.name, new: isNew }));
+    client.on(Events.ThreadCreate, (thread) => say('thread', { id: thread.id, name: thread.name }));
     onMessage(async (message) => {
       if (message.channel.isThread()) return;
       const thread = await message.startThread({ name: 'about it', autoArchiveDuration: 60 });

@@ -521,7 +521,7 @@ async def threads():
     client = Bot()
 
     async def on_thread_create(thread):
-        say("thread", id=str(thread.id), name=thread.name, new=True)
+        say("thread", id=str(thread.id), name=thread.name)
 
     client.event(on_thread_create)
 

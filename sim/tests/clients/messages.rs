@@ -206,7 +206,7 @@ async fn a_thread_is_started_written_in_renamed_and_archived(library: Library) {
     let created = client.said("thread").await;
     let threaded = client.said("threaded").await;
     client.stop().await;
-    assert_eq!([&created["name"], &created["new"]], [&json!("about it"), &json!(true)]);
+    assert_eq!([&created["id"], &created["name"]], [&threaded["thread"], &json!("about it")]);
     assert_eq!(threaded["thread"], asked.get().to_string(), "a thread has the id of its message");
     assert_eq!(threaded["parent"], server.support_channel.get().to_string());
     assert_eq!([&threaded["archived"], &threaded["name"]], [&json!(true), &json!("about it, renamed")]);
