@@ -68,10 +68,11 @@ impl Reader {
             self.page = self.core.transcript.since(self.next, 1_000).into();
             if self.page.is_empty() {
                 tokio::select! {
-                    news = self.news.recv() => match news {
-                        Err(broadcast::error::RecvError::Closed) => return None,
-                        _ => {}
-                    },
+                    news = self.news.recv() => {
+                        if matches!(news, Err(broadcast::error::RecvError::Closed)) {
+                            return None;
+                        }
+                    }
                     () = self.core.cancel.cancelled() => return None,
                 }
             }
