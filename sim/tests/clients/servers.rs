@@ -76,7 +76,7 @@ async fn a_large_servers_members_come_when_asked_for(library: Library) {
 async fn a_forum_post_is_started_read_and_locked(library: Library) {
     let simulator = simulator(|config| {
         config.forums = true;
-        config.bot_permissions = config.bot_permissions | Permissions::MANAGE_THREADS;
+        config.bot_permissions |= Permissions::MANAGE_THREADS;
     })
     .await;
     let server = simulator.servers()[0].clone();
