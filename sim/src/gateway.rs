@@ -194,8 +194,9 @@ impl Hub {
             GatewayFault::Reconnect => self.order_each(target, Order::Reconnect),
             GatewayFault::RequestHeartbeat => self.order_each(target, Order::Beat),
             GatewayFault::Invalidate { resumable } => {
-                self.order_each(target, Order::Invalid { resumable });
+                // Found first: the connection that is told may end the session before we look.
                 let hit = self.matching(target);
+                self.order_each(target, Order::Invalid { resumable });
                 if !resumable {
                     hit.iter().for_each(|session| self.end(&session.id));
                 }
