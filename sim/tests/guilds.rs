@@ -37,7 +37,7 @@ async fn a_bot_that_is_removed_hears_it_reaches_nothing_and_is_told_all_when_it_
     }
     let (_, ready) = Gateway::identified(&simulator).await;
     let listed = ready["guilds"].as_array().unwrap();
-    assert!(listed.len() == 3 && listed.iter().all(|guild| guild["id"] != guild.to_string()));
+    assert!(listed.len() == 3 && listed.iter().all(|other| other["id"] != json!(server.id)));
     assert!(simulator.add_bot(server.id).unwrap());
     let created = gateway.event("GUILD_CREATE").await;
     assert_eq!(created["id"], guild.to_string());

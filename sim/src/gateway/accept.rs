@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::listener::Cut;
 use axum::Router;
 use axum::extract::{ConnectInfo, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(crate) fn accept(core: Arc<Core>, cut: &Cut, door: Door, params: Params, req
     }
     let response = match handshake(request.method(), request.headers()) {
         Ok(response) => response,
-        Err(refusal) => return refusal,
+        Err(refused) => return (refused, [(header::UPGRADE, "websocket")]).into_response(),
     };
     tokio::spawn(async move {
         // A client that goes away between the handshake's two halves leaves nothing to serve.

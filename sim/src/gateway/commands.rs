@@ -84,7 +84,9 @@ pub(super) fn carry_out(core: &Core, session: &Session, op: u64, d: Value) -> Re
                 session.append([Item::Event("CHANNEL_INFO", d.to_string().into())]);
             }
         }
-        _ => drop(read::<VoiceState>(d)?),
+        _ => {
+            read::<VoiceState>(d)?;
+        }
     }
     Ok(())
 }

@@ -117,7 +117,7 @@ impl<K: Clone + Eq + std::hash::Hash> Lanes<K> {
 mod tests {
     use super::*;
 
-    fn said(guild: u64, channel: u64, n: usize) -> Waiting {
+    fn said(guild: u64, channel: u64, n: u64) -> Waiting {
         let data = format!(r#"{{"id":"{n}","channel_id":"{channel}"}}"#);
         Waiting { guild: Some(GuildId(guild)), item: Item::Event("MESSAGE_CREATE", data.into()) }
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn servers_change_places_and_each_keeps_its_own_order() {
-        let waiting = || (0..40).map(|n| said(n % 4, n % 8, n as usize)).collect::<Vec<_>>();
+        let waiting = || (0..40).map(|n| said(n % 4, n % 8, n)).collect::<Vec<_>>();
         let before = texts(&waiting().into_iter().map(|one| one.item).collect::<Vec<_>>());
         let after = texts(&shuffle(waiting(), false, 7));
         assert_ne!(after, before);
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn channels_change_places_only_between_events_of_the_server_itself() {
-        let mut waiting: Vec<_> = (0..20).map(|n| said(1, n % 2, n as usize)).collect();
+        let mut waiting: Vec<_> = (0..20).map(|n| said(1, n % 2, n)).collect();
         let role = Item::Event("GUILD_ROLE_CREATE", r#"{"guild_id":"1"}"#.into());
         waiting.insert(10, Waiting { guild: Some(GuildId(1)), item: role });
         let before: Vec<usize> = (0..20).collect();

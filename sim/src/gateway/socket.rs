@@ -27,19 +27,19 @@ const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 
 /// The answer to a websocket handshake, or why there is none.
-pub(super) fn handshake(method: &Method, headers: &HeaderMap) -> Result<Response, Response> {
+pub(super) fn handshake(method: &Method, headers: &HeaderMap) -> Result<Response, StatusCode> {
     let says = |name: header::HeaderName, wanted: &str| {
         let values = headers.get_all(name);
         let mut words = values.iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         words.any(|word| word.trim().eq_ignore_ascii_case(wanted))
     };
     if *method != Method::GET || !says(header::CONNECTION, "upgrade") || !says(header::UPGRADE, "websocket") {
-        return Err((StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")]).into_response());
+        return Err(StatusCode::UPGRADE_REQUIRED);
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| says(header::SEC_WEBSOCKET_VERSION, "13"));
-    let Some(key) = key else { return Err(StatusCode::BAD_REQUEST.into_response()) };
-    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
-        .map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
+    let Some(key) = key else { return Err(StatusCode::BAD_REQUEST) };
+    let accept =
+        HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),

@@ -108,8 +108,8 @@ mod tests {
             (json!({"image": {"url": "attachment://x.png"}}), json!({"image": {"url": "ftp://x"}})),
             (json!({"color": 0xff_ffff}), json!({"color": 0x100_0000})),
         ] {
-            assert!(check(&[fits.clone()]).is_ok(), "{fits}");
-            assert_eq!(check(&[refused.clone()]).unwrap_err().code, 50_035, "{refused}");
+            assert!(check(std::slice::from_ref(&fits)).is_ok(), "{fits}");
+            assert_eq!(check(std::slice::from_ref(&refused)).unwrap_err().code, 50_035, "{refused}");
         }
     }
 
