@@ -182,7 +182,7 @@ function heardMessage(message) {
 
 /** Reads again what is shown, after events may have been missed. */
 function catchUp() {
-  for (const [id, held] of state.rooms) if (id !== state.channel) Object.assign(held, { list: [], status: 'new' });
+  for (const [id, held] of state.rooms) Object.assign(held, { paged: false }, id !== state.channel && { list: [], status: 'new' });
   refresh().then(() => state.channel && load(state.channel)).catch(() => {});
 }
 

@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::faults::{Fault, FaultPlan, FaultStanding};
 use crate::gateway::Order;
 use crate::lock;
+use crate::playground::Happening;
 use crate::rate_limit::{LimitChange, Route, Rule};
 use crate::simulator::Simulator;
 use std::time::Duration;
@@ -117,5 +118,6 @@ impl Core {
         lock(&self.no_dms).clear();
         self.transcript.clear();
         self.counters.clear();
+        self.feed.tell(|| Happening::Afresh);
     }
 }

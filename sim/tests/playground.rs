@@ -168,6 +168,14 @@ async fn a_lost_connection_is_shown_and_what_was_missed_is_read_when_it_is_back(
 }
 
 #[tokio::test]
+async fn a_world_that_begins_anew_is_shown_anew() {
+    let simulator = simulator(|_| {}).await;
+    let browser = Browser::open("afresh", &simulator, &json!({})).await_ready().await;
+    simulator.reset();
+    browser.end().await;
+}
+
+#[tokio::test]
 async fn a_page_elsewhere_neither_reads_nor_drives_it() {
     let simulator = played("foreign").await;
     let counters = simulator.counters();

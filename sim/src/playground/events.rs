@@ -105,6 +105,7 @@ impl Watcher {
 
     fn hear(&mut self, happening: &Happening) {
         match happening {
+            Happening::Afresh => self.missed(),
             Happening::Private { to, channel, message } if *to == self.viewer => {
                 self.message(*channel, *message);
             }

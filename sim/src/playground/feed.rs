@@ -20,6 +20,8 @@ pub(crate) enum Happening {
     Message { guild: Option<GuildId>, channel: ChannelId, message: MessageId },
     /// A gateway event with its data, sent to the bot or not. Without a server it is about a direct message.
     Event { guild: Option<GuildId>, name: &'static str, data: Arc<str> },
+    /// The world began anew: nothing of what pages show may still be so.
+    Afresh,
     /// A message that one member alone sees was posted, changed or taken away.
     Private { to: UserId, channel: ChannelId, message: MessageId },
 }

@@ -448,6 +448,17 @@ const scenarios = {
     assert.ok((await scroller.evaluate((element) => element.scrollTop)) > before);
   },
 
+  async afresh() {
+    const page = await open({ as: member, channel: server.general_channel });
+    await write(page, 'soon forgotten');
+    await messages(page).getByText('soon forgotten').waitFor();
+    await say('ready');
+    await messages(page).getByText('soon forgotten').waitFor({ state: 'detached' });
+    await page.getByText('Nothing has been said yet').waitFor();
+    await write(page, 'a new beginning');
+    await messages(page).getByText('a new beginning').waitFor();
+  },
+
   async connection() {
     const page = await open({ as: member, channel: server.support_channel, lossy: true });
     await draft(page).waitFor();
