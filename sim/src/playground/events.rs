@@ -129,11 +129,10 @@ impl Watcher {
                 let ids: Vec<MessageId> = about.ids.into_iter().chain(about.id).collect();
                 self.gone(channel, &ids);
             }
-            ("TYPING_START", Some(channel)) => {
-                if view::permissions(&self.core, self.viewer, channel).is_some() {
-                    self.ready
-                        .push_back(event("typing", &json!({"channel": channel, "user": about.user_id})));
-                }
+            ("TYPING_START", Some(channel))
+                if view::permissions(&self.core, self.viewer, channel).is_some() =>
+            {
+                self.ready.push_back(event("typing", &json!({"channel": channel, "user": about.user_id})));
             }
             (name, Some(channel)) if name.starts_with("MESSAGE_") => {
                 if let Some(id) = about.message_id.or(about.id) {
