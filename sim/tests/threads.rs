@@ -389,6 +389,7 @@ async fn posting_in_threads_needs_its_own_permission() {
     );
     let no_threads = Some((NONE, Permissions::SEND_MESSAGES_IN_THREADS));
     scene.simulator.set_overwrite(parent, bot, no_threads).unwrap();
+    scene.simulator.set_overwrite(parent, everyone, None).unwrap();
     let refused = scene.rest.call("POST", &format!("{thread}/messages"), json!({"content": "x"})).await;
     assert_eq!((refused.0, &refused.1["code"]), (403, &json!(50_013)));
 }

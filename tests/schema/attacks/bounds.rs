@@ -5,6 +5,56 @@ use super::{Expect, attack, control, run};
 
 const CHECKED: Expect = Expect::Refused(&["23514"]);
 
+const TOO_MUCH: &[(&str, &str)] = &[
+    ("an empty config", "update public.servers set config = null where id = {ours}"),
+    ("no name", "update public.servers set name = null where id = {ours}"),
+    ("a name of 201 characters", "update public.servers set name = repeat('n', 201) where id = {ours}"),
+    ("a name of a megabyte", "update public.servers set name = repeat('n', 1048576) where id = {ours}"),
+    (
+        "a document of more than a megabyte",
+        "update public.knowledge_documents set content = repeat('word ', 209716) where server_id = {ours}",
+    ),
+    (
+        "a document of 50 megabytes",
+        "update public.knowledge_documents set content = repeat('x', 52428800) where server_id = {ours}",
+    ),
+    (
+        "a new document of more than a megabyte",
+        "insert into public.knowledge_documents (server_id, title, content, file_type)
+                 values ({ours}, 't', repeat('é', 524289), 'txt')",
+    ),
+    (
+        "a title of 1,001 characters",
+        "update public.knowledge_documents set title = repeat('t', 1001) where server_id = {ours}",
+    ),
+    (
+        "a document of another kind",
+        "update public.knowledge_documents set file_type = 'exe' where server_id = {ours}",
+    ),
+    (
+        "notes of 10,001 characters",
+        "update public.forwarded_tickets set status = 'resolved', resolution_notes = repeat('n', 10001)
+                 where server_id = {ours}",
+    ),
+];
+
+const NO_PERSON: &[&str] = &[
+    "@everyone",
+    "<@&1>",
+    "<@1>",
+    "",
+    " 9",
+    "9 ",
+    "0",
+    "09",
+    "-9",
+    "9e3",
+    "9; drop table public.users",
+    "123456789012345678901",
+    "９",
+    "9\n",
+];
+
 fn configs() -> Vec<(&'static str, String)> {
     let nested = |depth: usize| format!("{{\"a\": {}1{}}}", "[".repeat(depth), "]".repeat(depth));
     let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
@@ -44,67 +94,10 @@ async fn nobody_writes_what_stops_the_readers_of_other_servers() {
             let statement = format!("update public.servers set config = '{config}' where id = {{ours}}");
             attacks.push(attack(name, &who, &[&statement], CHECKED));
         }
-        for (name, statement) in [
-            (
-                "an empty config",
-                "update public.servers set config = null where id = {ours}".to_owned(),
-            ),
-            ("no name", "update public.servers set name = null where id = {ours}".to_owned()),
-            (
-                "a name of 201 characters",
-                format!("update public.servers set name = '{}' where id = {{ours}}", "n".repeat(201)),
-            ),
-            (
-                "a name of a megabyte",
-                "update public.servers set name = repeat('n', 1048576) where id = {ours}".to_owned(),
-            ),
-            (
-                "a document of more than a megabyte",
-                "update public.knowledge_documents set content = repeat('word ', 209716) where server_id = {ours}".to_owned(),
-            ),
-            (
-                "a document of 50 megabytes",
-                "update public.knowledge_documents set content = repeat('x', 52428800) where server_id = {ours}".to_owned(),
-            ),
-            (
-                "a new document of more than a megabyte",
-                "insert into public.knowledge_documents (server_id, title, content, file_type)
-                 values ({ours}, 't', repeat('é', 524289), 'txt')"
-                    .to_owned(),
-            ),
-            (
-                "a title of 1,001 characters",
-                "update public.knowledge_documents set title = repeat('t', 1001) where server_id = {ours}".to_owned(),
-            ),
-            (
-                "a document of another kind",
-                "update public.knowledge_documents set file_type = 'exe' where server_id = {ours}".to_owned(),
-            ),
-            (
-                "notes of 10,001 characters",
-                "update public.forwarded_tickets set status = 'resolved', resolution_notes = repeat('n', 10001)
-                 where server_id = {ours}"
-                    .to_owned(),
-            ),
-        ] {
-            attacks.push(attack(name, &who, &[&statement], Expect::Refused(&["23514", "23502"])));
+        for (name, statement) in TOO_MUCH {
+            attacks.push(attack(name, &who, &[statement], Expect::Refused(&["23514", "23502"])));
         }
-        for assignee in [
-            "@everyone",
-            "<@&1>",
-            "<@1>",
-            "",
-            " 9",
-            "9 ",
-            "0",
-            "09",
-            "-9",
-            "9e3",
-            "9; drop table public.users",
-            "123456789012345678901",
-            "９",
-            "9\n",
-        ] {
+        for assignee in NO_PERSON {
             let statement = format!(
                 "update public.forwarded_tickets set status = 'assigned', assigned_to = '{assignee}'
                  where server_id = {{ours}}"

@@ -217,8 +217,11 @@ fn baited(name: &str, who: &Who, statement: &str) -> Attack {
     attack(name, who, &statements, Expect::Answer("nobody")).undone()
 }
 
+/// Who, and a statement of his.
+type Lawful = (fn() -> Who, &'static str);
+
 /// Every way in which a role sets a function with its owner's rights, or a trigger, going.
-const SET_GOING: &[(fn() -> Who, &str)] = &[
+const SET_GOING: &[Lawful] = &[
     (Who::admin, "update public.servers set config = '{\"a\": 1}' where id operator(pg_catalog.=) {ours}"),
     (
         Who::admin,

@@ -3,7 +3,10 @@
 use super::target::{Target, Who};
 use super::{Attack, DENIED, Expect, attack, control, execute, report, run, run_all};
 
-const EXPLICIT: &[(fn() -> Who, &str, &str)] = &[
+/// Who, what for, and the statement.
+type Refused = (fn() -> Who, &'static str, &'static str);
+
+const EXPLICIT: &[Refused] = &[
     (Who::worker, "give a plan", "update public.servers set plan_id = '{dear_plan}'"),
     (Who::worker, "read subscriptions", "select * from public.subscriptions"),
     (Who::worker, "pay a bill", "update public.invoices set status = 'paid'"),

@@ -118,6 +118,13 @@ fn columns() -> Vec<Attack> {
             attacks.push(attack(name, &who, &statements, Expect::Answer(answer)).undone());
         }
     }
+    attacks
+}
+
+/// Whole rows: what a ticket was opened for, how it is opened, and by whom.
+fn rows() -> Vec<Attack> {
+    let mut attacks = Vec::new();
+    let unlawful = Expect::Refused(&["HL001"]);
     for who in [Who::backend(), Who::worker()] {
         for change in [
             "id = gen_random_uuid()",
@@ -174,5 +181,6 @@ async fn a_ticket_goes_lawful_ways_alone() {
     let target = Target::new().await;
     let (mut attacks, controls) = steps();
     attacks.extend(columns());
+    attacks.extend(rows());
     run(&target, "tickets", attacks, controls, 80).await;
 }

@@ -244,6 +244,13 @@ fn bounds_and_ways() -> Vec<Request> {
             ));
         }
     }
+    attacks
+}
+
+/// What not even the backend may do.
+fn of_the_service() -> Vec<Request> {
+    let mut attacks = Vec::new();
+    let refused = Expect::Status(&[400]);
     for body in [
         r#"{"server_id": {theirs}}"#,
         r#"{"conversation_id": "{their_conversation}"}"#,
@@ -336,7 +343,9 @@ fn without_a_condition() -> Vec<Request> {
 #[tokio::test]
 async fn nobody_changes_what_is_not_his() {
     let target = Target::new().await;
-    let attacks = [tables(), columns(), documents(), bounds_and_ways(), without_a_condition()].concat();
+    let attacks =
+        [tables(), columns(), documents(), bounds_and_ways(), of_the_service(), without_a_condition()]
+            .concat();
     let ours = "/servers?id=eq.{ours}";
     let controls = vec![
         request(
