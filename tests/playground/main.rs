@@ -1,5 +1,6 @@
 //! The playground with the real Helpline behind it: a question, its answer with citations, and a ticket, as people see
 //! them in a browser. With SCREENSHOTS set to a directory the pictures of the documentation are taken into it.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 #[path = "../../sim/tests/playground/browser.rs"]
 #[allow(dead_code, reason = "the simulator's own tests use the rest")]
