@@ -30,8 +30,8 @@ test: setup ## Run every test beside a private Postgres and Redis: make test ARG
 	@$(TARGET)/debug/with-services -- cargo test --workspace --no-fail-fast $(ARGS)
 
 screenshots: setup ## Take the pictures of docs/images anew, from the real Helpline in the playground
-	@cargo build --package helpline-demo --bin with-services
-	@SCREENSHOTS=$(CURDIR)/docs/images $(TARGET)/debug/with-services -- cargo test --test playground
+	@cargo test --workspace --no-run
+	@SCREENSHOTS=$(CURDIR)/docs/images $(TARGET)/debug/with-services -- cargo test --workspace --test playground seen_in_the_browser
 
 lint: ## Formatting, clippy, dependencies and their licences
 	@cargo fmt --all --check
@@ -45,15 +45,15 @@ bench-sim: ## Measure what the simulated Discord delivers per core: make bench-s
 	@cargo bench --package helpline-sim --bench load -- $(ARGS)
 
 bench-schema: base-setup ## Measure the promotion of a server with 100,000 of a million conversations, under load
-	@cargo test -p helpline --test schema --no-run
-	@$(TARGET)/debug/with-services -- cargo test -p helpline --test schema -- --ignored --nocapture bench_
+	@cargo test --workspace --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test schema -- --ignored --nocapture bench_
 
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
-	@cargo test -p helpline --test schema --no-run
-	@$(TARGET)/debug/with-services -- cargo test -p helpline --test schema -- --ignored --nocapture with_a_million
+	@cargo test --workspace --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test schema -- --ignored --nocapture with_a_million
 
 previous-queries: ## At a release: keep its queries, which the next one's schema is held against
-	@PREVIOUS_COMMIT=$$(git rev-parse --short HEAD) cargo test -p helpline --test schema -- --ignored renew_the_previous_queries
+	@PREVIOUS_COMMIT=$$(git rev-parse --short HEAD) cargo test --workspace --test schema -- --ignored renew_the_previous_queries
 
 prepare: base-setup ## Renew .sqlx, the compile-time knowledge of the queries, after a query or a migration changed
 	@scripts/prepare.sh
