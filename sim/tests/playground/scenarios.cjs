@@ -114,8 +114,7 @@ const scenarios = {
 
   async slash() {
     const page = await open({ as: member, channel: server.general_channel });
-    await draft(page).focus();
-    await page.keyboard.type('/');
+    await typeOffered(page, '/');
     const offers = page.getByRole('listbox', { name: 'Suggestions' });
     await offers.getByText('/status').waitFor();
     assert.equal(await offers.getByRole('option').count(), 2, '/setup is for those who manage the server');
@@ -155,8 +154,7 @@ const scenarios = {
 
   async suggestions() {
     const page = await open({ as: member, channel: server.general_channel });
-    await draft(page).focus();
-    await page.keyboard.type('/status');
+    await typeOffered(page, '/status');
     await page.keyboard.press('Enter');
     const list = page.getByRole('listbox').filter({ hasText: 'Billing' });
     await list.waitFor();
@@ -519,4 +517,15 @@ if (require.main === module) {
   ended.then(() => wrong(), async (error) => { await require('./browser.cjs').picture(which); throw error; })
     .then(close)
     .then(() => process.exit(0), (error) => { console.error(error); process.exit(1); });
+}
+
+/** Types a command; again while the page has not heard yet which commands there are. */
+async function typeOffered(page, text) {
+  const offer = page.getByRole('listbox', { name: 'Suggestions' }).getByText('/status');
+  for (let tries = 0; tries < 40; tries += 1) {
+    await draft(page).fill('');
+    await draft(page).focus();
+    await page.keyboard.type(text);
+    if (await offer.waitFor({ timeout: 500 }).then(() => true, () => false)) return;
+  }
 }
