@@ -1,12 +1,9 @@
 //! Slash commands and buttons, from the member's act to the answer, over raw REST.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, entry, id, simulator};
 use helpline_sim::{ActionError, Kind, Phase, Simulator};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Gateway, Rest, entry, id, simulator};
 
 struct Scene {
     simulator: Simulator,

@@ -1,12 +1,9 @@
 //! Webhooks of channels: made by the bot, executed by whoever knows the token.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 use helpline_sim::permissions::Permissions;
 use helpline_sim::{Kind, Server, Simulator};
 use serde_json::{Value, json};
-use support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 
 const WEBHOOKS: u64 = 1 << 5;
 

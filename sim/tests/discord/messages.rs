@@ -1,15 +1,12 @@
 //! Messages: reactions, pins, edits and deletions by the bot and by members, forwards, and what is withheld
 //! without the message content intent.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 use helpline_sim::config::MESSAGE_CONTENT;
 use helpline_sim::ids::{ChannelId, MessageId, UserId};
 use helpline_sim::permissions::Permissions;
 use helpline_sim::{ActionError, Config, Kind, Server, Simulator};
 use serde_json::{Value, json};
-use support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 
 const REACTIONS: u64 = 1 << 10;
 

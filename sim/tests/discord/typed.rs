@@ -1,8 +1,6 @@
 //! What changes in servers, as the types of a client library read it: every event and every object over REST.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, id, simulator};
 use helpline_sim::ids::RoleId;
 use helpline_sim::permissions::Target;
 use helpline_sim::{ChannelKind, Permissions};
@@ -10,7 +8,6 @@ use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::{Gateway, Rest, id, simulator};
 use twilight_model::channel::Channel;
 use twilight_model::channel::thread::{ThreadMember, ThreadsListing};
 use twilight_model::gateway::event::GatewayEventDeserializer;

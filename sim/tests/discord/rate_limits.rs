@@ -1,13 +1,10 @@
 //! Rate limits as a client meets them: buckets that are told and not told, sublimits, resources, the global
 //! limit, and the ban for invalid requests.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Rest, entry, simulator};
 use helpline_sim::{Config, Fault, Kind, Route, RouteLimits, Rule, Scope, Simulator, Sublimit};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Rest, entry, simulator};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -113,7 +110,7 @@ async fn edits_of_messages_older_than_an_hour_are_limited_with_a_code() {
     limits.set_sublimit(Sublimit::OldEdits, Some(Rule::per_s(1, 600)));
     let (simulator, rest) = standing(limits, |_| {}).await;
     let channel = simulator.servers()[0].support_channel.get();
-    let message = support::id(&rest.post(channel, json!({"content": "x"})).await);
+    let message = crate::support::id(&rest.post(channel, json!({"content": "x"})).await);
     let path = format!("/channels/{channel}/messages/{message}");
     for n in 0..3 {
         assert_eq!(rest.call("PATCH", &path, json!({"content": format!("young {n}")})).await.0, 200);

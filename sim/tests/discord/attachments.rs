@@ -1,12 +1,9 @@
 //! Files: uploaded by the bot and by members, kept and removed by edits, served under addresses that expire.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, entry, id, simulator};
 use helpline_sim::{ActionError, File, Kind, Writing};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Gateway, Rest, entry, id, simulator};
 
 const LIMIT: usize = 10 * 1024 * 1024;
 

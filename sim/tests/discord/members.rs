@@ -1,8 +1,6 @@
 //! Members and reports against a fake bot that answers in threads, and misbehaves on purpose.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, id, simulator};
 use helpline_sim::members::{How, Members, Params, Question, Script, ServerRef};
 use helpline_sim::report::{Likeness, Report, report};
 use helpline_sim::{Server, Simulator, members};
@@ -10,7 +8,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{Gateway, Rest, id, simulator};
 use tokio_util::sync::CancellationToken;
 
 const DEADLINE: Duration = Duration::from_millis(1_500);

@@ -1,12 +1,9 @@
 //! REST faults as a client meets them: before and after the effect, late, broken, doubled, and by plan.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{PATIENCE, Rest, entry, simulator};
 use helpline_sim::{Fault, FaultPlan, Kind, Route, Simulator};
 use serde_json::json;
 use std::time::Duration;
-use support::{PATIENCE, Rest, entry, simulator};
 use tokio::time::Instant;
 
 async fn town() -> (Simulator, Rest, String) {

@@ -1,13 +1,10 @@
 //! Threads in channels and forums, from their start to their archive, over REST and gateway.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 use helpline_sim::ids::{ChannelId, RoleId};
 use helpline_sim::permissions::Target;
 use helpline_sim::{ActionError, Config, Kind, Permissions, Rule, Server, Simulator, Sublimit};
 use serde_json::{Value, json};
-use support::{ALL_INTENTS, Gateway, Rest, entry, id, simulator};
 
 const NONE: Permissions = Permissions::NONE;
 const MINUTE_MS: u64 = 60_000;

@@ -1,13 +1,10 @@
 //! Servers that change: the bot removed and back, outages, members, roles and channels, over REST and gateway.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Rest, simulator};
 use helpline_sim::permissions::Target;
 use helpline_sim::{ActionError, ChannelKind, Permissions};
 use serde_json::json;
 use std::time::Duration;
-use support::{ALL_INTENTS, Gateway, Rest, simulator};
 
 /// ALL_INTENTS with GUILD_MEMBERS.
 const WITH_MEMBERS: u64 = ALL_INTENTS | 1 << 1;

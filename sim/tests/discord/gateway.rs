@@ -1,13 +1,10 @@
 //! The gateway as a raw websocket client sees it.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Got, Rest, entry, simulator};
 use futures_util::future::join_all;
 use helpline_sim::Kind;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{ALL_INTENTS, Gateway, Got, Rest, entry, simulator};
 
 #[tokio::test]
 async fn a_client_is_greeted_identifies_and_gets_its_servers() {

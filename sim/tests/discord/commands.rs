@@ -1,11 +1,8 @@
 //! Registering commands over REST, and what members may fill into them.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, entry, id, simulator};
 use helpline_sim::{ActionError, Kind, Simulator};
 use serde_json::{Value, json};
-use support::{Gateway, Rest, entry, id, simulator};
 
 fn global(simulator: &Simulator) -> String {
     format!("/applications/{}/commands", simulator.config().bot.get())

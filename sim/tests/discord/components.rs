@@ -1,12 +1,9 @@
 //! Buttons, select menus and modals: what members can do with them and what the bot is told.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, entry, id, simulator};
 use helpline_sim::ids::{InteractionId, MessageId, UserId};
 use helpline_sim::{ActionError, Kind, Server, Simulator};
 use serde_json::{Value, json};
-use support::{Gateway, Rest, entry, id, simulator};
 
 struct Scene {
     simulator: Simulator,

@@ -1,14 +1,11 @@
 //! Permissions that deny: what the bot and members may do where, over REST and gateway.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, id, simulator};
 use helpline_sim::ids::{ChannelId, MessageId, RoleId};
 use helpline_sim::permissions::Target;
 use helpline_sim::{ActionError, ChannelKind, Permissions, Server, Simulator};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Gateway, Rest, id, simulator};
 
 const NONE: Permissions = Permissions::NONE;
 

@@ -1,11 +1,7 @@
 //! The scenarios that come with the simulator, run for real against a scripted bot; and what a scenario says
 //! when it fails or cannot be read.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod bot;
-mod support;
-
-use bot::{Bot, Flaw};
+use crate::bot::{Bot, Flaw};
 use helpline_sim::scenario::{Report, Scenario};
 use helpline_sim::{Config, Simulator};
 use std::path::PathBuf;

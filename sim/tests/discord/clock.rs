@@ -1,13 +1,10 @@
 //! The simulator's clock against the host's: offset, drift, standing still, and being moved on.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, id, simulator};
 use helpline_sim::ids::DISCORD_EPOCH_MS;
 use helpline_sim::{Phase, Skew};
 use serde_json::json;
 use std::time::Duration;
-use support::{Gateway, Rest, id, simulator};
 
 const START: u64 = 1_700_000_000_000;
 const HOUR_MS: i64 = 3_600_000;

@@ -1,12 +1,9 @@
 //! The REST API as a raw client sees it: messages, nonces, threads, limits, faults.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Rest, entry, id, simulator};
 use helpline_sim::{Fault, Kind, Route, RouteLimits, Rule};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Gateway, Rest, entry, id, simulator};
 
 #[tokio::test]
 async fn the_gateway_the_bot_and_its_application_are_described() {

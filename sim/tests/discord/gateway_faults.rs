@@ -1,12 +1,9 @@
 //! Delivery faults on demand, as a raw websocket client meets them.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Got, Rest, entry, simulator};
 use helpline_sim::{GatewayFault, GatewayTarget, Kind, Outage, Server, Simulator};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::{ALL_INTENTS, Gateway, Got, Rest, entry, simulator};
 
 /// Something happens to everybody, and takes hold of someone at once.
 fn wrong(simulator: &Simulator, fault: GatewayFault) {
@@ -19,7 +16,7 @@ fn say(simulator: &Simulator, server: &Server, n: usize) {
 }
 
 async fn disconnected(simulator: &Simulator, times: usize) {
-    let deadline = Instant::now() + support::PATIENCE;
+    let deadline = Instant::now() + crate::support::PATIENCE;
     loop {
         let entries = simulator.transcript().snapshot();
         if entries.iter().filter(|one| matches!(one.kind, Kind::Disconnected { .. })).count() >= times {

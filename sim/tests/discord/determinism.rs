@@ -1,10 +1,6 @@
 //! The same seed gives the same run: the transcript of one scenario, ids and times included, is the same twice.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod bot;
-mod support;
-
-use bot::{Bot, Flaw};
+use crate::bot::{Bot, Flaw};
 use helpline_sim::members::{self, How, Params, Question, Script};
 use helpline_sim::scenario::Scenario;
 use helpline_sim::{Config, RouteLimits, Simulator};
@@ -12,7 +8,7 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const SCENARIO: &str = include_str!("../scenarios/logical.sim");
+const SCENARIO: &str = include_str!("../../scenarios/logical.sim");
 
 /// The transcript of a run as lines of JSON.
 async fn transcript(seed: u64) -> Vec<String> {

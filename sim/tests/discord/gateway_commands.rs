@@ -1,12 +1,9 @@
 //! What a client may send over the gateway once it has a session, intents, and events of gateway shard 0.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{ALL_INTENTS, Gateway, Got, Rest, simulator};
 use helpline_sim::{Holder, SkuKind, Status, SubscriptionChange, intents};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{ALL_INTENTS, Gateway, Got, Rest, simulator};
 
 const EVERYTHING: u64 = ALL_INTENTS | intents::GUILD_MEMBERS | intents::GUILD_PRESENCES;
 

@@ -1,12 +1,9 @@
 //! The control API as a whole: its list, its refusals, the transcript as pages and as a stream, starting afresh.
-#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
-mod support;
-
+use crate::support::{Gateway, Got, PATIENCE, Rest, simulator};
 use helpline_sim::{Entry, Kind, Simulator};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use support::{Gateway, Got, PATIENCE, Rest, simulator};
 use tokio::time::timeout;
 
 fn say(simulator: &Simulator, text: &str) {
