@@ -79,6 +79,31 @@ impl<'de> Deserialize<'de> for ServerId {
     }
 }
 
+/// One move of a server from a shard to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MoveId(pub u64);
+
+impl MoveId {
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// As `server_moves.move_id` stores it.
+    pub const fn db(self) -> i64 {
+        self.0.cast_signed()
+    }
+
+    pub const fn from_db(id: i64) -> Self {
+        Self(id.cast_unsigned())
+    }
+}
+
+impl fmt::Display for MoveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "move {}", self.0)
+    }
+}
+
 /// A running worker process; new at every start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
