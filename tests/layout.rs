@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// Decide or compute; take time, randomness and rows as arguments. A prefix of paths.
 const PURE: &[&str] = &[
     "cluster/src/consumer",
+    "cluster/src/claims/held.rs",
     "cluster/src/placement",
     "cluster/src/rate_limit.rs",
     "cluster/src/rate_limit/bucket.rs",

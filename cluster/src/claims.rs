@@ -29,7 +29,7 @@ use crate::membership::watch::Watch;
 use crate::membership::{self, PATIENCE};
 use crate::placement;
 
-mod held;
+pub mod held;
 mod leader;
 mod log;
 mod reconcile;

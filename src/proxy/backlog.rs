@@ -169,8 +169,10 @@ impl Backlog {
     /// Puts the events of servers that have a route by now where they belong. Returns how many were dropped
     /// because their server does not want them.
     pub fn reroute(&mut self, route: impl Fn(ServerId) -> Option<Route>) -> usize {
-        let known: Vec<_> =
+        let mut known: Vec<_> =
             self.unrouted.keys().filter_map(|&server| route(server).map(|route| (server, route))).collect();
+        // Servers of one shard share a lane: equal backlogs publish in equal order.
+        known.sort_unstable_by_key(|(server, _)| *server);
         let mut dropped = 0;
         for (server, route) in known {
             for entry in self.unrouted.remove(&server).unwrap_or_default() {

@@ -1,5 +1,5 @@
 //! The shards this process holds, and how far each lease has come. Memory only: Postgres is the truth,
-//! this is what was said to the consumer. No I/O here.
+//! this is what was said to the consumer. No I/O here, and time comes in, so that a simulation can run it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,30 +36,31 @@ struct Entry {
 
 /// What Postgres says of a shard that is or should be ours.
 #[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    pub(crate) shard: ShardId,
+pub struct Standing {
+    pub shard: ShardId,
     /// The fence, when we own it.
-    pub(crate) mine: Option<Fence>,
-    pub(crate) assigned: Option<WorkerId>,
+    pub mine: Option<Fence>,
+    pub assigned: Option<WorkerId>,
     /// Whether its owner is nobody, dead, or we.
-    pub(crate) claimable: bool,
+    pub claimable: bool,
 }
 
 /// What follows from a view of Postgres.
 #[derive(Debug, Default)]
-pub(crate) struct Steps {
-    pub(crate) claim: Vec<ShardId>,
+pub struct Steps {
+    pub claim: Vec<ShardId>,
     /// Ours in Postgres, not in use, wanted elsewhere.
-    pub(crate) release: Vec<Fence>,
+    pub release: Vec<Fence>,
     /// To be told to the consumer.
-    pub(crate) revoke: Vec<Fence>,
+    pub revoke: Vec<Fence>,
 }
 
+/// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub struct Held {
     entries: Mutex<Entries>,
     /// Raised at every change.
-    pub(crate) changed: watch::Sender<u64>,
+    pub changed: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +69,14 @@ struct Entries {
     changes: u64,
 }
 
+impl Default for Held {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Held {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { entries: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
@@ -89,11 +96,12 @@ impl Held {
     }
 
     /// To be called before Postgres is asked.
-    pub(crate) fn changes(&self) -> u64 {
+    pub fn changes(&self) -> u64 {
         self.lock().changes
     }
 
-    pub(crate) fn enter(&self, fence: Fence, stop: CancellationToken) {
+    /// A claim was won.
+    pub fn enter(&self, fence: Fence, stop: CancellationToken) {
         self.change(|entries| {
             let entered = entries.changes;
             let shard = fence.shard;
@@ -103,7 +111,7 @@ impl Held {
 
     /// Its log is usable: `hand_over` gives it to the consumer, unless it is not wanted any more. Nobody
     /// can revoke it before that.
-    pub(crate) fn run(&self, fence: &Fence, hand_over: impl FnOnce()) {
+    pub fn run(&self, fence: &Fence, hand_over: impl FnOnce()) {
         self.change(|entries| match entries.of(fence) {
             Some(entry) if entry.phase == Phase::Preparing && !entry.stop.is_cancelled() => {
                 entry.phase = Phase::Running;
@@ -114,7 +122,7 @@ impl Held {
     }
 
     /// Forgets a lease; its `stop` is cancelled. False: it was not held.
-    pub(crate) fn remove(&self, fence: &Fence) -> bool {
+    pub fn remove(&self, fence: &Fence) -> bool {
         self.change(|entries| {
             if entries.of(fence).is_none() {
                 return false;
@@ -127,28 +135,30 @@ impl Held {
     }
 
     /// Stops every lease. Those in the consumer's hands stay until he releases them.
-    pub(crate) fn stop_all(&self, now: Instant) {
+    pub fn stop_all(&self, now: Instant) {
         self.change(|entries| entries.by_shard.retain(|_, entry| entry.stop(now)));
     }
 
     /// All leases that the consumer runs, which are from now on revoked.
-    pub(crate) fn revoke_all(&self) -> Vec<Fence> {
+    pub fn revoke_all(&self) -> Vec<Fence> {
         self.change(|entries| {
             let running = entries.by_shard.values_mut().filter(|entry| entry.phase == Phase::Running);
             running.map(Entry::revoke).collect()
         })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether the consumer has released everything and nothing is being prepared.
+    pub fn is_empty(&self) -> bool {
         self.lock().by_shard.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many leases are not released yet.
+    pub fn len(&self) -> usize {
         self.lock().by_shard.len()
     }
 
     /// The leases the consumer runs.
-    pub(crate) fn running(&self) -> Vec<Fence> {
+    pub fn running(&self) -> Vec<Fence> {
         let entries = self.lock();
         let running = entries.by_shard.values().filter(|entry| entry.phase == Phase::Running);
         running.map(|entry| entry.fence.clone()).collect()
@@ -167,7 +177,7 @@ impl Held {
 
     /// Compares what is held with what Postgres says. `seen_at` = `changes()` before Postgres was asked;
     /// entries of stopped leases that nobody released since `forget_before` are given up.
-    pub(crate) fn compare(
+    pub fn compare(
         &self,
         me: WorkerId,
         standings: &[Standing],
