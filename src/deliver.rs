@@ -72,7 +72,14 @@ pub enum Effect {
     /// The first reply to an interaction, due within 3 s: "thinking…", public.
     Defer { interaction: InteractionId, token: String },
     /// The first reply to an interaction, due within 3 s: a message only the member sees.
-    Respond { interaction: InteractionId, token: String, content: String },
+    Respond {
+        interaction: InteractionId,
+        token: String,
+        content: String,
+        /// Whose webhook takes the text when the proxy was first; absent in rows of earlier releases.
+        #[serde(default)]
+        application: Option<ApplicationId>,
+    },
     /// Fills in the deferred reply.
     EditOriginal {
         application: ApplicationId,
@@ -133,8 +140,12 @@ mod tests {
 
     #[test]
     fn an_effect_never_prints_what_it_says() {
-        let effect =
-            Effect::Respond { interaction: InteractionId(1), token: "tok".into(), content: "text".into() };
+        let effect = Effect::Respond {
+            interaction: InteractionId(1),
+            token: "tok".into(),
+            content: "text".into(),
+            application: None,
+        };
         assert_eq!(format!("{effect:?}"), "respond");
     }
 }

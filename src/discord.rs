@@ -187,6 +187,7 @@ pub const MAX_THREAD_NAME_CHARS: usize = 100;
 
 /// JSON error codes that Helpline acts on. Source: Discord developer docs, "Opcodes and Status Codes".
 pub mod code {
+    pub const UNKNOWN_MESSAGE: u64 = 10_008;
     pub const ALREADY_ACKNOWLEDGED: u64 = 40_060;
     pub const INVALID_WEBHOOK_TOKEN: u64 = 50_027;
     pub const THREAD_EXISTS: u64 = 160_004;

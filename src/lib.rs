@@ -9,6 +9,7 @@ pub mod config;
 pub mod conversation;
 pub mod deliver;
 pub mod discord;
+pub mod first_reply;
 pub mod knowledge;
 pub mod metrics;
 pub mod migrate;

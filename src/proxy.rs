@@ -1,11 +1,13 @@
 //! The proxy role: the only part that talks to Discord, and the only one that knows the bot's token.
 //!
 //! In: gateway events, each into the stream of its server's shard ([`gateway`], [`ingest`], [`backlog`],
-//! [`publish`], [`routes`]). Out: the workers' REST requests, within Discord's limits ([`egress`]).
+//! [`publish`], [`routes`]). Out: the workers' REST requests, within Discord's limits ([`egress`]), and the first
+//! reply to an interaction that no worker has acknowledged ([`defer`]).
 //! Promises: nothing that Discord sent is lost while the session can be resumed; the sequence saved for a resume
 //! is never ahead of the streams; every buffer is bounded.
 
 pub mod backlog;
+pub mod defer;
 pub mod egress;
 pub mod gateway;
 mod identifies;
@@ -40,6 +42,7 @@ use crate::admin::{Health, Readiness};
 use crate::config::Secret;
 use crate::{store, telemetry};
 use backlog::Bounds;
+use defer::Deferrals;
 use egress::Egress;
 use gateway::{Fatal, Polling};
 use identifies::Identifies;
@@ -175,6 +178,7 @@ struct Parts {
     redis: redis::Client,
     routes: Arc<Routes>,
     reader: routes::Reader,
+    deferrals: Arc<Deferrals>,
 }
 
 impl Parts {
@@ -190,7 +194,8 @@ impl Parts {
         let pool = store::postgres(&config.database_url, DATABASE_POOL, IDLE_IN_TRANSACTION, stop).await?;
         crate::migrate::check(&pool).await?;
         let (routes, reader) = Routes::load(&pool).await.context("read the shards of servers")?;
-        Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader })
+        let deferrals = Deferrals::new();
+        Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader, deferrals })
     }
     /// Workers need REST as soon as they run, whatever the gateway does.
     fn spawn_egress(
@@ -208,8 +213,16 @@ impl Parts {
             Arc::clone(&limiter),
             self.me.application_id,
             config.invalid_per_10_min,
+            Arc::clone(&self.deferrals),
             stop.clone(),
         );
+        tasks.spawn({
+            let deferring = Arc::clone(&self.deferrals).run(Arc::clone(&egress), stop.clone());
+            async move {
+                deferring.await;
+                Ok(())
+            }
+        });
         tasks.spawn(async move { egress.serve(listener).await.context("serve the workers' REST requests") });
         let stop = stop.clone();
         tasks.spawn(async move {
@@ -263,6 +276,7 @@ impl Parts {
                     me: self.me,
                     link,
                     routes: Arc::clone(&self.routes),
+                    deferrals: Arc::clone(&self.deferrals),
                     clock: Arc::new(SystemClock),
                     up,
                 },

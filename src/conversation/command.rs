@@ -61,6 +61,7 @@ pub struct Question {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Press {
     pub interaction: InteractionId,
+    pub application: ApplicationId,
     pub token: String,
     pub user: UserId,
     pub pressed_at: OffsetDateTime,

@@ -216,6 +216,7 @@ impl Conversation {
                 interaction: press.interaction,
                 token: press.token.clone(),
                 content: content.to_owned(),
+                application: Some(press.application),
             };
             Action::Deliver(key(&event_id, "respond", 0), effect)
         };
@@ -315,6 +316,7 @@ mod tests {
     fn press(id: u64) -> Command {
         let press = Press {
             interaction: InteractionId(id),
+            application: ApplicationId(3),
             token: "t".into(),
             user: UserId(9),
             pressed_at: OffsetDateTime::UNIX_EPOCH,

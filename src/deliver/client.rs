@@ -2,6 +2,13 @@
 //!
 //! Every outcome that Discord can give is sorted into done, again later, or given up; repeating a request whose
 //! outcome is unknown is safe, because the nonce, the thread's id or the interaction's own state absorbs it.
+//!
+//! | effect | request | acknowledged already (40060) | too late (10062, expired token) |
+//! |---|---|---|---|
+//! | defer | callback | done: by the proxy or an earlier try | given up; the edit finds that out too |
+//! | respond | callback with the text | PATCH @original with the text | given up: nobody can be told |
+//! | edit original | PATCH @original | - | a message in the channel that mentions the member |
+//!
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
 
 use std::time::Duration;
@@ -12,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::{Controls, Effect};
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
+use crate::first_reply::{FirstReply, HUMAN};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +88,14 @@ impl Client {
                 request.post_or_fall_back(*channel, message, *fallback).await
             }
             Effect::Defer { interaction, token } => {
-                request.callback(interaction.0, token, json!({ "type": 5 })).await
+                // Acknowledged already: by the proxy, with the same visibility, or by an earlier try.
+                match request.callback(interaction.0, token, FirstReply::Public.callback()).await {
+                    Callback::Taken | Callback::Acknowledged => DONE,
+                    Callback::Not(outcome) => outcome,
+                }
             }
-            Effect::Respond { interaction, token, content } => {
-                let data = json!({ "content": content, "flags": 64, "allowed_mentions": { "parse": [] } });
-                request.callback(interaction.0, token, json!({ "type": 4, "data": data })).await
+            Effect::Respond { interaction, token, content, application } => {
+                request.respond(interaction.0, token, content, *application).await
             }
             Effect::EditOriginal { application, token, content, controls, channel, user } => {
                 let done = request.edit_original(*application, token, content, *controls).await;
@@ -148,7 +159,7 @@ fn components(controls: Controls) -> Value {
     match controls {
         Controls::None => json!([]),
         Controls::AskHuman { conversation } => json!([{ "type": 1, "components": [
-            { "type": 2, "style": 2, "label": "Ask a human", "custom_id": format!("human:{conversation}") },
+            { "type": 2, "style": 2, "label": "Ask a human", "custom_id": format!("{HUMAN}{conversation}") },
         ]}]),
     }
 }
@@ -190,11 +201,40 @@ impl Request<'_> {
         }
     }
 
-    async fn callback(&self, interaction: u64, token: &str, body: Value) -> Outcome {
+    async fn callback(&self, interaction: u64, token: &str, body: Value) -> Callback {
         let path = format!("/interactions/{interaction}/{token}/callback");
         match self.send(Method::POST, &path, Some(body)).await {
-            Reply::Ok(_) | Reply::Refused { code: code::ALREADY_ACKNOWLEDGED, .. } => DONE,
-            reply => reply.into(),
+            Reply::Ok(_) => Callback::Taken,
+            Reply::Refused { code: code::ALREADY_ACKNOWLEDGED, .. } => Callback::Acknowledged,
+            reply => Callback::Not(reply.into()),
+        }
+    }
+
+    /// A message for the member alone. When the interaction is acknowledged already, the text fills the reply that
+    /// is there: the proxy's deferral, or our own from an earlier try, which it leaves as it is.
+    async fn respond(
+        &self,
+        interaction: u64,
+        token: &str,
+        content: &str,
+        application: Option<ApplicationId>,
+    ) -> Outcome {
+        let data = json!({ "content": content, "flags": 64, "allowed_mentions": { "parse": [] } });
+        match self.callback(interaction, token, json!({ "type": 4, "data": data })).await {
+            Callback::Taken => DONE,
+            Callback::Not(outcome) => outcome,
+            Callback::Acknowledged => match application {
+                Some(application) => {
+                    let path = original(application, token);
+                    let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });
+                    match self.send(Method::PATCH, &path, Some(body)).await {
+                        // The member has dismissed it.
+                        Reply::Refused { code: code::UNKNOWN_MESSAGE, .. } => DONE,
+                        reply => reply.into(),
+                    }
+                }
+                None => DONE,
+            },
         }
     }
 
@@ -205,7 +245,7 @@ impl Request<'_> {
         content: &str,
         controls: Controls,
     ) -> Outcome {
-        let path = format!("/webhooks/{}/{token}/messages/@original", application.0);
+        let path = original(application, token);
         let body = json!({
             "content": content,
             "allowed_mentions": { "parse": [] },
@@ -221,7 +261,7 @@ impl Request<'_> {
         channel: ChannelId,
         name: &str,
     ) -> Outcome {
-        let path = format!("/webhooks/{}/{token}/messages/@original", application.0);
+        let path = original(application, token);
         match Outcome::from(self.send(Method::GET, &path, None).await) {
             Outcome::Done { message: Some(message), .. } => self.start_thread(channel, message, name).await,
             Outcome::Done { message: None, .. } => {
@@ -262,6 +302,19 @@ impl Request<'_> {
         }
         Reply::Refused { status, code: body["code"].as_u64().unwrap_or(0), text }
     }
+}
+
+/// What became of the first reply to an interaction.
+enum Callback {
+    Taken,
+    /// By the proxy, or by an earlier try of ours.
+    Acknowledged,
+    Not(Outcome),
+}
+
+/// The reply to an interaction, as its webhook names it.
+fn original(application: ApplicationId, token: &str) -> String {
+    format!("/webhooks/{}/{token}/messages/@original", application.0)
 }
 
 fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {

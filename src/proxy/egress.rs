@@ -15,14 +15,16 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use helpline_cluster::rate_limit::{Answer, Limiter, Permit, Route, Scope};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::defer::Deferrals;
 use super::invalid::InvalidBudget;
 use super::metrics;
 use super::rest::Rest;
+use crate::discord::code;
 
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How often a request that was refused by a limit is repeated here before the worker sees the 429.
@@ -39,6 +41,7 @@ pub struct Egress {
     limiter: Arc<Limiter>,
     application_id: u64,
     invalid: InvalidBudget,
+    deferrals: Arc<Deferrals>,
     stop: CancellationToken,
 }
 
@@ -49,10 +52,11 @@ impl Egress {
         limiter: Arc<Limiter>,
         application_id: u64,
         invalid_per_10_min: u32,
+        deferrals: Arc<Deferrals>,
         stop: CancellationToken,
     ) -> Arc<Self> {
         let invalid = InvalidBudget::new(invalid_per_10_min);
-        Arc::new(Self { rest, limiter, application_id, invalid, stop })
+        Arc::new(Self { rest, limiter, application_id, invalid, deferrals, stop })
     }
 
     /// Serves until stopped, then ends what is under way within a deadline.
@@ -97,11 +101,14 @@ impl Egress {
                 return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(seconds));
             }
             tries += 1;
-            let (answer, response) = match self.send(&request).await {
+            let (answer, response, code) = match self.send(&request).await {
                 Ok(answered) => answered,
                 Err(error) => return unanswered(&error, permit),
             };
             self.count(&answer);
+            if let Some(interaction) = acknowledges(&request.path, &answer, code) {
+                self.deferrals.acknowledged(interaction);
+            }
             if !answer.is_limited() || tries >= LIMITED_TRIES || answer.wait() > LIMITED_WAIT {
                 permit.answered(&answer);
                 return response;
@@ -113,7 +120,27 @@ impl Egress {
         }
     }
 
-    async fn send(&self, request: &Request) -> reqwest::Result<(Answer, Response)> {
+    /// The first reply to an interaction, which waits for no limit: callbacks are outside the global one, and each
+    /// interaction is a bucket of its own. Returns the answer with its JSON error code (0 = none), or none.
+    pub async fn callback(&self, interaction: u64, token: &str, body: &Value) -> Option<(Answer, u64)> {
+        if self.invalid.exhausted(Instant::now()).is_some() {
+            return None;
+        }
+        let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = Request {
+            method: Method::POST,
+            path: format!("/interactions/{interaction}/{token}/callback"),
+            query: None,
+            headers: vec![json],
+            body: body.to_string().into(),
+            speaker: Speaker::Path,
+        };
+        let (answer, _, code) = self.send(&request).await.ok()?;
+        self.count(&answer);
+        Some((answer, code))
+    }
+
+    async fn send(&self, request: &Request) -> reqwest::Result<(Answer, Response, u64)> {
         let target = match &request.query {
             Some(query) => format!("{}?{query}", request.path),
             None => request.path.clone(),
@@ -142,9 +169,10 @@ impl Egress {
         }
         let body = answered.bytes().await?;
         ::metrics::histogram!(metrics::REST_TIME).record(started.elapsed());
+        let code = if status.is_success() { 0 } else { error_code(&body) };
         let response =
             response.body(Body::from(body)).unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response());
-        Ok((answer, response))
+        Ok((answer, response, code))
     }
 
     fn count(&self, answer: &Answer) {
@@ -238,6 +266,23 @@ fn allowed(path: &str, application_id: u64) -> Option<Speaker> {
         ["webhooks", application, _, ..] if id(application) == Some(application_id) => Some(Speaker::Path),
         _ => None,
     }
+}
+
+/// The interaction that has its first reply after this answer: taken now, or acknowledged before.
+fn acknowledges(path: &str, answer: &Answer, code: u64) -> Option<u64> {
+    let rest = path.strip_prefix("/interactions/")?;
+    let taken = (200..300).contains(&answer.status) || code == code::ALREADY_ACKNOWLEDGED;
+    rest.split_once('/')?.0.parse().ok().filter(|_| taken)
+}
+
+/// The `code` of Discord's error object; 0 when there is none.
+fn error_code(body: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Error {
+        #[serde(default)]
+        code: u64,
+    }
+    serde_json::from_slice::<Error>(body).map_or(0, |error| error.code)
 }
 
 fn passes(header: &str) -> bool {

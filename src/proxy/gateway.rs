@@ -21,8 +21,9 @@ use twilight_gateway::{
 };
 
 use super::backlog::{Arrival, Taken};
+use super::defer::{self, Deferrals};
 use super::identifies::Identifies;
-use super::ingest::{self, Dropped, Frame, Identity, Payload, Verdict};
+use super::ingest::{self, Class, Dropped, Frame, Identity, Payload, Verdict};
 use super::metrics;
 use super::publish::Link;
 use super::routes::Routes;
@@ -122,6 +123,7 @@ pub struct Polling {
     pub me: Identity,
     pub link: Arc<Link>,
     pub routes: Arc<Routes>,
+    pub deferrals: Arc<Deferrals>,
     pub clock: Arc<dyn Clock>,
     /// Whether the session is up.
     pub up: watch::Sender<bool>,
@@ -309,6 +311,15 @@ impl Polling {
         };
         let server = server.map(ServerId);
         let route = server.and_then(|server| self.routes.get(server));
+        if class == Class::Interaction {
+            // Before anything that may fail: a member waits at the other end.
+            self.deferrals.arrived(defer::Arrival {
+                data,
+                replayed: !*self.up.borrow(),
+                support_on: route.is_some_and(|route| route.listening),
+                unix_ms: self.clock.unix_ms(),
+            });
+        }
         let arrival = Arrival {
             sequence,
             kind: kind.to_owned(),

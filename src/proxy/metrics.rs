@@ -26,6 +26,12 @@ pub const REST_LIMITED: &str = "helpline_proxy_rest_limited_total";
 pub const REST_WAIT: &str = "helpline_proxy_rest_wait_seconds";
 pub const REST_TIME: &str = "helpline_proxy_rest_seconds";
 pub const REST_REFUSED: &str = "helpline_proxy_rest_overflow_total";
+/// Labels: `by` = worker, proxy, elsewhere.
+pub const ACKNOWLEDGED: &str = "helpline_proxy_interactions_acknowledged_total";
+/// Labels: `by` = worker, proxy.
+pub const ACKNOWLEDGED_TIME: &str = "helpline_proxy_interaction_acknowledgment_seconds";
+/// Labels: `why` = too_old, refused, overflow.
+pub const UNACKNOWLEDGED: &str = "helpline_proxy_interactions_unacknowledged_total";
 
 /// Gives the exporter the help texts; once for each process, after the recorder is installed.
 pub fn describe() {
@@ -48,4 +54,15 @@ pub fn describe() {
     describe_histogram!(REST_WAIT, Unit::Seconds, "Time a request waited for the rate limits");
     describe_histogram!(REST_TIME, Unit::Seconds, "Time Discord took to answer");
     describe_counter!(REST_REFUSED, "Requests of workers refused because too many wait");
+    describe_counter!(
+        ACKNOWLEDGED,
+        "Interactions that got their first reply: from a worker through this proxy, from this proxy because no worker \
+         was in time, or elsewhere (a worker's came through another proxy)"
+    );
+    describe_histogram!(
+        ACKNOWLEDGED_TIME,
+        Unit::Seconds,
+        "From a member's act to its first reply; Discord allows three seconds"
+    );
+    describe_counter!(UNACKNOWLEDGED, "Interactions that this proxy could not acknowledge, by reason");
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ingest::Identity;
 use super::rest::Rest;
+use crate::first_reply;
 
 /// Requests of a start that goes well; they count to Discord's global limit.
 pub const REQUESTS: u32 = 5;
@@ -160,13 +161,13 @@ impl<'a> Setup<'a> {
 /// Type 1 is a slash command, option type 3 a string; contexts and installation in servers only.
 pub fn commands() -> Value {
     json!([{
-        "name": "ask",
+        "name": first_reply::ASK,
         "type": 1,
         "description": "Ask a question; the answer comes from this server's own knowledge",
         "contexts": [0],
         "integration_types": [0],
         "options": [{
-            "name": "question",
+            "name": first_reply::QUESTION,
             "type": 3,
             "description": "What do you want to know?",
             "required": true,

@@ -16,6 +16,7 @@ use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Controls, Effect, OutboxKey};
 use crate::discord::{Guild, Interaction, Message, RoleId, UserId};
+use crate::first_reply::{ASK, FirstReply, HUMAN, first_reply, question};
 use crate::server_config::ServerConfig;
 
 #[derive(Debug, thiserror::Error)]
@@ -205,31 +206,31 @@ impl T1 {
             return Ok(());
         }
         let data = interaction.data.as_ref();
-        let pressed =
-            data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix("human:"));
-        let asked = data.filter(|data| data.name.as_deref() == Some("ask")).and_then(|data| {
-            data.options.iter().find(|option| option.name == "question")?.value.as_str().map(str::trim)
-        });
-        match (interaction.kind, asked, pressed) {
-            (2, Some(_), _) if !config.enabled => {
+        let pressed = data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix(HUMAN));
+        let is_ask = data.is_some_and(|data| data.name.as_deref() == Some(ASK));
+        // The proxy may have replied first, from the same table: what is public there has to be public here.
+        match (interaction.kind, first_reply(interaction, config.enabled), pressed) {
+            (2, FirstReply::Public, _) => self.slash_ask(relevant, interaction).await,
+            (2, _, _) if is_ask && !config.enabled => {
                 let text = "Support is switched off on this server. Somebody who manages the server can switch it on.";
                 self.respond(server, interaction, text).await
             }
-            (2, Some(text), _) if !text.is_empty() => self.slash_ask(relevant, interaction, text).await,
+            (2, _, _) if is_ask => {
+                self.respond(server, interaction, "Please ask a question in a channel of the server.").await
+            }
             (3, _, Some(conversation)) => self.ask_human(relevant, interaction, conversation, config).await,
             _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
         }
     }
 
-    async fn slash_ask(
-        &mut self,
-        relevant: &Relevant,
-        interaction: &Interaction,
-        text: &str,
-    ) -> Result<(), Error> {
+    async fn slash_ask(&mut self, relevant: &Relevant, interaction: &Interaction) -> Result<(), Error> {
         let server = relevant.server;
-        let (Some(channel), Some(member)) = (interaction.channel_id, &interaction.member) else {
-            return self.respond(server, interaction, "Please ask in a channel of the server.").await;
+        let (Some(channel), Some(member), Some(text)) =
+            (interaction.channel_id, &interaction.member, question(interaction))
+        else {
+            return self
+                .respond(server, interaction, "Please ask a question in a channel of the server.")
+                .await;
         };
         let known = store::load_by_thread(&mut self.tx, server, channel).await?;
         let question = Question {
@@ -266,6 +267,7 @@ impl T1 {
         };
         let press = Press {
             interaction: interaction.id,
+            application: interaction.application_id,
             token: interaction.token.clone(),
             user: member.user.id,
             pressed_at: relevant.received_at,
@@ -313,6 +315,7 @@ impl T1 {
             interaction: interaction.id,
             token: interaction.token.clone(),
             content: text.to_owned(),
+            application: Some(interaction.application_id),
         };
         self.deliver_alone(server, interaction.id.0.to_string(), "respond", effect).await
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod harness;
+mod interactions;
 mod questions;
 mod scenarios;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use helpline::config::Secret;
+use helpline::proxy::defer::Deferrals;
 use helpline::proxy::egress::Egress;
 use helpline::proxy::rest::Rest;
 use helpline_cluster::rate_limit::{self, Limiter};
@@ -88,7 +89,7 @@ async fn what_a_worker_says_of_itself_stays_here() {
     let stop = CancellationToken::new();
     let limiter = Limiter::new(rate_limit::Config { global_per_s: 50, max_waiting: 10 });
     let rest = Rest::new(&mirror().await, Secret::new("token")).expect("a client");
-    let egress = Egress::new(rest, Arc::clone(&limiter), 8, 100, stop.clone());
+    let egress = Egress::new(rest, Arc::clone(&limiter), 8, 100, Deferrals::new(), stop.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}/api/v10", listener.local_addr().expect("an address"));
     tokio::spawn(egress.serve(listener));

@@ -4,6 +4,7 @@
 mod egress;
 mod harness;
 mod ingest;
+mod interactions;
 mod outage;
 mod sessions;
 #[path = "../support/mod.rs"]

@@ -9,13 +9,13 @@ use crate::harness::{Bench, distinct};
 use crate::support::TestRedis;
 
 /// A Redis of its own, that can be made to hang.
-struct OwnRedis {
+pub struct OwnRedis {
     process: Child,
-    url: String,
+    pub url: String,
 }
 
 impl OwnRedis {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
@@ -30,7 +30,7 @@ impl OwnRedis {
         Self { process, url: format!("redis://127.0.0.1:{port}") }
     }
 
-    fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let sent =
             Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());

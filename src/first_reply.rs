@@ -1,0 +1,269 @@
+//! The first reply to each interaction: one table, read by the worker that answers and by the proxy that
+//! defers when no worker has. So both give the same visibility, which Discord fixes with the first reply.
+//!
+//! Pure. Every interaction has a reply: what the table does not name is private, because a private reply can
+//! disturb nobody. Sources:
+//! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object> and
+//! #followup-messages there (the first message after a deferral takes its visibility, whatever its flags).
+
+use serde_json::{Value, json};
+
+use crate::discord::Interaction;
+
+/// Prefix of the custom id of "Ask a human"; the conversation's id follows.
+pub const HUMAN: &str = "human:";
+/// The command that asks a question, and its option.
+pub const ASK: &str = "ask";
+pub const QUESTION: &str = "question";
+
+const COMMAND: u8 = 2;
+const COMPONENT: u8 = 3;
+const AUTOCOMPLETE: u8 = 4;
+const MODAL_SUBMIT: u8 = 5;
+/// Only the member sees the message.
+const EPHEMERAL: u64 = 64;
+
+/// What an interaction is answered with first, when the answer itself is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstReply {
+    /// "Thinking…" for everybody; the answer goes by PATCH @original.
+    Public,
+    /// "Thinking…" for the member; the answer goes by PATCH @original.
+    Private,
+    /// Nothing to be seen; PATCH @original then edits the message that carries the component. A text of its own
+    /// would be a follow-up, which has no nonce: do not choose this for a component that is answered by one.
+    Update,
+    /// No choices.
+    Choices,
+    /// A form that is the same for everybody.
+    Modal(Modal),
+}
+
+/// A form of text inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modal {
+    pub custom_id: &'static str,
+    pub title: &'static str,
+    pub inputs: &'static [Input],
+}
+
+/// One input of a [`Modal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input {
+    pub custom_id: &'static str,
+    pub label: &'static str,
+    pub max_chars: u16,
+    pub several_lines: bool,
+}
+
+impl FirstReply {
+    /// The body of the callback.
+    pub fn callback(self) -> Value {
+        match self {
+            Self::Public => json!({ "type": 5 }),
+            Self::Private => json!({ "type": 5, "data": { "flags": EPHEMERAL } }),
+            Self::Update => json!({ "type": 6 }),
+            Self::Choices => json!({ "type": 8, "data": { "choices": [] } }),
+            Self::Modal(modal) => json!({ "type": 9, "data": modal.data() }),
+        }
+    }
+
+    /// A label for logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+            Self::Update => "update",
+            Self::Choices => "choices",
+            Self::Modal(_) => "modal",
+        }
+    }
+}
+
+impl Modal {
+    fn data(self) -> Value {
+        let row = |input: &Input| {
+            json!({ "type": 1, "components": [{
+                "type": 4,
+                "custom_id": input.custom_id,
+                "label": input.label,
+                "style": if input.several_lines { 2 } else { 1 },
+                "max_length": input.max_chars,
+            }]})
+        };
+        let rows: Vec<Value> = self.inputs.iter().map(row).collect();
+        json!({ "custom_id": self.custom_id, "title": self.title, "components": rows })
+    }
+}
+
+/// What an interaction is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    Command(&'static str),
+    /// A component or a submitted form whose custom id begins so.
+    CustomId(&'static str),
+}
+
+/// What has to hold for a row to be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Support is switched on in the server.
+    SupportOn,
+    /// It came from a member in a channel of a server.
+    Member,
+    /// The option holds text.
+    Text(&'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    on: On,
+    needs: &'static [Need],
+    reply: FirstReply,
+}
+
+/// The first row that fits counts.
+const TABLE: &[Row] = &[
+    Row {
+        on: On::Command(ASK),
+        needs: &[Need::SupportOn, Need::Member, Need::Text(QUESTION)],
+        reply: FirstReply::Public,
+    },
+    Row { on: On::CustomId(HUMAN), needs: &[], reply: FirstReply::Private },
+];
+
+/// The first reply to an interaction. `support_on` = the server's support is switched on.
+pub fn first_reply(interaction: &Interaction, support_on: bool) -> FirstReply {
+    look_up(TABLE, interaction, support_on)
+}
+
+/// The question of `/ask`, without blanks around it.
+pub fn question(interaction: &Interaction) -> Option<&str> {
+    text(interaction, QUESTION)
+}
+
+fn text<'a>(interaction: &'a Interaction, name: &str) -> Option<&'a str> {
+    let options = &interaction.data.as_ref()?.options;
+    let value = options.iter().find(|option| option.name == name)?.value.as_str()?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+fn look_up(table: &[Row], interaction: &Interaction, support_on: bool) -> FirstReply {
+    if interaction.kind == AUTOCOMPLETE {
+        return FirstReply::Choices;
+    }
+    let data = interaction.data.as_ref();
+    let is_on = |on: On| match on {
+        On::Command(name) => {
+            interaction.kind == COMMAND && data.is_some_and(|data| data.name.as_deref() == Some(name))
+        }
+        On::CustomId(prefix) => {
+            matches!(interaction.kind, COMPONENT | MODAL_SUBMIT)
+                && data.and_then(|data| data.custom_id.as_deref()).is_some_and(|id| id.starts_with(prefix))
+        }
+    };
+    let holds = |need: &Need| match *need {
+        Need::SupportOn => support_on,
+        Need::Member => interaction.member.is_some() && interaction.channel_id.is_some(),
+        Need::Text(name) => text(interaction, name).is_some(),
+    };
+    let row = table.iter().find(|row| is_on(row.on) && row.needs.iter().all(holds));
+    match row.map(|row| row.reply) {
+        // Discord takes an update from components only, and no form in answer to a form.
+        Some(FirstReply::Update) if interaction.kind != COMPONENT => FirstReply::Private,
+        Some(FirstReply::Modal(_)) if interaction.kind == MODAL_SUBMIT => FirstReply::Private,
+        Some(reply) => reply,
+        None => FirstReply::Private,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interaction(kind: u8, data: Value) -> Interaction {
+        let whole = json!({ "id": "1", "application_id": "2", "type": kind, "token": "t", "guild_id": "3",
+            "channel_id": "4", "member": { "user": { "id": "5" } }, "data": data });
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn ask(question: &str) -> Interaction {
+        interaction(COMMAND, json!({ "name": "ask", "options": [{ "name": "question", "value": question }] }))
+    }
+
+    fn press(custom_id: &str) -> Interaction {
+        interaction(COMPONENT, json!({ "custom_id": custom_id }))
+    }
+
+    const FORM: Modal = Modal {
+        custom_id: "details",
+        title: "Tell us more",
+        inputs: &[Input {
+            custom_id: "text",
+            label: "What happened?",
+            max_chars: 4_000,
+            several_lines: true,
+        }],
+    };
+
+    #[test]
+    fn a_question_is_public_and_what_only_concerns_the_member_is_private() {
+        assert_eq!(first_reply(&ask("how?"), true), FirstReply::Public);
+        assert_eq!(first_reply(&press("human:6f9619ff"), true), FirstReply::Private);
+        assert_eq!(FirstReply::Public.callback(), json!({ "type": 5 }));
+        assert_eq!(FirstReply::Private.callback(), json!({ "type": 5, "data": { "flags": 64 } }));
+    }
+
+    #[test]
+    fn a_question_that_will_be_refused_is_private_because_the_refusal_is() {
+        assert_eq!(first_reply(&ask("how?"), false), FirstReply::Private);
+        assert_eq!(first_reply(&ask(" \n"), true), FirstReply::Private);
+        let from_nowhere = Interaction { member: None, ..ask("how?") };
+        assert_eq!(first_reply(&from_nowhere, true), FirstReply::Private);
+    }
+
+    #[test]
+    fn what_the_table_does_not_name_is_private_and_autocomplete_gets_no_choices() {
+        for unknown in [interaction(COMMAND, json!({ "name": "other" })), press("other:1"), press("")] {
+            assert_eq!(first_reply(&unknown, true), FirstReply::Private);
+        }
+        // A component that calls itself like a command is none.
+        assert_eq!(first_reply(&interaction(COMPONENT, json!({ "name": "ask" })), true), FirstReply::Private);
+        let typing = interaction(AUTOCOMPLETE, json!({ "name": "ask" }));
+        assert_eq!(first_reply(&typing, true), FirstReply::Choices);
+        assert_eq!(FirstReply::Choices.callback(), json!({ "type": 8, "data": { "choices": [] } }));
+    }
+
+    #[test]
+    fn updates_and_forms_are_given_only_where_discord_takes_them() {
+        let table = [
+            Row { on: On::CustomId("page:"), needs: &[], reply: FirstReply::Update },
+            Row { on: On::CustomId("more:"), needs: &[], reply: FirstReply::Modal(FORM) },
+            Row { on: On::Command("report"), needs: &[], reply: FirstReply::Modal(FORM) },
+        ];
+        let reply = |interaction: &Interaction| look_up(&table, interaction, true);
+        assert_eq!(reply(&press("page:2")), FirstReply::Update);
+        assert_eq!(reply(&press("more:2")), FirstReply::Modal(FORM));
+        assert_eq!(reply(&interaction(COMMAND, json!({ "name": "report" }))), FirstReply::Modal(FORM));
+        for custom_id in ["page:2", "more:2"] {
+            let submitted = interaction(MODAL_SUBMIT, json!({ "custom_id": custom_id }));
+            assert_eq!(reply(&submitted), FirstReply::Private);
+        }
+        assert_eq!(FirstReply::Update.callback(), json!({ "type": 6 }));
+        let form = FirstReply::Modal(FORM).callback();
+        assert_eq!((&form["type"], &form["data"]["title"]), (&json!(9), &json!("Tell us more")));
+        assert_eq!(form["data"]["components"][0]["components"][0]["max_length"], 4_000);
+    }
+
+    #[test]
+    fn the_first_row_that_fits_counts() {
+        let table = [
+            Row { on: On::Command(ASK), needs: &[Need::Text("private")], reply: FirstReply::Private },
+            Row { on: On::Command(ASK), needs: &[], reply: FirstReply::Public },
+        ];
+        assert_eq!(look_up(&table, &ask("how?"), true), FirstReply::Public);
+        let options = json!([{ "name": "private", "value": "yes" }]);
+        let asked = interaction(COMMAND, json!({ "name": "ask", "options": options }));
+        assert_eq!(look_up(&table, &asked, true), FirstReply::Private);
+    }
+}
