@@ -9,6 +9,7 @@
 pub mod backlog;
 pub mod defer;
 pub mod egress;
+pub mod epochs;
 pub mod gateway;
 mod identifies;
 pub mod ingest;
@@ -44,6 +45,7 @@ use crate::{store, telemetry};
 use backlog::Bounds;
 use defer::Deferrals;
 use egress::Egress;
+use epochs::Epochs;
 use gateway::{Fatal, Polling};
 use identifies::Identifies;
 use ingest::Identity;
@@ -147,7 +149,7 @@ pub async fn run_on(
         listener.local_addr().context("read the listener's address")?,
     );
     let mut tasks = JoinSet::new();
-    parts.spawn_egress(listener, &config, &stop, &mut tasks);
+    parts.spawn_egress(listener, &config, &stop, &mut tasks)?;
     let shards = parts.spawn_gateway(config, &stop, &mut tasks).await?;
     let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(shards, health, &stop));
     result
@@ -204,16 +206,19 @@ impl Parts {
         config: &Config,
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) {
+    ) -> anyhow::Result<()> {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
         let limiter = Limiter::new(limits);
         limiter.charge(setup::REQUESTS);
+        let epochs =
+            Epochs::new(&self.redis, config.keys.clone()).context("use REDIS_URL for shards' epochs")?;
         let egress = Egress::new(
             self.rest.clone(),
             Arc::clone(&limiter),
             self.me.application_id,
             config.invalid_per_10_min,
             Arc::clone(&self.deferrals),
+            epochs,
             stop.clone(),
         );
         tasks.spawn({
@@ -229,6 +234,7 @@ impl Parts {
             limiter.run(stop).await;
             Ok(())
         });
+        Ok(())
     }
 
     async fn spawn_gateway(

@@ -31,6 +31,7 @@ use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
 use crate::store;
+use shard_loop::Ending;
 
 /// What a worker needs to know.
 #[derive(Debug, Clone)]
@@ -199,8 +200,10 @@ impl Work {
                 old.stop.cancel();
                 let _ = task.await;
             }
-            shard_loop.run().await;
-            release(&claims, &fence).await;
+            match shard_loop.run().await {
+                Ending::Release => release(&claims, &fence).await,
+                Ending::Reacquire { above } => claims.reacquire(&fence, above),
+            }
         });
         self.loops.insert(shard, (lease, task));
     }

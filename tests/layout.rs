@@ -72,6 +72,7 @@ const REDIS: &[&str] = &[
     "cluster/src/identify",
     "cluster/src/lease",
     "src/proxy.rs",
+    "src/proxy/epochs.rs",
     "src/store.rs",
     "src/up/services/redis_server.rs",
     "src/worker.rs",

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
+use crate::event_log::EventLog;
 use crate::fence::Fence;
-use crate::ids::{StreamId, WorkerId};
+use crate::ids::{Epoch, StreamId, WorkerId};
 use crate::keys::Keys;
 use crate::lease::{self, RedisLease, SelfFence};
 use crate::membership::session::{End, Session};
@@ -29,10 +30,12 @@ use crate::membership::watch::Watch;
 use crate::membership::{self, PATIENCE};
 use crate::placement;
 
+mod drain;
 pub mod held;
 mod leader;
 mod log;
 mod reconcile;
+mod renew;
 mod signals;
 
 pub use log::Error as LogError;
@@ -173,7 +176,7 @@ impl Claims {
         let (news, listener) = mpsc::channel(NEWS);
         let shared = Arc::new(Shared {
             redis: RedisLease::new(redis.clone(), config.keys.clone(), config.ttl),
-            log: Log { pool: pool.clone(), redis, keys: config.keys.clone() },
+            log: Log { pool: pool.clone(), log: EventLog::on(redis, config.keys.clone()) },
             held: Held::new(),
             waiting_claims: Semaphore::new(lease::waiting_claims(&pool)),
             config,
@@ -231,13 +234,21 @@ impl Claims {
         released.map(drop)
     }
 
+    /// The consumer has stopped applying the shard, and does not know what stands: the answer to a commit was lost, or
+    /// a higher epoch was met outside Postgres (`above`). The shard stays with this worker and comes back as a new
+    /// lease, under an epoch above all of these, once no transaction of the present one is open any more. Until then
+    /// nothing may be read of what it wrote. Where another has claimed it meanwhile it does not come back.
+    pub fn reacquire(&self, fence: &Fence, above: Option<Epoch>) {
+        self.shared.reacquire(fence, above);
+    }
+
     /// Redis does not have the stream any more under the incarnation that the consumer reads: begins a new
     /// one where that is so, and says where to read on.
     ///
     /// # Errors
     /// [`LogError`]; call again unless the fence was superseded.
     pub async fn log_wiped(&self, fence: &Fence) -> Result<StreamId, LogError> {
-        self.shared.log.ensure(fence).await
+        self.shared.log.ensure(fence, &mut false).await
     }
 
     /// Hands every shard over to other workers, then leaves. The consumer gets [`Ownership::Revoked`] for
@@ -288,6 +299,15 @@ impl Shared {
     fn count_shards(&self) {
         let running = u32::try_from(self.held.running().len()).unwrap_or(u32::MAX);
         metrics::gauge!("helpline_shards_owned").set(running);
+    }
+
+    /// Forgets the lease and keeps the fence row: it is ours and not in use, so that the reconciler claims it anew.
+    fn reacquire(&self, fence: &Fence, above: Option<Epoch>) {
+        if let Some(above) = above {
+            self.held.claim_above(fence.shard, above);
+        }
+        self.held.remove(fence);
+        raise(&self.signals.mine);
     }
 
     /// Life after life, until cancelled.
@@ -391,100 +411,5 @@ impl Shared {
         tasks.spawn(reconciler.run());
         tasks.spawn(Arc::clone(self).renew_in_redis(id, Arc::clone(fence), life.clone()));
         tasks.spawn(Arc::clone(self).stop_when_expired(Arc::clone(fence), life.clone()));
-    }
-
-    async fn renew_in_redis(self: Arc<Self>, id: WorkerId, fence: Arc<SelfFence>, life: CancellationToken) {
-        let every = self.config.ttl / 3;
-        let mut away = false;
-        loop {
-            let asked_at = Instant::now();
-            let renewed = tokio::select! {
-                () = life.cancelled() => return,
-                renewed = timeout(every, self.redis.renew(id)) => matches!(renewed, Ok(Ok(()))),
-            };
-            if renewed {
-                fence.renewed(asked_at);
-                metrics::histogram!("helpline_lease_renew_seconds", "by" => "redis")
-                    .record(asked_at.elapsed().as_secs_f64());
-            }
-            if away == renewed {
-                away = !renewed;
-                tracing::warn!(
-                    "{id} {} its lease in redis",
-                    if away { "cannot renew" } else { "renews again" }
-                );
-            }
-            tokio::select! {
-                () = life.cancelled() => return,
-                () = sleep(every.mul_f64(0.9 + 0.1 * fastrand::f64())) => {}
-            }
-        }
-    }
-
-    /// Stops every lease while no renewal is young enough; afterwards they are claimed anew.
-    async fn stop_when_expired(self: Arc<Self>, fence: Arc<SelfFence>, life: CancellationToken) {
-        let look_again = self.config.ttl / 20;
-        loop {
-            tokio::select! {
-                () = life.cancelled() => return,
-                () = fence.expired() => {}
-            }
-            tracing::warn!("no renewal within {:?}: every lease stops", self.config.ttl);
-            while !fence.is_valid() {
-                // In each round: a claim that was under way may have come through.
-                self.held.stop_all(Instant::now());
-                tokio::select! {
-                    () = life.cancelled() => return,
-                    () = sleep(look_again) => {}
-                }
-            }
-            raise(&self.signals.mine);
-        }
-    }
-
-    /// Says that this worker drains until it holds nothing.
-    async fn drained(&self) {
-        let mut changed = self.held.changed.subscribe();
-        let mut said_by = None;
-        loop {
-            changed.mark_unchanged();
-            let Some(member) = self.member() else {
-                // Between two lives there is nothing but what the consumer has not released.
-                if self.held.is_empty() {
-                    return;
-                }
-                drop(timeout(Duration::from_millis(50), changed.changed()).await);
-                continue;
-            };
-            let looking = membership::within(PATIENCE, self.drain_step(member.id, &mut said_by)).await;
-            if matches!(looking, Ok(true)) {
-                return;
-            }
-            drop(timeout(Duration::from_millis(100), changed.changed()).await);
-        }
-    }
-
-    /// True once nothing belongs to this worker, in memory or in Postgres.
-    async fn drain_step(&self, id: WorkerId, said_by: &mut Option<WorkerId>) -> Result<bool, sqlx::Error> {
-        if *said_by != Some(id) {
-            membership::set_draining(&self.pool, id).await?;
-            *said_by = Some(id);
-        }
-        if !membership::has_successor(&self.pool, id).await? {
-            for fence in self.held.revoke_all() {
-                let news = Ownership::Revoked { shard: fence.shard, fence };
-                drop(self.news.send(news).await);
-            }
-        }
-        if !self.held.is_empty() {
-            return Ok(false);
-        }
-        let owned = sqlx::query_scalar!(
-            r#"select exists (select from helpline.shard_fences where owner = $1) as "owned!""#,
-            id.db()
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(!owned)
     }
 }

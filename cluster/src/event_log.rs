@@ -5,6 +5,7 @@
 //! order of the calls, because an entry that is refused holds back the later ones of its stream in the same batch.
 //! Plain streams without consumer groups: the cursor lives in Postgres ([`crate::fence::FencedTx::move_cursor`]).
 
+mod epochs;
 mod reader;
 
 use std::collections::HashMap;
@@ -17,9 +18,11 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{ErrorKind, RedisError, Script, Value};
 
-use crate::ids::{GatewayShard, ServerId, ShardId, StreamId};
+use crate::fence::Fence;
+use crate::ids::{Epoch, GatewayShard, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 
+pub use epochs::{Opened, ShardEpochs};
 pub use reader::{Delivery, Reader};
 
 /// What one stream holds at the most; at either bound publishing answers [`Outcome::Full`].
@@ -69,6 +72,9 @@ pub enum Error {
     /// Another proxy holds the gateway shard now. The caller stops publishing for it.
     #[error("{0} belongs to another proxy now")]
     Superseded(GatewayShard),
+    /// Another worker owns the shard, or Redis has lost who does. Nothing was done.
+    #[error("{0} has another owner in redis ({1:?})")]
+    NotOwner(ShardId, Option<Epoch>),
     #[error("event log: {0}")]
     Redis(#[from] RedisError),
 }
@@ -262,11 +268,12 @@ fn not_understood() -> Error {
     )
 }
 
-/// The worker's side beside [`Reader`]: upkeep of streams. Cheap to clone.
+/// The worker's side beside [`Reader`]: upkeep of streams, by their owner alone. Cheap to clone.
 #[derive(Clone)]
 pub struct EventLog {
     redis: ConnectionManager,
     keys: Keys,
+    epochs: ShardEpochs,
 }
 
 impl std::fmt::Debug for EventLog {
@@ -279,7 +286,16 @@ impl EventLog {
     /// # Errors
     /// [`Error::Redis`] when Redis cannot be reached.
     pub async fn new(client: redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self { redis: connect(&client).await?, keys })
+        Ok(Self::on(connect(&client).await?, keys))
+    }
+
+    pub(crate) fn on(redis: ConnectionManager, keys: Keys) -> Self {
+        Self { epochs: ShardEpochs::on(redis.clone(), keys.clone()), redis, keys }
+    }
+
+    /// The epochs of shards, on the same connection.
+    pub const fn epochs(&self) -> &ShardEpochs {
+        &self.epochs
     }
 
     /// The incarnation of a shard's stream; none when nobody has begun it or Redis lost it.
@@ -295,22 +311,21 @@ impl EventLog {
     /// stays: the call of a superseded owner may arrive after that of its successor.
     ///
     /// # Errors
-    /// [`Error::Redis`].
-    pub async fn set_incarnation(&self, shard: ShardId, incarnation: u64) -> Result<(), Error> {
-        let key = self.keys.incarnation(shard);
-        let _: (bool, u64) = RAISE.key(key).arg(incarnation).invoke_async(&mut self.redis.clone()).await?;
-        Ok(())
+    /// [`Error::NotOwner`] when a higher epoch stands, [`Error::Redis`].
+    pub async fn set_incarnation(&self, fence: &Fence, incarnation: u64) -> Result<(), Error> {
+        match self.epochs.begin(fence, incarnation).await? {
+            stands if stands > fence.epoch => Err(Error::NotOwner(fence.shard, Some(stands))),
+            _ => Ok(()),
+        }
     }
 
-    /// Drops entries below `below`; never the whole stream, so that Redis remembers its last id.
+    /// Drops entries below `below`; never the whole stream, so that Redis remembers its last id. Only for the owner
+    /// that Redis knows: one that was superseded may have another idea of what is applied.
     ///
     /// # Errors
-    /// [`Error::Redis`].
-    pub async fn trim(&self, shard: ShardId, below: StreamId) -> Result<u64, Error> {
-        let key = self.keys.stream(shard);
-        let minimum = below.to_string();
-        let mut trim = redis::cmd("XTRIM");
-        trim.arg(key).arg("MINID").arg("~").arg(minimum);
-        Ok(trim.query_async(&mut self.redis.clone()).await?)
+    /// [`Error::NotOwner`], [`Error::Redis`].
+    pub async fn trim(&self, fence: &Fence, below: StreamId) -> Result<u64, Error> {
+        let trimmed = self.epochs.trim(fence, &below.to_string()).await?;
+        trimmed.ok_or(Error::NotOwner(fence.shard, None))
     }
 }

@@ -45,6 +45,11 @@ impl Keys {
         format!("{}:{{g{}}}:inc:{}", self.prefix, Self::group(shard), shard.0)
     }
 
+    /// The epoch of a shard's owner as Redis knows it (integer, only ever raised): `hl:{g3}:epoch:11`.
+    pub fn shard_epoch(&self, shard: ShardId) -> String {
+        format!("{}:{{g{}}}:epoch:{}", self.prefix, Self::group(shard), shard.0)
+    }
+
     /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
     pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
         format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
@@ -87,6 +92,7 @@ mod tests {
         for shard in (0..40).map(ShardId) {
             let stream = keys.stream(shard);
             assert_eq!(tag(&stream), tag(&keys.incarnation(shard)));
+            assert_eq!(tag(&stream), tag(&keys.shard_epoch(shard)));
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
         }
         assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");

@@ -93,14 +93,17 @@ pub(crate) struct Claim {
     pub(crate) previous: Option<WorkerId>,
 }
 
-/// Claims those of the shards that are assigned to `worker`, have no live owner, and that nobody holds.
+/// Claims those of the shards that are assigned to `worker`, have no live owner, and that nobody holds. Each gets an
+/// epoch above the one that it comes with.
 pub(crate) async fn claim_free(
     pool: &PgPool,
     worker: WorkerId,
-    shards: &[ShardId],
+    shards: &[(ShardId, Epoch)],
 ) -> Result<Vec<Claim>, sqlx::Error> {
-    let ids: Vec<i32> = shards.iter().map(|shard| shard.db()).collect();
-    let rows = sqlx::query_file!("src/lease/sql/claim_free.sql", worker.db(), &ids).fetch_all(pool).await?;
+    let (ids, above): (Vec<i32>, Vec<i64>) =
+        shards.iter().map(|(shard, above)| (shard.db(), above.db())).unzip();
+    let rows =
+        sqlx::query_file!("src/lease/sql/claim_free.sql", worker.db(), &ids, &above).fetch_all(pool).await?;
     Ok(rows
         .into_iter()
         .map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous))
@@ -125,11 +128,12 @@ pub(crate) async fn claim_held(
     pool: &PgPool,
     worker: WorkerId,
     shard: ShardId,
+    above: Epoch,
 ) -> Result<Option<Claim>, sqlx::Error> {
     let mut tx = pool.begin().await?;
     let pid = prepare_to_wait(&mut tx).await?;
     let claiming = async {
-        let row = sqlx::query_file!("src/lease/sql/claim_held.sql", worker.db(), shard.db())
+        let row = sqlx::query_file!("src/lease/sql/claim_held.sql", worker.db(), shard.db(), above.db())
             .fetch_optional(&mut *tx)
             .await?;
         tx.commit().await?;

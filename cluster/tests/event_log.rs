@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use helpline_cluster::event_log::{Delivery, Entry, Error, EventLog, NewEvent, Outcome, Publisher, Reader};
-use helpline_cluster::ids::{GatewayShard, ServerId, ShardId, StreamId};
+use helpline_cluster::ids::{Epoch, GatewayShard, ServerId, ShardId, StreamId};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ mod private_redis;
 mod support;
 
 use private_redis::PrivateRedis;
-use support::{TestRedis, eventually, soon};
+use support::{TestRedis, eventually, owner, soon};
 
 const GATEWAY: GatewayShard = GatewayShard::new(0, 2);
 const SHARD: ShardId = ShardId(11);
@@ -38,7 +38,7 @@ impl Log {
         let publisher = Publisher::new(&redis.client, redis.keys.clone()).await.expect("run `make test`");
         let log = EventLog::new(redis.client.clone(), redis.keys.clone()).await.expect("run `make test`");
         for shard in [SHARD, NEIGHBOUR, OTHER] {
-            log.set_incarnation(shard, 1).await.expect("an incarnation begins");
+            log.set_incarnation(&owner(shard, 1), 1).await.expect("an incarnation begins");
         }
         let epoch = publisher.raise_gateway_epoch(GATEWAY).await.expect("the epoch is raised");
         Self { redis, publisher, log, epoch, stop: CancellationToken::new() }
@@ -105,7 +105,7 @@ fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
 #[tokio::test]
 async fn what_is_published_is_read_as_it_was_from_the_very_first_entry() {
     let log = Log::new().await;
-    let mut deliveries = log.reader().watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), StreamId::start_of(1));
     let batch = events(SHARD, 0..3);
     let outcomes = log.publish(&batch).await;
     let ids: Vec<StreamId> = outcomes.iter().map(published).collect();
@@ -152,7 +152,7 @@ async fn a_large_batch_over_many_streams_keeps_the_order_of_each() {
     let reader = log.reader();
     let shards = [SHARD, NEIGHBOUR, OTHER];
     let mut all: Vec<Receiver<Delivery>> =
-        shards.iter().map(|shard| reader.watch(*shard, StreamId::start_of(1))).collect();
+        shards.iter().map(|shard| reader.watch(&owner(*shard, 1), StreamId::start_of(1))).collect();
     let batch: Vec<NewEvent> =
         (0..3_000).zip(shards.iter().cycle()).map(|(number, shard)| event(*shard, number)).collect();
     let outcomes = log.publish(&batch).await;
@@ -243,8 +243,11 @@ async fn nothing_is_published_to_a_stream_without_incarnation() {
     assert_eq!(outcomes[2], Outcome::NoIncarnation);
     published(&outcomes[1]);
     assert_eq!(log.log.incarnation(new_shard).await.expect("it answers"), None);
-    log.log.set_incarnation(new_shard, 4).await.expect("an incarnation begins");
-    log.log.set_incarnation(new_shard, 3).await.expect("a late call of an earlier owner is no error");
+    log.log.set_incarnation(&owner(new_shard, 1), 4).await.expect("an incarnation begins");
+    log.log
+        .set_incarnation(&owner(new_shard, 1), 3)
+        .await
+        .expect("a late call of an earlier owner is no error");
     assert_eq!(log.log.incarnation(new_shard).await.expect("it answers"), Some(4));
     assert_eq!(published(&log.publish(&batch[..1]).await[0]), StreamId::new(4, 1));
 }
@@ -253,7 +256,7 @@ async fn nothing_is_published_to_a_stream_without_incarnation() {
 async fn a_wiped_stream_is_reported_and_goes_on_in_its_next_incarnation() {
     let log = Log::new().await;
     let reader = log.reader();
-    let mut deliveries = reader.watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = reader.watch(&owner(SHARD, 1), StreamId::start_of(1));
     log.publish(&events(SHARD, 0..5)).await;
     take(&mut deliveries, 5).await;
     log.redis.wipe();
@@ -261,8 +264,8 @@ async fn a_wiped_stream_is_reported_and_goes_on_in_its_next_incarnation() {
     let refused = log.publish(&events(SHARD, 5..7)).await;
     assert_eq!(refused, [Outcome::NoIncarnation; 2], "published before the owner began an incarnation");
 
-    log.log.set_incarnation(SHARD, 2).await.expect("an incarnation begins");
-    let mut deliveries = reader.watch(SHARD, StreamId::start_of(2));
+    log.log.set_incarnation(&owner(SHARD, 1), 2).await.expect("an incarnation begins");
+    let mut deliveries = reader.watch(&owner(SHARD, 1), StreamId::start_of(2));
     log.publish(&events(SHARD, 5..7)).await;
     assert_eq!(origins(&take(&mut deliveries, 2).await), expected(5..7));
 }
@@ -270,7 +273,7 @@ async fn a_wiped_stream_is_reported_and_goes_on_in_its_next_incarnation() {
 #[tokio::test]
 async fn a_stream_whose_tail_was_lost_counts_as_wiped() {
     let log = Log::new().await;
-    let mut deliveries = log.reader().watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), StreamId::start_of(1));
     log.publish(&events(SHARD, 0..5)).await;
     take(&mut deliveries, 5).await;
     // A failover to a replica that had seen three of the five.
@@ -291,13 +294,13 @@ async fn a_stream_whose_tail_was_lost_counts_as_wiped() {
 async fn a_reader_begins_at_its_cursor_and_wakes_up_for_shards_watched_later() {
     let log = Log::new().await;
     let reader = log.reader();
-    let mut first = reader.watch(SHARD, StreamId::start_of(1));
+    let mut first = reader.watch(&owner(SHARD, 1), StreamId::start_of(1));
     let ids: Vec<StreamId> = log.publish(&events(NEIGHBOUR, 0..10)).await.iter().map(published).collect();
     log.publish(&events(SHARD, 0..1)).await;
     take(&mut first, 1).await;
     // The reader blocks on the first shard by now.
     let begun = tokio::time::Instant::now();
-    let mut second = reader.watch(NEIGHBOUR, ids[6]);
+    let mut second = reader.watch(&owner(NEIGHBOUR, 1), ids[6]);
     assert_eq!(origins(&take(&mut second, 3).await), expected(7..10));
     assert!(begun.elapsed() < Duration::from_millis(500), "a new shard waited {:?}", begun.elapsed());
 
@@ -310,8 +313,8 @@ async fn a_reader_begins_at_its_cursor_and_wakes_up_for_shards_watched_later() {
 async fn a_shard_that_takes_nothing_holds_nobody_up_and_loses_nothing() {
     let log = Log::new().await;
     let reader = log.reader();
-    let mut slow = reader.watch(SHARD, StreamId::start_of(1));
-    let mut quick = reader.watch(NEIGHBOUR, StreamId::start_of(1));
+    let mut slow = reader.watch(&owner(SHARD, 1), StreamId::start_of(1));
+    let mut quick = reader.watch(&owner(NEIGHBOUR, 1), StreamId::start_of(1));
     log.publish(&events(SHARD, 0..4_000)).await;
     for number in 0..20 {
         log.publish(&events(NEIGHBOUR, number..number + 1)).await;
@@ -323,7 +326,7 @@ async fn a_shard_that_takes_nothing_holds_nobody_up_and_loses_nothing() {
 #[tokio::test]
 async fn entries_that_are_not_events_are_passed_over() {
     let log = Log::new().await;
-    let mut deliveries = log.reader().watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), StreamId::start_of(1));
     let mut connection = log.redis.connection().await;
     let foreign =
         redis::cmd("XADD").arg(log.redis.keys.stream(SHARD)).arg("1-*").arg("a").arg("b").to_owned();
@@ -338,31 +341,60 @@ async fn entries_that_are_not_events_are_passed_over() {
 async fn trimming_leaves_what_is_above_the_cursor() {
     let log = Log::new().await;
     let ids: Vec<StreamId> = log.publish(&events(SHARD, 0..500)).await.iter().map(published).collect();
-    let removed = log.log.trim(SHARD, ids[450]).await.expect("it trims");
+    let removed = log.log.trim(&owner(SHARD, 1), ids[450]).await.expect("it trims");
     assert!((300..=450).contains(&removed), "{removed} entries were removed");
-    let mut deliveries = log.reader().watch(SHARD, ids[449]);
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), ids[449]);
     assert_eq!(origins(&take(&mut deliveries, 50).await), expected(450..500));
-    log.log.trim(SHARD, StreamId::new(1, 9_999)).await.expect("it trims");
+    log.log.trim(&owner(SHARD, 1), StreamId::new(1, 9_999)).await.expect("it trims");
     let next = published(&log.publish(&events(SHARD, 500..501)).await[0]);
     assert!(next > ids[499], "an id was given out twice after trimming");
+}
+
+#[tokio::test]
+async fn a_superseded_owner_neither_trims_nor_begins_nor_takes_back_an_incarnation() {
+    let log = Log::new().await;
+    let ids: Vec<StreamId> = log.publish(&events(SHARD, 0..500)).await.iter().map(published).collect();
+    let mut connection = log.redis.connection().await;
+    let epoch = log.redis.keys.shard_epoch(SHARD);
+    redis::cmd("SET").arg(&epoch).arg(7).exec_async(&mut connection).await.expect("Redis sets");
+
+    let old = owner(SHARD, 6);
+    let trimmed = log.log.trim(&old, ids[450]).await;
+    assert!(matches!(trimmed, Err(Error::NotOwner(SHARD, _))), "{trimmed:?}");
+    let begun = log.log.set_incarnation(&old, 9).await;
+    assert!(matches!(begun, Err(Error::NotOwner(SHARD, Some(Epoch(7))))), "{begun:?}");
+    assert_eq!(log.log.incarnation(SHARD).await.expect("it answers"), Some(1));
+    // To the old owner the stream ends before what it has read; it is told so, and the others go on publishing.
+    let mut stale = log.reader().watch(&old, StreamId::new(1, 9_999));
+    assert_eq!(soon("the loss", stale.recv()).await, Some(Delivery::Wiped));
+    published(&log.publish(&events(SHARD, 500..501)).await[0]);
+
+    let removed = log.log.trim(&owner(SHARD, 7), ids[450]).await.expect("the owner trims");
+    assert!((300..=450).contains(&removed), "{removed} entries were removed");
+    redis::cmd("DEL").arg(&epoch).exec_async(&mut connection).await.expect("Redis deletes");
+    let unknown = log.log.trim(&owner(SHARD, 7), ids[499]).await;
+    assert!(
+        matches!(unknown, Err(Error::NotOwner(SHARD, None))),
+        "trimmed while nobody is known as the owner"
+    );
 }
 
 #[tokio::test]
 async fn a_reader_ends_its_channels_when_it_is_stopped() {
     let log = Log::new().await;
     let reader = log.reader();
-    let mut deliveries = reader.watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = reader.watch(&owner(SHARD, 1), StreamId::start_of(1));
     log.stop.cancel();
     soon("the reader stops", reader.stopped()).await;
     assert_eq!(soon("the end", deliveries.recv()).await, None);
-    assert_eq!(soon("the end", reader.watch(SHARD, StreamId::start_of(1)).recv()).await, None);
+    assert_eq!(soon("the end", reader.watch(&owner(SHARD, 1), StreamId::start_of(1)).recv()).await, None);
 }
 
 #[tokio::test]
 async fn a_reader_and_a_publisher_carry_on_when_redis_comes_back() {
     let mut server = PrivateRedis::start().await;
     let log = Log::over(TestRedis::at(&server.url)).await;
-    let mut deliveries = log.reader().watch(SHARD, StreamId::start_of(1));
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), StreamId::start_of(1));
     log.publish(&events(SHARD, 0..5)).await;
     take(&mut deliveries, 5).await;
     server.kill();
@@ -380,13 +412,13 @@ async fn a_proxy_whose_epoch_redis_lost_goes_on_but_not_beside_its_successor() {
     let log = Log::new().await;
     log.redis.wipe();
     for shard in [SHARD, OTHER] {
-        log.log.set_incarnation(shard, 2).await.expect("an incarnation begins");
+        log.log.set_incarnation(&owner(shard, 1), 2).await.expect("an incarnation begins");
     }
     published(&log.publish(&events(SHARD, 0..1)).await[0]);
     let next = log.publisher.raise_gateway_epoch(GATEWAY).await.expect("the epoch is raised");
     assert!(next > log.epoch);
     log.redis.wipe();
-    log.log.set_incarnation(SHARD, 3).await.expect("an incarnation begins");
+    log.log.set_incarnation(&owner(SHARD, 1), 3).await.expect("an incarnation begins");
     log.publisher.publish(GATEWAY, next, &events(SHARD, 0..1)).await.expect("the holder goes on");
     let old = log.publisher.publish(GATEWAY, log.epoch, &events(SHARD, 0..1)).await;
     assert!(matches!(old, Err(Error::Superseded(_))), "{old:?}");

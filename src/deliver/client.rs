@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use helpline_cluster::fence::Fence;
+use helpline_cluster::ids::Epoch;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -34,7 +35,13 @@ pub enum Outcome {
     Again { after: Option<Duration>, reason: String },
     /// Discord will not have it, however often it is repeated.
     GiveUp { reason: String },
+    /// Nothing was sent: a higher epoch stands for the shard. Its owner carries the effect out.
+    Superseded { stands: Epoch },
 }
+
+/// What the proxy is told of the sender, to refuse one who was superseded; and in its refusal the epoch that stands.
+const SHARD: &str = "x-helpline-shard";
+const EPOCH: &str = "x-helpline-epoch";
 
 const DONE: Outcome = Outcome::Done { message: None, thread: None };
 
@@ -50,6 +57,7 @@ enum Reply {
     Ok(Value),
     Refused { status: StatusCode, code: u64, text: String },
     Again { after: Option<Duration>, reason: String },
+    Superseded { stands: Epoch },
 }
 
 impl Client {
@@ -276,8 +284,8 @@ impl Request<'_> {
             .client
             .http
             .request(method, format!("{}{path}", self.client.base))
-            .header("x-helpline-shard", self.fence.shard.get())
-            .header("x-helpline-epoch", self.fence.epoch.0);
+            .header(SHARD, self.fence.shard.get())
+            .header(EPOCH, self.fence.epoch.get());
         if let Some(body) = &body {
             request = request.json(body);
         }
@@ -288,6 +296,12 @@ impl Request<'_> {
         };
         let status = reply.status();
         let after = retry_after(reply.headers());
+        // Discord answers 409 too; the header is the proxy's alone.
+        if status == StatusCode::CONFLICT
+            && let Some(stands) = epoch(reply.headers())
+        {
+            return Reply::Superseded { stands };
+        }
         let body: Value = reply.json().await.unwrap_or(Value::Null);
         if status.is_success() {
             return Reply::Ok(body);
@@ -322,6 +336,10 @@ fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
+fn epoch(headers: &reqwest::header::HeaderMap) -> Option<Epoch> {
+    headers.get(EPOCH)?.to_str().ok()?.parse().ok().map(Epoch)
+}
+
 impl From<Reply> for Outcome {
     fn from(reply: Reply) -> Self {
         match reply {
@@ -333,6 +351,7 @@ impl From<Reply> for Outcome {
                 Self::GiveUp { reason: format!("Discord refused it: {status}, code {code}: {text}") }
             }
             Reply::Again { after, reason } => Self::Again { after, reason },
+            Reply::Superseded { stands } => Self::Superseded { stands },
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Workers send what they would send to Discord, below `/api/v10`; routes they do not need are not there.
 //! Promises: a client's own authorization is never passed on; no request is sent into an exhausted limit; the
 //! number of waiting requests is bounded (503 with Retry-After beyond); a stop answers 503, so that the worker
-//! repeats the request, which is safe because messages carry a nonce. When Discord has refused too many
+//! repeats the request, which is safe because messages carry a nonce. A request of a shard's owner who was superseded
+//! is refused (409) at the last moment before it would be sent ([`super::epochs`]). When Discord has refused too many
 //! requests (401, 403, 429), nothing more is sent before it bans the address.
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::defer::Deferrals;
+use super::epochs::{Claimed, Epochs};
 use super::invalid::InvalidBudget;
 use super::metrics;
 use super::rest::Rest;
@@ -42,6 +44,7 @@ pub struct Egress {
     application_id: u64,
     invalid: InvalidBudget,
     deferrals: Arc<Deferrals>,
+    epochs: Epochs,
     stop: CancellationToken,
 }
 
@@ -53,10 +56,11 @@ impl Egress {
         application_id: u64,
         invalid_per_10_min: u32,
         deferrals: Arc<Deferrals>,
+        epochs: Epochs,
         stop: CancellationToken,
     ) -> Arc<Self> {
         let invalid = InvalidBudget::new(invalid_per_10_min);
-        Arc::new(Self { rest, limiter, application_id, invalid, deferrals, stop })
+        Arc::new(Self { rest, limiter, application_id, invalid, deferrals, epochs, stop })
     }
 
     /// Serves until stopped, then ends what is under way within a deadline.
@@ -100,6 +104,10 @@ impl Egress {
                 let why = "Discord refused too many requests (401, 403, 429): nothing is sent until it forgets them";
                 return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(seconds));
             }
+            // After the wait for the limits, which can be long enough for a takeover.
+            if let Some(refusal) = self.epochs.refusal(request.claimed).await {
+                return refusal;
+            }
             tries += 1;
             let (answer, response, code) = match self.send(&request).await {
                 Ok(answered) => answered,
@@ -134,6 +142,7 @@ impl Egress {
             headers: vec![json],
             body: body.to_string().into(),
             speaker: Speaker::Path,
+            claimed: None,
         };
         let (answer, _, code) = self.send(&request).await.ok()?;
         self.count(&answer);
@@ -217,6 +226,7 @@ struct Request {
     headers: Vec<(header::HeaderName, HeaderValue)>,
     body: Bytes,
     speaker: Speaker,
+    claimed: Option<Claimed>,
 }
 
 async fn handle(
@@ -231,12 +241,19 @@ async fn handle(
     else {
         return refuse(StatusCode::NOT_FOUND, "the proxy has no such route", None);
     };
+    let Ok(claimed) = Claimed::from_headers(&headers) else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "x-helpline-shard and x-helpline-epoch are not numbers",
+            None,
+        );
+    };
     let headers = [header::CONTENT_TYPE, header::HeaderName::from_static("x-audit-log-reason")]
         .into_iter()
         .filter_map(|name| headers.get(&name).map(|value| (name.clone(), value.clone())))
         .collect();
     let query = uri.query().map(str::to_owned);
-    let request = Request { method, path: path.to_owned(), query, headers, body, speaker };
+    let request = Request { method, path: path.to_owned(), query, headers, body, speaker, claimed };
     let stopped = async {
         egress.stop.cancelled().await;
         // Leaves the server's own deadline a moment to send the refusal.
@@ -303,7 +320,7 @@ fn unanswered(error: &reqwest::Error, permit: Permit) -> Response {
 }
 
 /// An answer of our own, in the form of Discord's errors.
-fn refuse(status: StatusCode, message: &str, retry_after_s: Option<u64>) -> Response {
+pub(super) fn refuse(status: StatusCode, message: &str, retry_after_s: Option<u64>) -> Response {
     let mut response = (status, axum::Json(json!({ "message": message, "code": 0 }))).into_response();
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

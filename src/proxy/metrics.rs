@@ -32,6 +32,9 @@ pub const ACKNOWLEDGED: &str = "helpline_proxy_interactions_acknowledged_total";
 pub const ACKNOWLEDGED_TIME: &str = "helpline_proxy_interaction_acknowledgment_seconds";
 /// Labels: `why` = too_old, refused, overflow.
 pub const UNACKNOWLEDGED: &str = "helpline_proxy_interactions_unacknowledged_total";
+pub const REST_SUPERSEDED: &str = "helpline_proxy_rest_superseded_total";
+/// Labels: `why`.
+pub const REST_UNCHECKED: &str = "helpline_proxy_rest_unchecked_total";
 
 /// Gives the exporter the help texts; once for each process, after the recorder is installed.
 pub fn describe() {
@@ -65,4 +68,9 @@ pub fn describe() {
         "From a member's act to its first reply; Discord allows three seconds"
     );
     describe_counter!(UNACKNOWLEDGED, "Interactions that this proxy could not acknowledge, by reason");
+    describe_counter!(REST_SUPERSEDED, "Requests of workers refused because another owns their shard now");
+    describe_counter!(
+        REST_UNCHECKED,
+        "Requests of workers sent though Redis could not say who owns their shard, by reason"
+    );
 }

@@ -1,5 +1,8 @@
 //! Lanes: one conversation's questions answered and effects carried out, one after the other and in order; many lanes
 //! side by side. A lane reads what waits from Postgres, so that a new owner goes on where the last one stopped.
+//!
+//! A lane that finds that its shard's ownership is in doubt says so ([`Lanes::lost`]) and stops; what it was doing stays
+//! as it is stored, for whoever owns the shard next.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +10,9 @@ use std::time::Duration;
 
 use helpline_cluster::claims::Lease;
 use helpline_cluster::fence::FencedTx;
-use helpline_cluster::ids::ServerId;
+use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -37,7 +41,24 @@ struct Inner {
     lease: Lease,
     /// Lanes that run, and whether something came in since they last looked.
     running: Mutex<HashMap<Lane, bool>>,
+    lost: watch::Sender<Option<Lost>>,
     tasks: TaskTracker,
+}
+
+/// Why nothing more may be done under the present epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The proxy knows a higher epoch.
+    Superseded { stands: Epoch },
+}
+
+impl Lost {
+    /// The shard is to be claimed above this epoch, if it is still ours.
+    pub const fn above(self) -> Option<Epoch> {
+        match self {
+            Self::Superseded { stands } => Some(stands),
+        }
+    }
 }
 
 /// Whether a lane may go on.
@@ -49,7 +70,13 @@ enum Flow {
 
 impl Lanes {
     pub fn new(shared: Arc<Shared>, lease: Lease) -> Self {
-        let inner = Inner { shared, lease, running: Mutex::default(), tasks: TaskTracker::new() };
+        let inner = Inner {
+            shared,
+            lease,
+            running: Mutex::default(),
+            lost: watch::Sender::new(None),
+            tasks: TaskTracker::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -78,6 +105,17 @@ impl Lanes {
                     }
                 }
             }
+        }
+    }
+
+    /// Resolves when a lane found that the ownership is in doubt. The shard has to be claimed anew.
+    pub async fn lost(&self) -> Lost {
+        let mut lost = self.inner.lost.subscribe();
+        let found = lost.wait_for(Option::is_some).await.map(|lost| *lost);
+        match found {
+            Ok(Some(lost)) => lost,
+            // The sender lives as long as this.
+            Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 
@@ -182,6 +220,15 @@ impl Inner {
                     return Ok(Flow::Continue);
                 }
                 Outcome::GiveUp { reason } => return self.give_up(lane, &row, &reason).await,
+                Outcome::Superseded { stands } => {
+                    tracing::info!(
+                        "the proxy knows {} at {stands}: its lanes stop at {}",
+                        self.lease.fence.shard,
+                        self.lease.fence.epoch
+                    );
+                    self.lost.send_replace(Some(Lost::Superseded { stands }));
+                    return Ok(Flow::Stop);
+                }
                 Outcome::Again { reason, .. }
                     if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER =>
                 {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use helpline_cluster::claims::{Claims, Lease};
 use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
 use helpline_cluster::fence::FencedTx;
-use helpline_cluster::ids::StreamId;
+use helpline_cluster::ids::{Epoch, StreamId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -44,6 +44,15 @@ pub struct ShardLoop {
 /// The lease is over, or the worker stops: nothing more is applied.
 struct Stopped;
 
+/// What is to be done with a shard whose loop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Let the next owner claim it.
+    Release,
+    /// What stands is in doubt: claim it anew, above this epoch, before anything of it is read.
+    Reacquire { above: Option<Epoch> },
+}
+
 impl ShardLoop {
     pub fn new(shared: Arc<Shared>, claims: Claims, reader: Reader, log: EventLog, lease: Lease) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
@@ -62,19 +71,25 @@ impl ShardLoop {
     }
 
     /// Runs until the lease's `stop`; on return nothing of the shard runs any more.
-    pub async fn run(mut self) {
-        let shard = self.lease.fence.shard;
+    pub async fn run(mut self) -> Ending {
         metrics::gauge!(names::SHARD_LOOPS).increment(1.0);
         let lanes = self.lanes.clone();
         let recovered = tokio::spawn(async move { lanes.recover().await });
-        let mut deliveries = self.reader.watch(shard, self.cursor);
+        let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
         let mut trim = tokio::time::interval(TRIM_EVERY);
         trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let lanes = self.lanes.clone();
+        let mut lost = std::pin::pin!(lanes.lost());
+        let mut ending = Ending::Release;
         loop {
             let stop = self.lease.stop.clone();
             let step = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(Stopped),
+                lost = &mut lost => {
+                    ending = Ending::Reacquire { above: lost.above() };
+                    Err(Stopped)
+                }
                 () = flush_at(self.unflushed_since) => self.flush().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
                 _ = trim.tick() => { self.trim().await; Ok(()) }
@@ -87,6 +102,7 @@ impl ShardLoop {
         let _ = recovered.await;
         self.lanes.join().await;
         metrics::gauge!(names::SHARD_LOOPS).decrement(1.0);
+        ending
     }
 
     async fn deliver(
@@ -108,7 +124,7 @@ impl ShardLoop {
                             tracing::warn!("the log of {} was lost and starts anew at {cursor}", fence.shard);
                             self.cursor = cursor;
                             self.durable.clear();
-                            *deliveries = self.reader.watch(fence.shard, cursor);
+                            *deliveries = self.reader.watch(&fence, cursor);
                             return Ok(());
                         }
                         Err(error) => {
@@ -283,7 +299,7 @@ impl ShardLoop {
             self.durable.pop_front();
         }
         if let Some(below) = below
-            && let Err(error) = self.log.trim(self.lease.fence.shard, below).await
+            && let Err(error) = self.log.trim(&self.lease.fence, below).await
         {
             tracing::debug!(%error, "trimming the log of {}", self.lease.fence.shard);
         }

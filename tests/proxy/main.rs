@@ -7,5 +7,6 @@ mod ingest;
 mod interactions;
 mod outage;
 mod sessions;
+mod superseded;
 #[path = "../support/mod.rs"]
 mod support;

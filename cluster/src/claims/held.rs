@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::raise;
 use crate::fence::Fence;
-use crate::ids::{ShardId, WorkerId};
+use crate::ids::{Epoch, ShardId, WorkerId};
 use crate::lease::Status;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Held {
 struct Entries {
     by_shard: HashMap<ShardId, Entry>,
     changes: u64,
+    /// Epochs that somebody was seen to act under, and which Postgres has not reached: the next claim goes above.
+    above: HashMap<ShardId, Epoch>,
 }
 
 impl Default for Held {
@@ -132,6 +134,28 @@ impl Held {
             }
             true
         })
+    }
+
+    /// The next claim of the shard is to be above this epoch.
+    pub fn claim_above(&self, shard: ShardId, epoch: Epoch) {
+        let mut entries = self.lock();
+        let above = entries.above.entry(shard).or_insert(epoch);
+        // Far below where a bigint ends: a value that nobody can have come to must not stop the shard for good.
+        *above = epoch.max(*above).min(Epoch(i64::MAX / 2));
+    }
+
+    /// What [`Held::claim_above`] was told of a shard.
+    pub fn above(&self, shard: ShardId) -> Epoch {
+        self.lock().above.get(&shard).copied().unwrap_or(Epoch(0))
+    }
+
+    /// Stops the lease of one fence. The consumer then gives it up, and it is claimed anew.
+    pub fn stop(&self, fence: &Fence, now: Instant) {
+        self.change(|entries| {
+            if entries.of(fence).is_some_and(|entry| !entry.stop(now)) {
+                entries.by_shard.remove(&fence.shard);
+            }
+        });
     }
 
     /// Stops every lease. Those in the consumer's hands stay until he releases them.

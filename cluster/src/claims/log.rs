@@ -1,36 +1,28 @@
 //! Whether the event log of a shard is the one Postgres knows. Redis may have lost it: then the shard's
 //! owner begins a new incarnation, from which every stream id is higher than any before.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::Script;
-use redis::aio::ConnectionManager;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
+use crate::event_log::{self, EventLog, Opened};
 use crate::fence::{self, Fence, FencedTx};
-use crate::ids::StreamId;
-use crate::keys::Keys;
+use crate::ids::{Epoch, ShardId, StreamId};
 
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Never lowers: the write of a superseded owner may arrive after that of its successor.
-static RAISE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local now = tonumber(redis.call('get', KEYS[1]) or '0') \
-         if tonumber(ARGV[1]) > now then redis.call('set', KEYS[1], ARGV[1]) end \
-         return 1",
-    )
-});
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The shard belongs to somebody else now.
     #[error(transparent)]
     Fence(#[from] fence::Error),
-    #[error("redis: {0}")]
-    Redis(#[from] redis::RedisError),
+    /// Redis knows an epoch that Postgres has not given to us: it was claimed by another, or Postgres has lost its
+    /// last commits. The shard is to be claimed anew, above that epoch.
+    #[error("{shard} stands at {stands} in redis")]
+    EpochTaken { shard: ShardId, stands: Epoch },
+    #[error(transparent)]
+    Log(#[from] event_log::Error),
     #[error("redis or postgres did not answer in time")]
     TimedOut,
 }
@@ -39,35 +31,49 @@ impl Error {
     pub(crate) const fn is_superseded(&self) -> bool {
         matches!(self, Self::Fence(fence::Error::Superseded { .. }))
     }
+
+    /// The epoch above which the shard has to be claimed anew before anything else is done for it.
+    pub const fn epoch_taken(&self) -> Option<Epoch> {
+        match self {
+            Self::EpochTaken { stands, .. } | Self::Log(event_log::Error::NotOwner(_, Some(stands))) => {
+                Some(*stands)
+            }
+            _ => None,
+        }
+    }
 }
 
-/// Makes sure that Redis and Postgres agree on the stream's incarnation, and says where to read on.
+/// Makes sure that Redis and Postgres agree on a stream's owner and incarnation, and says where to read on.
 #[derive(Clone)]
 pub(crate) struct Log {
     pub(crate) pool: PgPool,
-    pub(crate) redis: ConnectionManager,
-    pub(crate) keys: Keys,
+    pub(crate) log: EventLog,
 }
 
 impl Log {
-    /// The cursor of the shard, after a new incarnation was begun where Redis has lost the present one.
-    /// May be repeated at will; every error leaves a state that the next call mends.
-    pub(crate) async fn ensure(&self, fence: &Fence) -> Result<StreamId, Error> {
-        timeout(PATIENCE, self.ensure_in_time(fence)).await.map_err(|_| Error::TimedOut)?
+    /// The cursor of the shard, after its epoch was raised in Redis and a new incarnation begun where Redis has lost
+    /// the present one. May be repeated at will; every error leaves a state that the next call mends.
+    ///
+    /// `fresh` = Redis has not heard of this epoch from us. Where it knows it nevertheless, another was given the same.
+    pub(crate) async fn ensure(&self, fence: &Fence, fresh: &mut bool) -> Result<StreamId, Error> {
+        timeout(PATIENCE, self.ensure_in_time(fence, fresh)).await.map_err(|_| Error::TimedOut)?
     }
 
-    async fn ensure_in_time(&self, fence: &Fence) -> Result<StreamId, Error> {
-        let cursor = self.cursor(fence).await?;
-        let key = self.keys.incarnation(fence.shard);
-        let in_redis: Option<u64> = redis::cmd("GET").arg(&key).query_async(&mut self.redis.clone()).await?;
+    async fn ensure_in_time(&self, fence: &Fence, fresh: &mut bool) -> Result<StreamId, Error> {
+        let (cursor, opened) = tokio::join!(self.cursor(fence), self.log.epochs().open(fence));
+        let Opened { raised, stands, incarnation } = opened.map_err(event_log::Error::from)?;
+        if stands > fence.epoch || (*fresh && !raised) {
+            return Err(Error::EpochTaken { shard: fence.shard, stands });
+        }
+        *fresh = false;
+        let cursor = cursor?;
         // 0 is the state before the first incarnation. A higher one in Redis: Postgres lost its last commits.
-        if cursor.incarnation > 0 && in_redis == Some(cursor.incarnation) {
+        if cursor.incarnation > 0 && incarnation == Some(cursor.incarnation) {
             return Ok(cursor);
         }
-        let next = StreamId::start_of(cursor.incarnation.max(in_redis.unwrap_or(0)) + 1);
+        let next = StreamId::start_of(cursor.incarnation.max(incarnation.unwrap_or(0)) + 1);
         let begun = self.begin(fence, cursor, next).await?;
-        let mut redis = self.redis.clone();
-        let _: i64 = RAISE.key(&key).arg(begun.incarnation).invoke_async(&mut redis).await?;
+        self.log.set_incarnation(fence, begun.incarnation).await?;
         Ok(begun)
     }
 

@@ -85,7 +85,9 @@ impl Reconciler {
         if claim.is_empty() || shared.is_draining() || !self.self_fence.is_valid() {
             return Ok(());
         }
-        let won = membership::within(PATIENCE, lease::claim_free(&shared.pool, self.id, &claim)).await?;
+        let wanted: Vec<(ShardId, Epoch)> =
+            claim.iter().map(|shard| (*shard, shared.held.above(*shard))).collect();
+        let won = membership::within(PATIENCE, lease::claim_free(&shared.pool, self.id, &wanted)).await?;
         claim.retain(|shard| !won.iter().any(|claim| claim.fence.shard == *shard));
         self.accept(won);
         for shard in claim {
@@ -126,7 +128,8 @@ impl Reconciler {
         self.tasks.spawn(async move {
             let claiming = async {
                 let _turn = this.shared.waiting_claims.acquire().await;
-                lease::claim_held(&this.shared.pool, this.id, shard).await
+                let above = this.shared.held.above(shard);
+                lease::claim_held(&this.shared.pool, this.id, shard, above).await
             };
             let won = tokio::select! {
                 () = this.life.cancelled() => return,
@@ -166,9 +169,15 @@ impl Reconciler {
     /// Hands the lease to the consumer once the shard's log is usable, however long that takes.
     async fn hand_over(&self, fence: Fence, stop: CancellationToken) {
         let mut pause = Duration::from_millis(20);
+        let mut fresh = true;
         let cursor = loop {
-            match self.shared.log.ensure(&fence).await {
+            match self.shared.log.ensure(&fence, &mut fresh).await {
                 Ok(cursor) => break cursor,
+                Err(error) if error.epoch_taken().is_some() => {
+                    tracing::warn!(%error, "{} is not enough: it is claimed anew", fence.epoch);
+                    self.shared.reacquire(&fence, error.epoch_taken());
+                    return;
+                }
                 Err(error) if error.is_superseded() => {
                     self.shared.held.remove(&fence);
                     return;

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Entry, connect_lazy, without_delay};
-use crate::ids::{ServerId, ShardId, StreamId};
+use crate::fence::Fence;
+use crate::ids::{Epoch, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 
 /// Batches that wait for a shard's loop; a full shard is left out of the next XREAD.
@@ -76,6 +77,8 @@ struct Group {
 
 #[derive(Debug, Clone)]
 struct Watched {
+    /// The owner for whom it is read.
+    epoch: Epoch,
     /// The last id that was handed over.
     after: StreamId,
     to: mpsc::Sender<Delivery>,
@@ -115,10 +118,11 @@ impl Reader {
 
     /// Begins to deliver what comes after `after`. Replaces an earlier watch of the shard, whose channel ends. The
     /// watch ends with [`Reader::unwatch`] or by dropping the receiver.
-    pub fn watch(&self, shard: ShardId, after: StreamId) -> mpsc::Receiver<Delivery> {
+    pub fn watch(&self, owner: &Fence, after: StreamId) -> mpsc::Receiver<Delivery> {
+        let (shard, epoch) = (owner.shard, owner.epoch);
         let (to, from) = mpsc::channel(WAITING_BATCHES);
         let group = self.group(shard);
-        group.lock().insert(shard, Watched { after, to, wiped: false });
+        group.lock().insert(shard, Watched { epoch, after, to, wiped: false });
         if self.cancel.is_cancelled() {
             group.lock().clear();
         }
@@ -330,21 +334,23 @@ impl Task {
 
     /// After a FLUSHALL ids start below every cursor and XREAD returns nothing for ever.
     async fn check_for_loss(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        let shards: Vec<(ShardId, StreamId)> = {
+        let shards: Vec<(ShardId, StreamId, Epoch)> = {
             let watched = self.group().lock();
-            watched.iter().filter(|(_, shard)| !shard.wiped).map(|(id, shard)| (*id, shard.after)).collect()
+            let read = watched.iter().filter(|(_, shard)| !shard.wiped);
+            read.map(|(id, shard)| (*id, shard.after, shard.epoch)).collect()
         };
         if shards.is_empty() {
             return Ok(());
         }
         let mut call = LOST.prepare_invoke();
-        for (shard, after) in &shards {
+        for (shard, after, epoch) in &shards {
             call.key(self.keys.stream(*shard)).key(self.keys.incarnation(*shard));
-            call.arg(after.incarnation).arg(after.seq);
+            call.key(self.keys.shard_epoch(*shard));
+            call.arg(after.incarnation).arg(after.seq).arg(epoch.get());
         }
         let lost: Vec<bool> = in_time(PATIENCE, call.invoke_async(connection)).await?;
         let mut watched = self.group().lock();
-        for ((id, after), _) in shards.into_iter().zip(lost).filter(|(_, lost)| *lost) {
+        for ((id, after, _), _) in shards.into_iter().zip(lost).filter(|(_, lost)| *lost) {
             let Some(shard) = watched.get_mut(&id).filter(|shard| shard.after == after) else { continue };
             // A loop that has not taken what came before is told at one of the next checks.
             if shard.to.try_send(Delivery::Wiped).is_ok() {

@@ -151,6 +151,11 @@ pub async fn claim(connection: &mut PgConnection, shard: ShardId) -> Fence {
     Fence { shard, epoch: Epoch::from_db(epoch), claim_token, owner }
 }
 
+/// An owner of the shard as Redis tells it from others: by its epoch. No fence row of any database is its.
+pub fn owner(shard: ShardId, epoch: i64) -> Fence {
+    Fence { shard, epoch: Epoch(epoch), claim_token: Uuid::nil(), owner: WorkerId(Uuid::nil()) }
+}
+
 /// Makes the migrated template, unless a test process before did, and returns its name.
 async fn template() -> String {
     let mut hasher = DefaultHasher::new();

@@ -1,11 +1,13 @@
--- KEYS: stream and incarnation of each shard. ARGV: incarnation and sequence up to which each was read.
+-- KEYS: stream, incarnation and epoch of each shard.
+-- ARGV: incarnation and sequence up to which each was read, and the reader's epoch.
 -- Returns for each 1 when Redis has lost the stream as the reader knows it, else 0. A stream that ends
 -- before what was read (a failover lost its tail) would hand out ids again that its reader has passed:
--- its incarnation is removed, so that nothing is published until the owner begins the next.
+-- its incarnation is removed, so that nothing is published until the owner begins the next. Who was superseded
+-- removes nothing: what he has read may be of a stream that is gone for good reason.
 local lost = {}
-for n = 1, #ARGV / 2 do
-    local stream, key = KEYS[2 * n - 1], KEYS[2 * n]
-    local incarnation, seq = ARGV[2 * n - 1], ARGV[2 * n]
+for n = 1, #ARGV / 3 do
+    local stream, key, epoch = KEYS[3 * n - 2], KEYS[3 * n - 1], KEYS[3 * n]
+    local incarnation, seq, mine = ARGV[3 * n - 2], ARGV[3 * n - 1], tonumber(ARGV[3 * n])
     local gone = redis.call('GET', key) ~= incarnation
     if not gone and seq ~= '0' then
         local last, info = '0-0', redis.pcall('XINFO', 'STREAM', stream)
@@ -15,7 +17,7 @@ for n = 1, #ARGV / 2 do
         local last_incarnation, last_seq = string.match(last, '^(%d+)-(%d+)$')
         if last_incarnation ~= incarnation or tonumber(last_seq) < tonumber(seq) then
             gone = true
-            redis.call('DEL', key)
+            if tonumber(redis.call('GET', epoch) or '0') <= mine then redis.call('DEL', key) end
         end
     end
     lost[n] = gone and 1 or 0

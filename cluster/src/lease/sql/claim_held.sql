@@ -15,7 +15,7 @@ with held as (
     for no key update of f
 )
 update helpline.shard_fences f
-set epoch = f.epoch + 1, claim_token = gen_random_uuid(), owner = $1, claimed_at = clock_timestamp()
+set epoch = greatest(f.epoch, $3::bigint) + 1, claim_token = gen_random_uuid(), owner = $1, claimed_at = clock_timestamp()
 from held
 where f.shard_id = held.shard_id
 returning f.shard_id, f.epoch, f.claim_token as "claim_token!", held.owner as previous
