@@ -388,9 +388,8 @@ async fn tell_workers(
                 connection = None;
             }
         }
-        // Repeated, because Redis may be wiped.
-        let pause = if connection.is_some() { Duration::from_secs(15) } else { Duration::from_secs(1) };
-        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+        // Repeated, because Redis may be wiped, and a new worker applies nothing before it knows.
+        if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
             return Ok(());
         }
     }

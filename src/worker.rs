@@ -231,10 +231,11 @@ async fn watch_identity(
     identity: watch::Sender<Option<UserId>>,
     cancel: CancellationToken,
 ) {
-    let mut every = tokio::time::interval(Duration::from_secs(1));
     let mut connection = None;
     loop {
-        if cancel.run_until_cancelled(every.tick()).await.is_none() {
+        // Nothing is applied before it is known.
+        let pause = if identity.borrow().is_some() { 1_000 } else { 50 };
+        if cancel.run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause))).await.is_none() {
             return;
         }
         if connection.is_none() {

@@ -190,6 +190,9 @@ impl ShardLoop {
     /// Applies a batch, waiting out failures of the stores. The inner error is the event's own.
     async fn try_apply(&mut self, batch: &[Relevant], to: StreamId) -> Result<Result<(), Error>, Stopped> {
         let mut backoff = Backoff::new();
+        if !batch.is_empty() {
+            self.knows_the_bot().await?;
+        }
         loop {
             self.wait_until_valid().await?;
             match apply::apply(&self.shared, &self.lease.fence, batch, to).await {
@@ -267,6 +270,17 @@ impl ShardLoop {
             tracing::warn!(%error, "{} waits for its stores", self.lease.fence.shard);
         }
         self.lease.stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped)
+    }
+
+    /// Who does not know which user the bot is takes a mention of it for chatter, and nobody would ever answer.
+    async fn knows_the_bot(&self) -> Result<(), Stopped> {
+        let mut identity = self.shared.identity.clone();
+        let known = identity.wait_for(Option::is_some);
+        match self.lease.stop.run_until_cancelled(known).await {
+            Some(Ok(_)) => Ok(()),
+            // The sender ends only with the process.
+            Some(Err(_)) | None => Err(Stopped),
+        }
     }
 
     /// A worker that cannot renew its lease stops applying before the lease could be taken.
