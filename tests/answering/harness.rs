@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use helpline::admin::Health;
 use helpline::config::Secret;
-use helpline::knowledge::import;
-use helpline::knowledge::passages::Format;
 use helpline::{proxy, worker};
-use helpline_cluster::ids::{ServerId, ShardId};
+use helpline_cluster::ids::ShardId;
 use helpline_cluster::keys::Keys;
 use helpline_sim::ids::{ChannelId, UserId};
 use helpline_sim::matching::{Answer, Matcher, QuestionId};
@@ -17,12 +15,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{TestDb, TestRedis, eventually, run};
-
-pub const REFUNDS: &str = "# Refunds\n\nYou can ask for a refund within 14 days of the purchase. \
-    Write to billing with the number of the invoice. The money is back on your card after five working days.\n";
-pub const BACKUPS: &str = "# Backups\n\nEvery night at three o'clock a backup of your world is made. \
-    To restore a backup, stop the server, open the backups tab, choose a day and press restore.\n";
+use crate::settled::settle;
+use crate::support::{TestDb, TestRedis, eventually};
 
 pub struct Town {
     pub sim: Simulator,
@@ -93,7 +87,7 @@ impl Town {
         let keys = Keys::new(&redis.prefix);
         let sim = Simulator::start(config).await.expect("the simulator starts");
         for server in sim.servers() {
-            settle(&db, server).await;
+            settle(&db.pool, server, u32::try_from(server.index).expect("two servers")).await;
         }
         let (proxy, proxy_url) = start_proxy(&sim, &db, &redis, &keys);
         // Before that Discord has nobody to send events to.
@@ -172,31 +166,6 @@ impl Town {
             .await
             .expect("the server has a shard");
         ShardId::from_db(shard)
-    }
-}
-
-/// Puts a server on a shard, switches support on and imports the documents.
-async fn settle(db: &TestDb, server: &Server) {
-    let id = server.id.get();
-    let config = serde_json::json!({
-        "enabled": true,
-        "language": "en",
-        "channels": [server.support_channel.get().to_string()],
-        "support_role_id": server.support_role.get().to_string(),
-    });
-    run(
-        &db.pool,
-        format!(
-            "insert into servers (id, name, config) values ({id}, 'test', '{config}');
-             insert into server_shards (server_id, shard_id) values ({id}, {})",
-            server.index
-        ),
-    )
-    .await;
-    for text in [REFUNDS, BACKUPS] {
-        let document =
-            import::check("document.md", Format::Markdown, text.as_bytes()).expect("a good document");
-        import::store(&db.pool, ServerId(id), &document).await.expect("the document is stored");
     }
 }
 

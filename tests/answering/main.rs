@@ -6,5 +6,7 @@ mod interactions;
 mod ownership;
 mod questions;
 mod scenarios;
+#[path = "../support/settled.rs"]
+mod settled;
 #[path = "../support/mod.rs"]
 mod support;

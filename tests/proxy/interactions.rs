@@ -8,7 +8,7 @@ use helpline_sim::{Config, Fault, Kind, Phase, Route, Server};
 use serde_json::{Value, json};
 
 use crate::harness::{Bench, Running};
-use crate::outage::OwnRedis;
+use crate::own_redis::OwnRedis;
 use crate::support::{TestRedis, eventually};
 
 fn patient() -> Config {

@@ -6,6 +6,8 @@ mod harness;
 mod ingest;
 mod interactions;
 mod outage;
+#[path = "../support/own_redis.rs"]
+mod own_redis;
 mod sessions;
 mod superseded;
 #[path = "../support/mod.rs"]

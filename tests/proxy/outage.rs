@@ -1,48 +1,12 @@
 //! Redis being away while the proxy runs.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use helpline_sim::Config;
 
 use crate::harness::{Bench, distinct};
+use crate::own_redis::OwnRedis;
 use crate::support::TestRedis;
-
-/// A Redis of its own, that can be made to hang.
-pub struct OwnRedis {
-    process: Child,
-    pub url: String,
-}
-
-impl OwnRedis {
-    pub fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let process = Command::new("redis-server")
-            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", &port.to_string()])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed: run `make test`");
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { process, url: format!("redis://127.0.0.1:{port}") }
-    }
-
-    pub fn signal(&self, signal: &str) {
-        let sent =
-            Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-}
-
-impl Drop for OwnRedis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_redis_hangs_the_connection_stays_and_nothing_is_lost() {
@@ -91,8 +55,7 @@ async fn after_redis_was_wiped_the_proxy_goes_on_and_its_session_is_saved_again(
     bench.wait_for_messages(3, 1).await;
     bench.wait_until_saved(bench.last_sequence()).await;
 
-    let mut wiping = redis::Client::open(own.url.as_str()).expect("a URL").get_connection().expect("answers");
-    let _: () = redis::cmd("FLUSHALL").query(&mut wiping).expect("wiped");
+    own.wipe();
     let after = bench.say(&server, "after");
     bench.begin_streams().await;
     assert_eq!(bench.wait_for_messages(3, 1).await, [after]);

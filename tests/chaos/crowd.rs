@@ -1,0 +1,254 @@
+//! Members who ask all the time, and the judgement on what they, Discord and the database saw.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use helpline::answer::extract::UNSURE;
+use helpline::deliver::render::SOURCES;
+use helpline_sim::matching::{Answer, QuestionId};
+use helpline_sim::members::{Asked, Members, Params, Question, Script, ServerRef};
+use helpline_sim::report::report;
+use helpline_sim::{Entry, Kind};
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{Cluster, PATIENCE, patiently};
+use crate::history::{Record, check, check_order};
+use crate::recorder::{applied, event_key};
+
+/// Questions that the documents answer, and one that they do not.
+const QUESTIONS: [&str; 6] = [
+    "how long do I have to ask for a refund?",
+    "when is the money back on my card?",
+    "who do I write to for a refund and with which number?",
+    "how do I restore a backup?",
+    "at what time is the backup of my world made?",
+    "can I pay with seashells on the moon?",
+];
+
+/// How members ask in a scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Habits {
+    pub questions_per_s: f64,
+    /// Share of questions by slash command.
+    pub slash_share: f64,
+    pub seed: u64,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { questions_per_s: 6.0, slash_share: 0.0, seed: 1 }
+    }
+}
+
+/// Members at work on all servers.
+#[derive(Debug)]
+pub struct Crowd {
+    members: Members,
+    /// Where transcript and record stood when they began.
+    from_entry: u64,
+}
+
+impl Crowd {
+    pub fn gather(cluster: &Cluster, habits: Habits) -> Self {
+        let servers = cluster.sim.servers().len();
+        let ask = |server| move |text: &&str| Question::new(Some(ServerRef::Index(server)), *text, ().into());
+        let questions = (0..servers).flat_map(|server| QUESTIONS.iter().map(ask(server))).collect();
+        let params = Params {
+            questions_per_s: habits.questions_per_s,
+            duration: Duration::from_secs(7 * 24 * 3_600),
+            seed: habits.seed,
+            slash_share: habits.slash_share,
+            press_share: 0.0,
+            think: Duration::from_millis(100),
+            deadline: PATIENCE,
+            ..Params::default()
+        };
+        let script = Script { questions };
+        let members = Members::start(&cluster.sim, script, params, CancellationToken::new());
+        Self { members: members.expect("there are questions"), from_entry: cluster.sim.transcript().end() }
+    }
+
+    /// Asks so many questions at once.
+    pub async fn burst(&self, questions: usize) {
+        self.members.burst(questions).await;
+    }
+
+    pub fn answered(&self) -> usize {
+        self.members.progress().answered
+    }
+
+    /// Waits until so many more questions have been answered than now.
+    pub async fn served(&self, more: usize) {
+        let wanted = self.answered() + more;
+        patiently(&format!("{more} more questions are answered"), async || self.answered() >= wanted).await;
+    }
+
+    /// Asks at once and waits until the worker at `index` owes answers.
+    pub async fn waits_for(&self, cluster: &Cluster, index: usize) {
+        patiently("the worker owes answers", async || {
+            self.burst(cluster.setup.servers).await;
+            for _ in 0..20 {
+                if cluster.in_flight_on(index).await >= 2 {
+                    return true;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            false
+        })
+        .await;
+    }
+
+    /// What has been asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.members.snapshot()
+    }
+
+    /// Lets everything come to its end and judges.
+    pub async fn leaves(self, cluster: &Cluster) -> Verdict {
+        self.members.stop_asking().await;
+        let asked = self.members.finish().await;
+        cluster.in_service().await;
+        cluster.at_rest().await;
+        let entries = cluster.sim.transcript().snapshot();
+        let entries: Vec<Arc<Entry>> =
+            entries.into_iter().filter(|entry| entry.index >= self.from_entry).collect();
+        let records = cluster.recorder.since(0).await;
+        Verdict::of(asked, &entries, records, cluster.recorder.homes())
+    }
+}
+
+/// What a scenario showed.
+#[derive(Debug)]
+pub struct Verdict {
+    pub asked: Vec<Asked>,
+    pub records: Vec<Record>,
+    /// One sentence for each broken promise.
+    pub violations: Vec<String>,
+    pub claims: usize,
+    pub identifies: usize,
+    pub resumes: usize,
+    /// Longest time to the first answer to an interaction.
+    pub slowest_acknowledgement_ms: u64,
+    pub interactions_failed: usize,
+    pub nonce_replays: usize,
+}
+
+impl Verdict {
+    pub fn of(asked: Vec<Asked>, entries: &[Arc<Entry>], records: Vec<Record>, homes: &[(i64, i32)]) -> Self {
+        let mut violations: Vec<String> =
+            check(&records, homes).into_iter().map(|violation| violation.to_string()).collect();
+        violations.extend(order(&asked, &records));
+        violations.extend(seen(&asked, entries));
+        violations.extend(repeated_nonces(entries));
+        let count =
+            |wanted: &dyn Fn(&Kind) -> bool| entries.iter().filter(|entry| wanted(&entry.kind)).count();
+        let acknowledgements = entries.iter().filter_map(|entry| match entry.kind {
+            Kind::InteractionAcked { after_ms, .. } => Some(after_ms),
+            _ => None,
+        });
+        let claim =
+            |record: &&Record| matches!(record.what, crate::history::What::Fence { owner: Some(_), .. });
+        Self {
+            claims: records.iter().filter(claim).count(),
+            identifies: count(&|kind| matches!(kind, Kind::Identified { .. })),
+            resumes: count(&|kind| matches!(kind, Kind::Resumed { .. })),
+            slowest_acknowledgement_ms: acknowledgements.max().unwrap_or(0),
+            interactions_failed: count(&|kind| matches!(kind, Kind::InteractionFailed { .. })),
+            nonce_replays: count(&|kind| matches!(kind, Kind::NonceReplay { .. })),
+            asked,
+            records,
+            violations,
+        }
+    }
+
+    /// Panics with every broken promise.
+    pub fn passes(&self, scenario: &str) {
+        println!("{scenario}: {}", self.summary());
+        assert!(!self.asked.is_empty(), "nobody asked anything");
+        let told: Vec<&str> = self.violations.iter().take(20).map(String::as_str).collect();
+        assert!(
+            told.is_empty(),
+            "{scenario}: {} broken promises, {}\n  {}",
+            self.violations.len(),
+            self.summary(),
+            told.join("\n  ")
+        );
+    }
+
+    pub fn summary(&self) -> String {
+        format!(
+            "{} questions, {} records, {} claims, {} identifies, {} resumes, {} replayed nonces, slowest acknowledgement {} ms",
+            self.asked.len(),
+            self.records.len(),
+            self.claims,
+            self.identifies,
+            self.resumes,
+            self.nonce_replays,
+            self.slowest_acknowledgement_ms
+        )
+    }
+}
+
+/// Messages of one channel are applied in the order of Discord.
+fn order(asked: &[Asked], records: &[Record]) -> Vec<String> {
+    let by_key = applied(records);
+    let mut written = Vec::new();
+    let mut places = HashMap::new();
+    for question in asked {
+        let QuestionId::Message(id) = question.id else { continue };
+        written.push((question.channel.get(), id.get()));
+        if let Some(record) = by_key.get(event_key(&format!("message:{}", id.get())).as_str()) {
+            places.insert(id.get(), record.seq);
+        }
+    }
+    check_order(&written, &places).into_iter().map(|violation| violation.to_string()).collect()
+}
+
+/// What members saw: every question answered once, in order, and nothing else said.
+fn seen(asked: &[Asked], entries: &[Arc<Entry>]) -> Vec<String> {
+    let judged = report(entries, asked, PATIENCE, is_final);
+    let name = |index: &usize| {
+        format!("{:?} in {} ({:?})", asked[*index].id, asked[*index].channel, asked[*index].how)
+    };
+    let mut found: Vec<String> =
+        judged.lost.iter().map(|index| format!("nobody answered {}", name(index))).collect();
+    let incomplete = asked
+        .iter()
+        .enumerate()
+        .filter(|(index, asked)| !judged.lost.contains(index) && !asked.answers.iter().any(is_final));
+    found.extend(incomplete.map(|(index, _)| format!("the answer to {} has no end", name(&index))));
+    found.extend(judged.duplicates.iter().map(|double| {
+        format!(
+            "{} was answered twice ({:?}): {} and {}",
+            name(&double.asked),
+            double.why,
+            double.first,
+            double.second
+        )
+    }));
+    found.extend(
+        judged
+            .out_of_order
+            .iter()
+            .map(|pair| format!("{} was answered before {}", name(&pair.later), name(&pair.earlier))),
+    );
+    found.extend(judged.strays.iter().map(|message| format!("{message} answers nothing that was asked")));
+    found
+}
+
+/// A nonce that was posted twice is a message that was said twice, whatever it says.
+fn repeated_nonces(entries: &[Arc<Entry>]) -> Vec<String> {
+    let mut known = HashSet::new();
+    let posted = entries.iter().filter_map(|entry| match &entry.kind {
+        Kind::BotMessage(message) => message.nonce.as_deref().map(|nonce| (nonce, message.id)),
+        _ => None,
+    });
+    let again = posted.filter(|(nonce, _)| !known.insert(*nonce));
+    again.map(|(nonce, message)| format!("{message} repeats the nonce {nonce}")).collect()
+}
+
+/// The last part of an answer.
+fn is_final(answer: &Answer) -> bool {
+    answer.content.contains(UNSURE) || answer.content.contains(SOURCES)
+}

@@ -1,0 +1,7 @@
+//! One test for each kind of fault.
+
+mod discord;
+mod network;
+mod proxies;
+mod stores;
+mod workers;

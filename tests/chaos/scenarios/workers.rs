@@ -1,0 +1,96 @@
+//! Workers that die, freeze, leave and come, with answers in flight.
+
+use std::time::Duration;
+
+use crate::cluster::{Cluster, Setup, patiently};
+use crate::crowd::{Crowd, Habits};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_loses_nothing_and_repeats_nothing() {
+    let mut cluster = Cluster::start(Setup { workers: 3, ..Setup::default() }).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    for victim in [0, 1, 2, 0] {
+        crowd.waits_for(&cluster, victim).await;
+        cluster.workers[victim].kill();
+        crowd.served(10).await;
+        cluster.restart_worker(victim);
+        crowd.served(5).await;
+    }
+    crowd.leaves(&cluster).await.passes("four kills of workers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_frozen_for_five_leases_writes_nothing_when_it_thaws() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    crowd.waits_for(&cluster, 0).await;
+    cluster.workers[0].process.freeze();
+    // Frozen with answers in flight; the time is part of the fault.
+    tokio::time::sleep(cluster.setup.lease_ttl * 5).await;
+    crowd.served(10).await;
+    cluster.workers[0].process.thaw();
+    crowd.served(15).await;
+    crowd.leaves(&cluster).await.passes("a worker frozen for five leases");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_told_to_stop_one_after_the_other_hand_over() {
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    for leaving in [0, 1, 0] {
+        crowd.waits_for(&cluster, leaving).await;
+        cluster.workers[leaving].process.terminate();
+        let status = cluster.workers[leaving].process.ended().await;
+        assert!(status.success(), "a drain ends well: {status}");
+        crowd.served(5).await;
+        cluster.restart_worker(leaving);
+        patiently("the new worker owns shards", async || !cluster.shards_of(leaving).await.is_empty()).await;
+    }
+    crowd.leaves(&cluster).await.passes("three drains");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_worker_becomes_three_and_three_become_one() {
+    let mut cluster = Cluster::start(Setup { workers: 1, ..Setup::default() }).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(5).await;
+    cluster.add_worker().await;
+    cluster.add_worker().await;
+    patiently("each of the three owns shards", async || {
+        for index in 0..3 {
+            if cluster.shards_of(index).await.is_empty() {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    crowd.served(10).await;
+    for leaving in [0, 1] {
+        crowd.waits_for(&cluster, leaving).await;
+        cluster.workers[leaving].process.terminate();
+    }
+    for leaving in [0, 1] {
+        cluster.workers[leaving].process.ended().await;
+    }
+    crowd.served(10).await;
+    assert_eq!(cluster.shards_of(2).await.len(), cluster.setup.shards as usize);
+    let verdict = crowd.leaves(&cluster).await;
+    verdict.passes("from one worker to three and back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_three_workers_killed_at_once_are_replaced_by_the_third() {
+    let mut cluster = Cluster::start(Setup { workers: 3, ..Setup::default() }).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    crowd.waits_for(&cluster, 0).await;
+    cluster.workers[0].kill();
+    cluster.workers[1].kill();
+    crowd.served(15).await;
+    tokio::time::timeout(Duration::from_secs(60), cluster.in_service()).await.expect("the third owns all");
+    crowd.leaves(&cluster).await.passes("two kills at once");
+}
