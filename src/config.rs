@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use helpline_cluster::ids::ServerId;
 use helpline_cluster::keys::Keys;
+use helpline_cluster::redis_link::RedisLink;
 
 use crate::{proxy, worker};
 
@@ -41,7 +42,8 @@ pub struct StoreArgs {
     /// Direct Postgres connection for LISTEN and liveness [default: DATABASE_URL]
     #[arg(long, env = "DATABASE_SESSION_URL", hide_env_values = true)]
     pub database_session_url: Option<String>,
-    /// Redis 7 or newer: redis://… or rediss://…
+    /// Redis 7 or newer: redis://host:6379, redis+sentinel://host:26379,host:26379/primary's-name or
+    /// redis+cluster://host:6379,host:6379, each with user:password@ before the hosts where needed; rediss for TLS
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
     /// First part of every Redis key; two clusters on one Redis need two
@@ -213,7 +215,11 @@ impl Checker {
         };
         let redis =
             self.required("REDIS_URL", args.redis_url.clone(), "give the Redis, as in redis://host:6379");
-        let redis = self.url("REDIS_URL", redis, &["redis", "rediss"]);
+        if let Err(problem) = RedisLink::open(&redis)
+            && !redis.is_empty()
+        {
+            self.problem(format!("REDIS_URL cannot be used: {problem}"));
+        }
         if args.redis_prefix.is_empty() || args.redis_prefix.contains(['{', '}', ' ']) {
             self.problem("REDIS_PREFIX must not be empty or contain braces or blanks".to_owned());
         }
@@ -348,6 +354,21 @@ mod tests {
             ..Default::default()
         };
         assert!(!args.resolve().unwrap_err().to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_redis_url_that_cannot_be_used_is_explained_without_its_password() {
+        for (url, says) in
+            [("redis+sentinel://a:hunter2@one,two", "no primary"), ("amqp://hunter2", "redis+cluster://")]
+        {
+            let args = WorkerArgs {
+                stores: StoreArgs { redis_url: Some(url.into()), ..Default::default() },
+                ..Default::default()
+            };
+            let text = args.resolve().unwrap_err().to_string();
+            assert!(text.contains("REDIS_URL") && text.contains(says), "{url}: {text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ use helpline_cluster::identify::RedisQueue;
 use helpline_cluster::ids::GatewayShard;
 use helpline_cluster::keys::Keys;
 use helpline_cluster::rate_limit::{self, Limiter};
+use helpline_cluster::redis_link::{Connection, RedisLink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -177,7 +178,7 @@ struct Parts {
     me: Identity,
     gateway: Gateway,
     gateway_shards: u32,
-    redis: redis::Client,
+    redis: RedisLink,
     routes: Arc<Routes>,
     reader: routes::Reader,
     deferrals: Arc<Deferrals>,
@@ -210,8 +211,7 @@ impl Parts {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
         let limiter = Limiter::new(limits);
         limiter.charge(setup::REQUESTS);
-        let epochs =
-            Epochs::new(&self.redis, config.keys.clone()).context("use REDIS_URL for shards' epochs")?;
+        let epochs = Epochs::new(&self.redis, config.keys.clone());
         let egress = Egress::new(
             self.rest.clone(),
             Arc::clone(&limiter),
@@ -243,17 +243,12 @@ impl Parts {
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<Vec<watch::Receiver<bool>>> {
-        let publisher = Publisher::new(&self.redis, config.keys.clone())
-            .await
-            .context("connect to Redis for the event log")?;
-        let sessions =
-            SessionStore::new(&self.redis, config.keys.clone()).await.context("connect to Redis")?;
+        let publisher = Publisher::new(&self.redis, config.keys.clone());
+        let sessions = SessionStore::new(&self.redis, config.keys.clone());
         let limit = &self.gateway.session_start_limit;
-        let queue = RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency)
-            .await
-            .context("connect to Redis for the identify queue")?;
+        let queue = RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency);
         let queue = Identifies::new(queue, limit, Instant::now());
-        tasks.spawn(tell_workers(self.redis.clone(), config.keys.clone(), self.me, stop.clone()));
+        tasks.spawn(tell_workers(self.redis.shared(), config.keys.clone(), self.me, stop.clone()));
         // Events of new servers wait for their shard: the routes are kept until the last gateway shard has stopped.
         let reading = CancellationToken::new();
         let still_reading = Arc::new(reading.clone().drop_guard());
@@ -371,22 +366,16 @@ impl GatewayTask {
 
 /// Keeps the bot's user id where workers look for it: they have no token to ask Discord with.
 async fn tell_workers(
-    redis: redis::Client,
+    mut redis: Connection,
     keys: Keys,
     me: Identity,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut connection = None;
     loop {
-        if connection.is_none() {
-            connection = redis.get_multiplexed_async_connection().await.ok();
-        }
-        if let Some(open) = &mut connection {
-            let told: redis::RedisResult<()> =
-                redis::cmd("SET").arg(keys.bot_user()).arg(me.user_id).query_async(open).await;
-            if told.is_err() {
-                connection = None;
-            }
+        let told: redis::RedisResult<()> =
+            redis::cmd("SET").arg(keys.bot_user()).arg(me.user_id).query_async(&mut redis).await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "workers cannot be told who the bot is");
         }
         // Repeated, because Redis may be wiped, and a new worker applies nothing before it knows.
         if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use helpline_cluster::fence;
+use helpline_cluster::redis_link::RedisLink;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -40,13 +41,14 @@ pub async fn postgres(
     .await
 }
 
-pub async fn redis(url: &str, cancel: &CancellationToken) -> anyhow::Result<redis::Client> {
-    let client = redis::Client::open(url).context("REDIS_URL cannot be read")?;
+/// The way to Redis, once it has answered.
+pub async fn redis(url: &str, cancel: &CancellationToken) -> anyhow::Result<RedisLink> {
+    let redis = RedisLink::open(url).context("REDIS_URL cannot be read")?;
     wait_for(
         "Redis",
         "REDIS_URL",
         cancel,
-        || ping(&client),
+        || redis.ping(),
         |error| {
             matches!(
                 error.kind(),
@@ -55,12 +57,7 @@ pub async fn redis(url: &str, cancel: &CancellationToken) -> anyhow::Result<redi
         },
     )
     .await?;
-    Ok(client)
-}
-
-async fn ping(client: &redis::Client) -> redis::RedisResult<()> {
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    redis::cmd("PING").query_async(&mut connection).await
+    Ok(redis)
 }
 
 // A plain closure and not an async one: a future with a borrowing async closure is not seen to be `Send`.

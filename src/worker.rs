@@ -20,6 +20,7 @@ use helpline_cluster::event_log::{EventLog, Reader};
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::ShardId;
 use helpline_cluster::keys::Keys;
+use helpline_cluster::redis_link::Connection;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -105,10 +106,10 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let pool = store::postgres(&config.database_url, config.pool_size, config.lease_ttl / 2, &cancel).await?;
     crate::migrate::check(&pool).await?;
     let redis = store::redis(&config.redis_url, &cancel).await?;
-    let log = EventLog::new(redis.clone(), config.keys.clone()).await.context("open the event log")?;
+    let log = EventLog::new(&redis, config.keys.clone());
     // These outlive `cancel`: they are needed to hand the shards over.
     let handed_over = CancellationToken::new();
-    let reader = Reader::start(redis.clone(), config.keys.clone(), handed_over.clone());
+    let reader = Reader::start(&redis, config.keys.clone(), handed_over.clone());
     let (identity_tx, identity) = watch::channel(None);
     let shared = Arc::new(Shared {
         configs: configs::Configs::new(pool.clone()),
@@ -121,11 +122,11 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
     claims_config.ttl = config.lease_ttl;
     let (claims, ownerships) =
-        Claims::start(claims_config, pool.clone(), &config.session_url, redis.clone(), handed_over.clone())
+        Claims::start(claims_config, pool.clone(), &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
         tokio::spawn(janitor::run(pool, cancel.clone())),
-        tokio::spawn(watch_identity(redis, config.keys.clone(), identity_tx, cancel.clone())),
+        tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
@@ -226,28 +227,22 @@ async fn release(claims: &Claims, fence: &Fence) {
 
 /// Follows which user the bot is, as the proxies have published it.
 async fn watch_identity(
-    redis: redis::Client,
+    mut redis: Connection,
     keys: Keys,
     identity: watch::Sender<Option<UserId>>,
     cancel: CancellationToken,
 ) {
-    let mut connection = None;
     loop {
         // Nothing is applied before it is known.
         let pause = if identity.borrow().is_some() { 1_000 } else { 50 };
         if cancel.run_until_cancelled(tokio::time::sleep(Duration::from_millis(pause))).await.is_none() {
             return;
         }
-        if connection.is_none() {
-            connection = redis.get_multiplexed_async_connection().await.ok();
-        }
-        let Some(open) = &mut connection else { continue };
-        match redis::cmd("GET").arg(keys.bot_user()).query_async::<Option<u64>>(open).await {
-            Ok(Some(user)) => {
-                identity.send_if_modified(|known| known.replace(UserId(user)) != Some(UserId(user)));
-            }
-            Ok(None) => {}
-            Err(_) => connection = None,
+        // What Redis has lost or cannot say is kept: the bot's user never changes.
+        if let Ok(Some(user)) =
+            redis::cmd("GET").arg(keys.bot_user()).query_async::<Option<u64>>(&mut redis).await
+        {
+            identity.send_if_modified(|known| known.replace(UserId(user)) != Some(UserId(user)));
         }
     }
 }

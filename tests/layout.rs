@@ -71,6 +71,7 @@ const REDIS: &[&str] = &[
     "cluster/src/gateway_session",
     "cluster/src/identify",
     "cluster/src/lease",
+    "cluster/src/redis_link",
     "src/proxy.rs",
     "src/proxy/epochs.rs",
     "src/store.rs",

@@ -11,7 +11,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::ConnectionManagerConfig;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -29,6 +28,7 @@ use crate::membership::session::{End, Session};
 use crate::membership::watch::Watch;
 use crate::membership::{self, PATIENCE};
 use crate::placement;
+use crate::redis_link::RedisLink;
 
 mod drain;
 pub mod held;
@@ -82,8 +82,6 @@ impl Config {
 pub enum Error {
     #[error("read the url of the direct postgres connection: {0}")]
     SessionUrl(#[source] sqlx::Error),
-    #[error("read the redis url: {0}")]
-    Redis(#[from] redis::RedisError),
     #[error("release a shard: {0}")]
     Release(#[source] sqlx::Error),
     #[error("release a shard: postgres did not answer in time; it is tried again")]
@@ -157,22 +155,17 @@ impl Claims {
     /// `session_url` is a direct connection; `cancel` ends everything, and peers take over at once.
     ///
     /// # Errors
-    /// [`Error::SessionUrl`], [`Error::Redis`] for URLs that cannot be read; outages are waited out.
+    /// [`Error::SessionUrl`] for a URL that cannot be read; outages are waited out.
     pub fn start(
         config: Config,
         pool: PgPool,
         session_url: &str,
-        redis: redis::Client,
+        redis: &RedisLink,
         cancel: CancellationToken,
     ) -> Result<(Self, mpsc::Receiver<Ownership>), Error> {
         let session: PgConnectOptions = session_url.parse().map_err(Error::SessionUrl)?;
         let every = config.ttl / 3;
-        let patience = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(every))
-            .set_response_timeout(Some(every))
-            .set_number_of_retries(1)
-            .set_max_delay(every);
-        let redis = redis.get_connection_manager_lazy(patience)?;
+        let redis = redis.shared_within(every);
         let (news, listener) = mpsc::channel(NEWS);
         let shared = Arc::new(Shared {
             redis: RedisLease::new(redis.clone(), config.keys.clone(), config.ttl),

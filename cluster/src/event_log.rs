@@ -10,17 +10,16 @@ mod reader;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
 use redis::{ErrorKind, RedisError, Script, Value};
 
 use crate::fence::Fence;
 use crate::ids::{Epoch, GatewayShard, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
+use crate::redis_link::{Connection, RedisLink};
 
 pub use epochs::{Opened, ShardEpochs};
 pub use reader::{Delivery, Reader};
@@ -85,39 +84,10 @@ static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ev
 /// Sets a number unless a higher one, or the same, stands already. Answers whether it did and what stands.
 static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/raise.lua")));
 
-/// A connection that comes back by itself and gives up on an answer after two seconds.
-///
-/// # Errors
-/// When the first connection cannot be made.
-pub async fn connect(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
-    without_delay(client)?.get_connection_manager_with_config(patience()).await
-}
-
-/// As [`connect`], connected by its first command.
-fn connect_lazy(client: &redis::Client) -> Result<ConnectionManager, RedisError> {
-    without_delay(client)?.get_connection_manager_lazy(patience())
-}
-
-fn patience() -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
-        .set_response_timeout(Some(Duration::from_secs(2)))
-        .set_connection_timeout(Some(Duration::from_secs(2)))
-        .set_min_delay(Duration::from_millis(50))
-        .set_max_delay(Duration::from_secs(1))
-        .set_number_of_retries(3)
-        .set_pipeline_buffer_size(1024)
-}
-
-/// A small command must not wait in the kernel for the next.
-fn without_delay(client: &redis::Client) -> Result<redis::Client, RedisError> {
-    let info = client.get_connection_info().clone();
-    redis::Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
-}
-
 /// The proxy's side. Cheap to clone; one batch of a gateway shard at a time, or their order is lost.
 #[derive(Clone)]
 pub struct Publisher {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     max_entries: u64,
     max_bytes: u64,
@@ -130,10 +100,9 @@ impl std::fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    /// # Errors
-    /// [`Error::Redis`] when Redis cannot be reached.
-    pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self { redis: connect(client).await?, keys, max_entries: MAX_ENTRIES, max_bytes: MAX_BYTES })
+    /// Connects with the first batch.
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
+        Self { redis: redis.shared(), keys, max_entries: MAX_ENTRIES, max_bytes: MAX_BYTES }
     }
 
     /// With other bounds of a stream than [`MAX_ENTRIES`] and [`MAX_BYTES`].
@@ -271,7 +240,7 @@ fn not_understood() -> Error {
 /// The worker's side beside [`Reader`]: upkeep of streams, by their owner alone. Cheap to clone.
 #[derive(Clone)]
 pub struct EventLog {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     epochs: ShardEpochs,
 }
@@ -283,13 +252,12 @@ impl std::fmt::Debug for EventLog {
 }
 
 impl EventLog {
-    /// # Errors
-    /// [`Error::Redis`] when Redis cannot be reached.
-    pub async fn new(client: redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self::on(connect(&client).await?, keys))
+    /// Connects with the first command.
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
+        Self::on(redis.shared(), keys)
     }
 
-    pub(crate) fn on(redis: ConnectionManager, keys: Keys) -> Self {
+    pub(crate) fn on(redis: Connection, keys: Keys) -> Self {
         Self { epochs: ShardEpochs::on(redis.clone(), keys.clone()), redis, keys }
     }
 

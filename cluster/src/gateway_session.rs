@@ -8,12 +8,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script, ScriptInvocation};
 
-use crate::event_log::connect;
 use crate::ids::GatewayShard;
 use crate::keys::Keys;
+use crate::redis_link::{Connection, RedisLink};
 
 /// A session that can be resumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +68,7 @@ static SAVE_SEQUENCE: LazyLock<Script> = fenced!(
 /// Sessions as the holder of one gateway epoch may use them. Cheap to clone.
 #[derive(Clone)]
 pub struct SessionStore {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     epoch: u64,
 }
@@ -81,10 +80,9 @@ impl std::fmt::Debug for SessionStore {
 }
 
 impl SessionStore {
-    /// # Errors
-    /// When Redis cannot be reached.
-    pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, Error> {
-        Ok(Self { redis: connect(client).await?, keys, epoch: 0 })
+    /// Connects with the first command.
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
+        Self { redis: redis.shared(), keys, epoch: 0 }
     }
 
     /// The store for the holder of this epoch, which [`crate::event_log::Publisher::raise_gateway_epoch`] gave.

@@ -4,13 +4,11 @@
 
 use std::time::Duration;
 
-use redis::RedisError;
-use redis::aio::ConnectionManager;
 use tokio::sync::oneshot;
 use twilight_gateway_queue::Queue;
 
-use crate::event_log::connect;
 use crate::keys::Keys;
+use crate::redis_link::{Connection, RedisLink};
 
 /// How long a bucket rests after an IDENTIFY. Discord's five seconds, and some for its clock.
 const REST: Duration = Duration::from_millis(5_250);
@@ -19,7 +17,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// Permits are handed out by Redis; RESUME needs none. Cheap to clone.
 #[derive(Clone)]
 pub struct RedisQueue {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     max_concurrency: u32,
     rest: Duration,
@@ -33,11 +31,8 @@ impl std::fmt::Debug for RedisQueue {
 
 impl RedisQueue {
     /// `max_concurrency` as GET /gateway/bot gives it.
-    ///
-    /// # Errors
-    /// When Redis cannot be reached.
-    pub async fn new(client: &redis::Client, keys: Keys, max_concurrency: u32) -> Result<Self, RedisError> {
-        Ok(Self { redis: connect(client).await?, keys, max_concurrency: max_concurrency.max(1), rest: REST })
+    pub fn new(redis: &RedisLink, keys: Keys, max_concurrency: u32) -> Self {
+        Self { redis: redis.shared(), keys, max_concurrency: max_concurrency.max(1), rest: REST }
     }
 
     /// With another rest than Discord's.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -17,6 +16,7 @@ use crate::clock::Clock;
 use crate::fence::Fence;
 use crate::ids::{Epoch, ShardId, WorkerId};
 use crate::keys::Keys;
+use crate::redis_link::Connection;
 
 /// A transaction that blocks a claim may do nothing for so long before its backend is ended.
 const IDLE_BLOCKER: Duration = Duration::from_millis(100);
@@ -226,13 +226,13 @@ pub(crate) async fn report(
 /// The Redis side of liveness: one key with a TTL for each worker.
 #[derive(Clone)]
 pub(crate) struct RedisLease {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     ttl: Duration,
 }
 
 impl RedisLease {
-    pub(crate) const fn new(redis: ConnectionManager, keys: Keys, ttl: Duration) -> Self {
+    pub(crate) const fn new(redis: Connection, keys: Keys, ttl: Duration) -> Self {
         Self { redis, keys, ttl }
     }
 

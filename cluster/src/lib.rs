@@ -13,3 +13,4 @@ pub mod lease;
 pub mod membership;
 pub mod placement;
 pub mod rate_limit;
+pub mod redis_link;

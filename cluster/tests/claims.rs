@@ -11,6 +11,7 @@ use std::time::Duration;
 use helpline_cluster::claims::{Claims, Config, Ownership};
 use helpline_cluster::fence::{self, Fence, FencedTx};
 use helpline_cluster::ids::{ShardId, StreamId};
+use helpline_cluster::redis_link::RedisLink;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -135,10 +136,10 @@ impl Hand {
     fn start(urls: &Urls, ttl: Duration) -> Self {
         let pool = sqlx::postgres::PgPoolOptions::new().connect_lazy(&urls.postgres).unwrap();
         let cancel = CancellationToken::new();
-        let redis = redis::Client::open(urls.redis.as_str()).unwrap();
+        let redis = RedisLink::open(&urls.redis).unwrap();
         let config = Config { ttl, ..Config::new("by hand", urls.keys()) };
         let (claims, news) =
-            Claims::start(config, pool.clone(), &urls.postgres, redis, cancel.clone()).unwrap();
+            Claims::start(config, pool.clone(), &urls.postgres, &redis, cancel.clone()).unwrap();
         Self { claims, news, cancel, pool }
     }
 

@@ -35,8 +35,8 @@ impl Log {
 
     /// With the first incarnation of three shards begun.
     async fn over(redis: TestRedis) -> Self {
-        let publisher = Publisher::new(&redis.client, redis.keys.clone()).await.expect("run `make test`");
-        let log = EventLog::new(redis.client.clone(), redis.keys.clone()).await.expect("run `make test`");
+        let publisher = Publisher::new(&redis.link, redis.keys.clone());
+        let log = EventLog::new(&redis.link, redis.keys.clone());
         for shard in [SHARD, NEIGHBOUR, OTHER] {
             log.set_incarnation(&owner(shard, 1), 1).await.expect("an incarnation begins");
         }
@@ -49,7 +49,7 @@ impl Log {
     }
 
     fn reader(&self) -> Reader {
-        Reader::start(self.redis.client.clone(), self.redis.keys.clone(), self.stop.clone())
+        Reader::start(&self.redis.link, self.redis.keys.clone(), self.stop.clone())
     }
 }
 

@@ -20,7 +20,7 @@ fn session(id: &str, sequence: u64) -> Session {
 }
 
 async fn store(redis: &TestRedis) -> SessionStore {
-    SessionStore::new(&redis.client, redis.keys.clone()).await.expect("Redis answers: run `make test`")
+    SessionStore::new(&redis.link, redis.keys.clone())
 }
 
 fn superseded<T>(result: &Result<T, Error>) -> bool {

@@ -13,8 +13,8 @@ use support::{TestRedis, eventually, soon};
 const REST: Duration = Duration::from_millis(400);
 
 async fn queue(redis: &TestRedis, max_concurrency: u32) -> RedisQueue {
-    let queue = RedisQueue::new(&redis.client, redis.keys.clone(), max_concurrency).await;
-    queue.expect("Redis answers: run `make test`").with_rest(REST)
+    let queue = RedisQueue::new(&redis.link, redis.keys.clone(), max_concurrency);
+    queue.with_rest(REST)
 }
 
 #[tokio::test]

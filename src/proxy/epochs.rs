@@ -19,6 +19,7 @@ use axum::response::Response;
 use helpline_cluster::event_log::ShardEpochs;
 use helpline_cluster::ids::{Epoch, ShardId};
 use helpline_cluster::keys::Keys;
+use helpline_cluster::redis_link::RedisLink;
 use tokio::time::{Instant, timeout};
 
 use super::egress::refuse;
@@ -75,11 +76,8 @@ struct Known {
 
 impl Epochs {
     /// Connected by its first request.
-    ///
-    /// # Errors
-    /// When the client's URL cannot be used.
-    pub fn new(client: &redis::Client, keys: Keys) -> redis::RedisResult<Self> {
-        Ok(Self { redis: ShardEpochs::new(client, keys)?, known: Mutex::default() })
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
+        Self { redis: ShardEpochs::new(redis, keys), known: Mutex::default() }
     }
 
     /// The answer to a request that must not be sent any more.

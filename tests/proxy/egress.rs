@@ -10,6 +10,7 @@ use helpline::proxy::epochs::Epochs;
 use helpline::proxy::rest::Rest;
 use helpline_cluster::keys::Keys;
 use helpline_cluster::rate_limit::{self, Limiter};
+use helpline_cluster::redis_link::RedisLink;
 use helpline_sim::{Config, Fault, Route, Rule};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -91,8 +92,8 @@ async fn what_a_worker_says_of_itself_stays_here() {
     let stop = CancellationToken::new();
     let limiter = Limiter::new(rate_limit::Config { global_per_s: 50, max_waiting: 10 });
     let rest = Rest::new(&mirror().await, Secret::new("token")).expect("a client");
-    let redis = redis::Client::open("redis://127.0.0.1:1").expect("a URL");
-    let epochs = Epochs::new(&redis, Keys::default()).expect("not connected yet");
+    let redis = RedisLink::open("redis://127.0.0.1:1").expect("a URL");
+    let epochs = Epochs::new(&redis, Keys::default());
     let egress = Egress::new(rest, Arc::clone(&limiter), 8, 100, Deferrals::new(), epochs, stop.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base = format!("http://{}/api/v10", listener.local_addr().expect("an address"));

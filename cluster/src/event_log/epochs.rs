@@ -6,13 +6,12 @@
 
 use std::sync::LazyLock;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 
-use super::connect_lazy;
 use crate::fence::Fence;
 use crate::ids::{Epoch, ShardId};
 use crate::keys::{GROUPS, Keys};
+use crate::redis_link::{Connection, RedisLink};
 
 static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/open.lua")));
 static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/begin.lua")));
@@ -33,7 +32,7 @@ pub struct Opened {
 /// Reads and raises the epochs of shards. Cheap to clone.
 #[derive(Clone)]
 pub struct ShardEpochs {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
 }
 
@@ -45,14 +44,11 @@ impl std::fmt::Debug for ShardEpochs {
 
 impl ShardEpochs {
     /// Connected by its first command.
-    ///
-    /// # Errors
-    /// When the client's URL cannot be used.
-    pub fn new(client: &redis::Client, keys: Keys) -> Result<Self, RedisError> {
-        Ok(Self::on(connect_lazy(client)?, keys))
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
+        Self::on(redis.shared(), keys)
     }
 
-    pub(crate) const fn on(redis: ConnectionManager, keys: Keys) -> Self {
+    pub(crate) const fn on(redis: Connection, keys: Keys) -> Self {
         Self { redis, keys }
     }
 

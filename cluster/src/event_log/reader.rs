@@ -8,18 +8,19 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::streams::StreamReadReply;
-use redis::{AsyncConnectionConfig, RedisError, Script};
+use redis::{RedisError, Script};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Entry, connect_lazy, without_delay};
+use super::Entry;
 use crate::fence::Fence;
 use crate::ids::{Epoch, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
+use crate::redis_link::{Connection, Dedicated, RedisLink};
 
 /// Batches that wait for a shard's loop; a full shard is left out of the next XREAD.
 const WAITING_BATCHES: usize = 4;
@@ -51,9 +52,9 @@ pub enum Delivery {
 #[derive(Clone)]
 pub struct Reader {
     groups: Arc<[Group]>,
-    client: redis::Client,
-    /// What unblocks; made by the first that needs it.
-    control: Arc<Mutex<Option<ConnectionManager>>>,
+    keys: Keys,
+    /// What unblocks.
+    control: Connection,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -88,7 +89,7 @@ struct Watched {
 
 impl Reader {
     /// Starts the reading tasks; they connect when the first shard is watched and outlive every loss of Redis.
-    pub fn start(client: redis::Client, keys: Keys, cancel: CancellationToken) -> Self {
+    pub fn start(redis: &RedisLink, keys: Keys, cancel: CancellationToken) -> Self {
         let group = |_| Group {
             watched: Mutex::default(),
             changed: Notify::new(),
@@ -100,15 +101,14 @@ impl Reader {
         let tasks = TaskTracker::new();
         for index in 0..groups.len() {
             let (groups, cancel) = (Arc::clone(&groups), cancel.clone());
-            let task =
-                Task { groups: Arc::clone(&groups), index, client: client.clone(), keys: keys.clone() };
+            let task = Task { groups: Arc::clone(&groups), index, redis: redis.clone(), keys: keys.clone() };
             tasks.spawn(async move {
                 cancel.run_until_cancelled(task.run()).await;
                 groups[index].lock().clear();
             });
         }
         tasks.close();
-        Self { groups, client, control: Arc::default(), tasks, cancel }
+        Self { groups, keys, control: redis.shared(), tasks, cancel }
     }
 
     /// Resolves when nothing is read any more, after the token was cancelled. Every channel has ended then.
@@ -150,9 +150,8 @@ impl Reader {
             let group = reader.group(shard);
             while group.reading.load(Ordering::SeqCst) < version && Instant::now() < deadline {
                 let connection = group.connection.load(Ordering::SeqCst);
-                if connection > 0
-                    && let Some(mut control) = reader.control()
-                {
+                if connection > 0 {
+                    let mut control = reader.control.clone().beside(&reader.keys.stream(shard));
                     let unblock = redis::cmd("CLIENT").arg("UNBLOCK").arg(connection).to_owned();
                     // Without it the XREAD ends by its own time.
                     let _ = unblock.query_async::<i64>(&mut control).await;
@@ -160,14 +159,6 @@ impl Reader {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
-    }
-
-    fn control(&self) -> Option<ConnectionManager> {
-        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        if control.is_none() {
-            *control = connect_lazy(&self.client).ok();
-        }
-        control.clone()
     }
 }
 
@@ -181,7 +172,7 @@ impl Group {
 struct Task {
     groups: Arc<[Group]>,
     index: usize,
-    client: redis::Client,
+    redis: RedisLink,
     keys: Keys,
 }
 
@@ -206,6 +197,11 @@ impl Task {
         &self.groups[self.index]
     }
 
+    /// All shards of the group are served by one server.
+    fn any_shard(&self) -> ShardId {
+        ShardId(u32::try_from(self.index).expect("there are few groups"))
+    }
+
     async fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut told = false;
@@ -228,11 +224,15 @@ impl Task {
         while self.group().lock().is_empty() {
             self.group().changed.notified().await;
         }
-        let mut connection = self.connect().await?;
+        let mut open = self.connect().await?;
         let mut checked_at: Option<Instant> = None;
         loop {
+            if !open.is_current() {
+                return Err((redis::ErrorKind::Io, "the streams are served elsewhere now").into());
+            }
+            let connection = &mut open.connection;
             if checked_at.is_none_or(|at| at.elapsed() >= CHECK_EVERY) {
-                self.check_for_loss(&mut connection).await?;
+                self.check_for_loss(connection).await?;
                 checked_at = Some(Instant::now());
             }
             let ask = self.ask();
@@ -242,7 +242,7 @@ impl Task {
                 continue;
             }
             let block = if ask.some_full { BLOCK_WHILE_FULL } else { BLOCK };
-            let reply = self.xread(&mut connection, &ask, block).await?;
+            let reply = self.xread(connection, &ask, block).await?;
             *pause = FIRST_PAUSE;
             if std::mem::take(told) {
                 tracing::info!("slot group {} of the event log is read again", self.index);
@@ -251,17 +251,13 @@ impl Task {
         }
     }
 
-    /// A connection of its own without a response timeout, which would end a blocking XREAD.
-    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_connection_timeout(Some(Duration::from_secs(2)));
-        let client = without_delay(&self.client)?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    /// A connection of its own to where the group is: a blocking XREAD holds up whatever comes after it.
+    async fn connect(&self) -> Result<Dedicated, RedisError> {
+        let mut open = self.redis.dedicated(&self.keys.stream(self.any_shard())).await?;
         let ask = redis::cmd("CLIENT").arg("ID").to_owned();
-        let id: i64 = in_time(PATIENCE, ask.query_async(&mut connection)).await?;
+        let id: i64 = in_time(PATIENCE, ask.query_async(&mut open.connection)).await?;
         self.group().connection.store(id, Ordering::SeqCst);
-        Ok(connection)
+        Ok(open)
     }
 
     fn ask(&self) -> Ask {

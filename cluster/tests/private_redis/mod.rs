@@ -1,9 +1,16 @@
-//! A Redis server of the test's own, which it may kill. Keeps its data in an append-only file.
+//! Redis servers of the test's own, which it may kill: one, a primary with replicas and sentinels, a Redis Cluster.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+pub mod clustered;
+pub mod process;
+pub mod sentinels;
 
 use std::process::{Child, Command, Stdio};
 
 use crate::support::eventually;
 
+/// Keeps its data in an append-only file.
 #[derive(Debug)]
 pub struct PrivateRedis {
     pub url: String,

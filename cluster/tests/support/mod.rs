@@ -11,6 +11,7 @@ use std::time::Duration;
 use helpline_cluster::fence::{self, Fence};
 use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 use helpline_cluster::keys::Keys;
+use helpline_cluster::redis_link::RedisLink;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool};
@@ -218,6 +219,8 @@ fn server() -> PgConnectOptions {
 #[derive(Debug)]
 pub struct TestRedis {
     pub client: redis::Client,
+    /// As the product reaches it.
+    pub link: RedisLink,
     pub url: String,
     pub keys: Keys,
 }
@@ -230,7 +233,13 @@ impl TestRedis {
 
     pub fn at(url: &str) -> Self {
         let client = redis::Client::open(url).expect("TEST_REDIS_URL is a Redis URL");
-        Self { client, url: url.to_owned(), keys: Keys::new(&format!("test{:016x}", fastrand::u64(..))) }
+        let link = RedisLink::open(url).expect("TEST_REDIS_URL is a Redis URL");
+        Self {
+            client,
+            link,
+            url: url.to_owned(),
+            keys: Keys::new(&format!("test{:016x}", fastrand::u64(..))),
+        }
     }
 
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {

@@ -15,6 +15,7 @@ use helpline_cluster::claims::{Claims, Config, Lease, Ownership};
 use helpline_cluster::fence::{Fence, FencedTx};
 use helpline_cluster::ids::{ShardId, WorkerId};
 use helpline_cluster::keys::Keys;
+use helpline_cluster::redis_link::RedisLink;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
@@ -103,8 +104,8 @@ impl Worker {
         let config = Config { ttl, session_locks: urls.session_locks, ..Config::new(name, urls.keys()) };
         let pool = urls.pool();
         let cancel = CancellationToken::new();
-        let redis = redis::Client::open(urls.redis.as_str()).expect("the url is good");
-        let (claims, news) = Claims::start(config, pool.clone(), &urls.postgres, redis, cancel.clone())
+        let redis = RedisLink::open(&urls.redis).expect("the url is good");
+        let (claims, news) = Claims::start(config, pool.clone(), &urls.postgres, &redis, cancel.clone())
             .expect("the urls are good");
         let worker = Self { claims, cancel, seen: Arc::default(), pool };
         tokio::spawn(worker.clone().consume(news, gained));
