@@ -22,6 +22,8 @@ const RETRY: Duration = Duration::from_millis(20);
 pub struct Connection {
     pool: Arc<Pool>,
     slot: Option<u16>,
+    /// Who was asked last, if it was not the slot's own server.
+    asked: Option<Address>,
 }
 
 struct Pool {
@@ -57,7 +59,11 @@ enum Verdict {
 
 impl Connection {
     pub(super) fn new(locator: Arc<Locator>, patience: Duration) -> Self {
-        Self { pool: Arc::new(Pool { locator, patience, servers: Mutex::default() }), slot: None }
+        Self {
+            pool: Arc::new(Pool { locator, patience, servers: Mutex::default() }),
+            slot: None,
+            asked: None,
+        }
     }
 
     /// For commands that have no key but belong to the server of one, as CLIENT UNBLOCK.
@@ -68,25 +74,35 @@ impl Connection {
     }
 
     async fn send(&mut self, request: Request<'_>) -> RedisResult<Vec<Value>> {
-        self.slot = request.slot().or(self.slot);
-        self.pool.send(self.slot, request).await
+        if let Some(slot) = request.slot() {
+            (self.slot, self.asked) = (Some(slot), None);
+        }
+        self.pool.send(self.slot, request, &mut self.asked).await
     }
 }
 
 impl Pool {
-    async fn send(&self, slot: Option<u16>, request: Request<'_>) -> RedisResult<Vec<Value>> {
+    async fn send(
+        &self,
+        slot: Option<u16>,
+        request: Request<'_>,
+        asked: &mut Option<Address>,
+    ) -> RedisResult<Vec<Value>> {
         let deadline = Instant::now() + self.patience;
-        let mut asking: Option<Address> = None;
         loop {
-            let error = match self.try_send(slot, request, asking.take()).await {
+            let error = match self.try_send(slot, request, asked.as_ref()).await {
                 Ok(answers) => return Ok(answers),
                 Err((Verdict::Final | Verdict::Unknown, error)) => return Err(error),
                 Err((Verdict::Ask(address), error)) => {
-                    asking = Some(address);
+                    *asked = Some(address);
                     error
                 }
-                Err((Verdict::Moved(_), error)) => error,
+                Err((Verdict::Moved(_), error)) => {
+                    *asked = None;
+                    error
+                }
                 Err((Verdict::NotNow, error)) => {
+                    *asked = None;
                     sleep(RETRY.mul_f64(0.5 + fastrand::f64())).await;
                     error
                 }
@@ -101,7 +117,7 @@ impl Pool {
         &self,
         slot: Option<u16>,
         request: Request<'_>,
-        asking: Option<Address>,
+        asking: Option<&Address>,
     ) -> Result<Vec<Value>, (Verdict, RedisError)> {
         let not_now = |error: RedisError| match is_final(&error) {
             true => (Verdict::Final, error),
@@ -109,7 +125,7 @@ impl Pool {
         };
         let mut at = self.locator.locate(slot).await.map_err(not_now)?;
         let is_asked = asking.is_some();
-        at.address = asking.unwrap_or(at.address);
+        at.address = asking.cloned().unwrap_or(at.address);
         let server = self.server(&at.address);
         let info = self.locator.info(&at.address);
         let open = match server.get(connect(info, self.patience)).await {
@@ -170,9 +186,9 @@ impl Request<'_> {
             return self.send_asking(connection).await;
         }
         match self {
-            Self::One(command) => connection.req_packed_command(command).await.map(|answer| vec![answer]),
+            Self::One(command) => Ok(vec![connection.req_packed_command(command).await?.extract_error()?]),
             Self::Many { pipeline, offset, count } => {
-                connection.req_packed_commands(pipeline, offset, count).await
+                refused_as_one(connection.req_packed_commands(pipeline, offset, count).await?)
             }
         }
     }
@@ -188,7 +204,33 @@ impl Request<'_> {
             both.cmd("ASKING").add_command((*command).clone());
         }
         let answers = connection.req_packed_commands(&both, 0, 2 * commands.len()).await?;
-        Ok(answers.into_iter().skip(1).step_by(2).collect())
+        match answers.into_iter().skip(1).step_by(2).collect::<Vec<Value>>() {
+            answers if matches!(self, Self::Many { .. }) => refused_as_one(answers),
+            answers => answers.into_iter().map(Value::extract_error).collect(),
+        }
+    }
+}
+
+/// A pipeline of which the server refused every command was not executed: it may be taken elsewhere. One that was
+/// executed in part is the caller's.
+fn refused_as_one(answers: Vec<Value>) -> RedisResult<Vec<Value>> {
+    let refused = |answer: &Value| match answer {
+        Value::ServerError(error) => matches!(
+            error.kind(),
+            Some(
+                ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::ReadOnly
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::BusyLoading
+            )
+        ),
+        _ => false,
+    };
+    match answers.first() {
+        Some(Value::ServerError(first)) if answers.iter().all(refused) => Err(first.clone().into()),
+        _ => Ok(answers),
     }
 }
 

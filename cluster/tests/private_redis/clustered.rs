@@ -90,9 +90,12 @@ impl Clustered {
 
     /// The replica of the key's primary takes over, as an operator orders it.
     pub async fn fail_over(&self, key: &str) {
-        let (before, replica) = self.of_key(key).await;
-        replica.expect("the primary has a replica").tell(&["CLUSTER", "FAILOVER"]).await;
-        self.primary_other_than(key, before.port).await;
+        let before = eventually("the replica takes the order", async || {
+            let (before, replica) = self.of_key(key).await;
+            replica?.ask::<String>(&["CLUSTER", "FAILOVER"]).await.ok().map(|_| before.port)
+        })
+        .await;
+        self.primary_other_than(key, before).await;
     }
 
     /// Waits until another serves the key.
