@@ -117,6 +117,16 @@ pub struct WorkerTuning {
     /// Connections to Postgres
     #[arg(long, env = "DATABASE_POOL", default_value = "16")]
     pub database_pool: String,
+    /// A question older than so many seconds, because of an outage, is not answered any more
+    #[arg(long, env = "ANSWER_WITHIN_S", default_value = "3600")]
+    pub answer_within_s: String,
+}
+
+impl WorkerTuning {
+    fn repair(&self, check: &mut Checker) -> worker::Repair {
+        let seconds = check.number("ANSWER_WITHIN_S", &self.answer_within_s, 30..=86_400);
+        worker::Repair { answer_within: Duration::from_secs(seconds), ..worker::Repair::default() }
+    }
 }
 
 /// Everything that is wrong with the settings.
@@ -300,6 +310,7 @@ impl WorkerArgs {
             lanes: check.number("ANSWER_LANES", &self.tuning.answer_lanes, 1..=10_000),
             pool_size: check.number("DATABASE_POOL", &self.tuning.database_pool, 4..=500),
             drain_deadline: Duration::from_secs(20),
+            repair: self.tuning.repair(&mut check),
         };
         if let Some(address) = &self.admin.admin_addr {
             check.address("ADMIN_ADDR", address);

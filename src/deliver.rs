@@ -1,11 +1,16 @@
 //! Visible acts on Discord: what they are, how they are kept until done, and how they are done exactly once.
 //!
 //! An [`Effect`] is stored in `helpline.outbox` by the transaction that decided it ([`outbox`]) and carried out by the
-//! owner of its server's shard ([`client`]). Its [`OutboxKey`] gives the nonce, so that a repetition shows nothing new.
+//! owner of its server's shard ([`client`]). Its [`OutboxKey`] gives the nonce, so that a repetition shows nothing new;
+//! the same word marks the message's components, by which it is found ([`look`], [`confirm`]) when the nonce has been
+//! forgotten ([`resend`]).
 
 pub mod client;
+pub mod confirm;
+pub mod look;
 pub mod outbox;
 pub mod render;
+pub mod resend;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -48,6 +53,11 @@ pub enum Controls {
     /// A button that asks a human to take over this conversation.
     AskHuman {
         conversation: uuid::Uuid,
+    },
+    /// Which part of a longer answer this is: tells the reader that more comes, and carries the mark.
+    Part {
+        number: u16,
+        of: u16,
     },
 }
 

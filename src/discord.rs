@@ -53,6 +53,38 @@ impl MessageId {
     pub fn thread(self) -> ChannelId {
         ChannelId(self.0)
     }
+
+    /// The first id that can have been given out at a moment.
+    /// Source: <https://discord.com/developers/docs/reference#snowflakes>.
+    pub fn at(moment: time::OffsetDateTime) -> Self {
+        let ms = moment.unix_timestamp_nanos() / 1_000_000 - i128::from(EPOCH_MS);
+        Self(u64::try_from(ms.max(0)).unwrap_or(0) << 22)
+    }
+
+    /// When the id was given out, in ms since 1970.
+    pub fn unix_ms(self) -> u64 {
+        (self.0 >> 22) + EPOCH_MS
+    }
+}
+
+/// The first second of 2015, where Discord's ids begin to count.
+const EPOCH_MS: u64 = 1_420_070_400_000;
+
+/// A component of a message, as far as it names itself or holds others.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Component {
+    #[serde(default)]
+    custom_id: Option<String>,
+    #[serde(default)]
+    components: Vec<Component>,
+}
+
+impl Component {
+    /// The custom ids in it.
+    pub fn custom_ids(&self) -> Vec<&str> {
+        let inner = self.components.iter().flat_map(Component::custom_ids);
+        self.custom_id.as_deref().into_iter().chain(inner).collect()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

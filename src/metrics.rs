@@ -10,6 +10,8 @@ pub const ANSWER_SECONDS: &str = "helpline_answer_seconds";
 pub const EFFECTS: &str = "helpline_effects_total";
 pub const EVENTS_APPLIED: &str = "helpline_events_applied_total";
 pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
+/// Labels: `result` = found, not_there.
+pub const LOOKS: &str = "helpline_resend_looks_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
 pub const SHARD_LOOPS: &str = "helpline_shard_loops";
 
@@ -32,6 +34,7 @@ pub fn describe() {
     describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");
+    describe_counter!(LOOKS, "Messages looked for before they would have been sent again, by result");
     describe_counter!(
         CONFIG_UNREADABLE,
         "Server configs that could not be read; the last good one stayed in force"

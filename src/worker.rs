@@ -52,6 +52,28 @@ pub struct Config {
     pub pool_size: u32,
     /// How long a stop may take before what is left is abandoned to the next owner.
     pub drain_deadline: Duration,
+    pub repair: Repair,
+}
+
+/// What is done about what is late or in doubt.
+#[derive(Debug, Clone, Copy)]
+pub struct Repair {
+    /// How long a repetition is trusted to the nonce, see [`crate::deliver::resend`].
+    pub nonce_window: Duration,
+    /// An older question is not answered any more.
+    pub answer_within: Duration,
+    /// Whoever asked an older question within this time is told so.
+    pub tell_within: Duration,
+}
+
+impl Default for Repair {
+    fn default() -> Self {
+        Self {
+            nonce_window: crate::deliver::resend::NONCE_WINDOW,
+            answer_within: Duration::from_secs(3_600),
+            tell_within: Duration::from_secs(24 * 3_600),
+        }
+    }
 }
 
 /// What the loops of all shards share.
@@ -61,6 +83,7 @@ pub struct Shared {
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
     pub lane_slots: Arc<Semaphore>,
+    pub repair: Repair,
     /// The bot's own user, once a proxy has seen it.
     pub identity: watch::Receiver<Option<UserId>>,
 }
@@ -117,6 +140,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
+        repair: config.repair,
         pool: pool.clone(),
     });
     let mut claims_config = claims::Config::new(&config.name, config.keys.clone());

@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "src/conversation/state.rs",
     "src/conversation/ticket.rs",
     "src/deliver/render.rs",
+    "src/deliver/resend.rs",
     "src/knowledge/passages",
 ];
 

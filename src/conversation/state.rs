@@ -165,7 +165,7 @@ impl Conversation {
         for (part, content) in parts.into_iter().enumerate() {
             let controls = match part == last {
                 true => Controls::AskHuman { conversation: self.id },
-                false => Controls::None,
+                false => Controls::Part { number: number(part + 1), of: number(last + 1) },
             };
             let effect = self.place(&job, part, content, controls);
             actions.push(Action::Deliver(key(&event_id, "answer", part), effect));
@@ -273,8 +273,11 @@ impl Conversation {
 }
 
 fn key(event_id: &str, effect: &'static str, part: usize) -> OutboxKey {
-    let part = u16::try_from(part).expect("an answer has far fewer than 65,536 parts");
-    OutboxKey { event_id: event_id.to_owned(), effect, part }
+    OutboxKey { event_id: event_id.to_owned(), effect, part: number(part) }
+}
+
+fn number(part: usize) -> u16 {
+    u16::try_from(part).expect("an answer has far fewer than 65,536 parts")
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub enum Outcome {
     GiveUp { reason: String },
     /// Nothing was sent: a higher epoch stands for the shard. Its owner carries the effect out.
     Superseded { stands: Epoch },
+    /// An earlier attempt was looked for, and was not carried out.
+    NotThere,
 }
 
 /// What the proxy is told of the sender, to refuse one who was superseded; and in its refusal the epoch that stands.
@@ -53,7 +55,7 @@ pub struct Client {
 }
 
 /// An answer of Discord's, or the reason why there is none.
-enum Reply {
+pub(super) enum Reply {
     Ok(Value),
     Refused { status: StatusCode, code: u64, text: String },
     Again { after: Option<Duration>, reason: String },
@@ -154,7 +156,7 @@ impl<'a> Post<'a> {
                 "users": ids(self.ping_user.map(|id| id.0)),
                 "replied_user": false,
             },
-            "components": components(self.controls),
+            "components": components(self.controls, nonce),
         });
         if let Some(message) = self.reply_to {
             body["message_reference"] = json!({ "message_id": message, "fail_if_not_exists": false });
@@ -163,13 +165,20 @@ impl<'a> Post<'a> {
     }
 }
 
-fn components(controls: Controls) -> Value {
-    match controls {
-        Controls::None => json!([]),
-        Controls::AskHuman { conversation } => json!([{ "type": 1, "components": [
-            { "type": 2, "style": 2, "label": "Ask a human", "custom_id": format!("{HUMAN}{conversation}") },
-        ]}]),
-    }
+/// The mark ends the custom id: by it a message is known for as long as it stands.
+fn components(controls: Controls, mark: &str) -> Value {
+    let button = match controls {
+        Controls::None => return json!([]),
+        Controls::AskHuman { conversation } => {
+            json!({ "label": "Ask a human", "custom_id": format!("{HUMAN}{conversation}:{mark}") })
+        }
+        Controls::Part { number, of } => {
+            json!({ "label": format!("{number} of {of}"), "disabled": true, "custom_id": format!("part:{mark}") })
+        }
+    };
+    let mut button = button;
+    (button["type"], button["style"]) = (2.into(), 2.into());
+    json!([{ "type": 1, "components": [button] }])
 }
 
 /// The requests of one effect.
@@ -257,7 +266,7 @@ impl Request<'_> {
         let body = json!({
             "content": content,
             "allowed_mentions": { "parse": [] },
-            "components": components(controls),
+            "components": components(controls, self.nonce),
         });
         self.send(Method::PATCH, &path, Some(body)).await.into()
     }
@@ -280,12 +289,17 @@ impl Request<'_> {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        self.client.send(self.fence, method, path, body).await
+    }
+}
+
+impl Client {
+    pub(super) async fn send(&self, fence: &Fence, method: Method, path: &str, body: Option<Value>) -> Reply {
         let mut request = self
-            .client
             .http
-            .request(method, format!("{}{path}", self.client.base))
-            .header(SHARD, self.fence.shard.get())
-            .header(EPOCH, self.fence.epoch.get());
+            .request(method, format!("{}{path}", self.base))
+            .header(SHARD, fence.shard.get())
+            .header(EPOCH, fence.epoch.get());
         if let Some(body) = &body {
             request = request.json(body);
         }

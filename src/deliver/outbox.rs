@@ -1,5 +1,7 @@
 //! `helpline.outbox`: effects that have been decided and wait to be carried out.
 
+use std::time::Duration;
+
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{ServerId, ShardId};
 use sqlx::PgPool;
@@ -24,6 +26,8 @@ pub struct Row {
     /// Unreadable when a later release wrote a variant that this one does not know.
     pub request: Result<Effect, serde_json::Error>,
     pub created_at: time::OffsetDateTime,
+    /// How long ago it was first tried, by Postgres' clock; none: Discord cannot have seen it.
+    pub tried_ago: Option<Duration>,
 }
 
 impl Row {
@@ -71,6 +75,7 @@ pub async fn pending(pool: &PgPool, lane: Lane) -> Result<Vec<Row>, Error> {
             part: row.part,
             request: serde_json::from_value(row.request),
             created_at: row.created_at,
+            tried_ago: row.tried_ago_s.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
         })
         .collect())
 }
@@ -82,6 +87,31 @@ pub async fn waiting_lanes(pool: &PgPool, shard: ShardId) -> Result<Vec<Lane>, E
         .into_iter()
         .map(|row| Lane { server: ServerId::from_db(row.server_id), conversation: row.conversation_id })
         .collect())
+}
+
+/// Notes that these effects are about to be tried, before any of them is. Returns those that are still to be done.
+pub async fn mark_tried(tx: &mut FencedTx, server: ServerId, ids: &[i64]) -> Result<Vec<i64>, Error> {
+    let marked = sqlx::query_scalar!(
+        "update helpline.outbox set attempted_at = coalesce(attempted_at, now())
+         where server_id = $1 and id = any ($2) and state = 'pending' returning id",
+        server.db(),
+        ids
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(marked)
+}
+
+/// Notes that a message was looked for in vain, so that what counts from now on is the next attempt.
+pub async fn mark_not_there(tx: &mut FencedTx, server: ServerId, id: i64) -> Result<(), Error> {
+    sqlx::query!(
+        "update helpline.outbox set attempted_at = now() where server_id = $1 and id = $2 and state = 'pending'",
+        server.db(),
+        id
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Marks an effect as carried out. False: it was marked before.

@@ -258,7 +258,9 @@ impl T1 {
     ) -> Result<(), Error> {
         let server = relevant.server;
         // The id comes from outside: it is looked for among this server's conversations only.
-        let found = match Uuid::parse_str(conversation) {
+        // What follows the id is the mark of the message, see `deliver::look`; messages of earlier releases have none.
+        let id = conversation.split(':').next().unwrap_or_default();
+        let found = match Uuid::parse_str(id) {
             Ok(id) => store::load(&mut self.tx, server, id).await?,
             Err(_) => None,
         };

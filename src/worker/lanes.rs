@@ -4,11 +4,14 @@
 //! A lane that finds that its shard's ownership is in doubt says so ([`Lanes::lost`]) and stops; what it was doing stays
 //! as it is stored, for whoever owns the shard next.
 
+mod delivery;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use helpline_cluster::claims::Lease;
+use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
@@ -21,14 +24,9 @@ use super::{Backoff, Shared};
 use crate::answer::{Answer, AnswerRequest};
 use crate::conversation::command::{AnswerJob, Command};
 use crate::conversation::store;
-use crate::deliver::Effect;
-use crate::deliver::client::Outcome;
+use crate::deliver::confirm::{self, Confirmed};
 use crate::deliver::outbox::{self, Lane};
-use crate::discord::ChannelId;
 use crate::metrics as names;
-
-/// How long an effect is tried: Discord's interaction tokens live no longer.
-const GIVE_UP_AFTER: time::Duration = time::Duration::minutes(15);
 
 /// The lanes of one shard under one lease.
 #[derive(Clone)]
@@ -42,6 +40,8 @@ struct Inner {
     /// Lanes that run, and whether something came in since they last looked.
     running: Mutex<HashMap<Lane, bool>>,
     lost: watch::Sender<Option<Lost>>,
+    /// Our own messages that came back through the gateway.
+    confirmed: Mutex<Confirmed>,
     tasks: TaskTracker,
 }
 
@@ -75,6 +75,7 @@ impl Lanes {
             lease,
             running: Mutex::default(),
             lost: watch::Sender::new(None),
+            confirmed: Mutex::default(),
             tasks: TaskTracker::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -90,6 +91,15 @@ impl Lanes {
         running.insert(lane, false);
         let inner = Arc::clone(&self.inner);
         self.inner.tasks.spawn(async move { inner.run(lane).await });
+    }
+
+    /// Takes note of our own messages among these events: what they carry out is done.
+    pub fn note_own(&self, entries: &[Entry]) {
+        let marks: Vec<_> = entries.iter().flat_map(confirm::marks).collect();
+        if !marks.is_empty() {
+            let mut confirmed = self.inner.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+            marks.into_iter().for_each(|(mark, message)| confirmed.note(mark, message));
+        }
     }
 
     /// Finds what an earlier owner left: open jobs and effects not yet carried out.
@@ -165,7 +175,7 @@ impl Inner {
     /// Does everything that waits in the lane.
     async fn work(&self, lane: Lane) -> Result<Flow, Error> {
         loop {
-            let rows = outbox::pending(&self.shared.pool, lane).await?;
+            let rows = self.about_to_try(lane, outbox::pending(&self.shared.pool, lane).await?).await?;
             let delivered = !rows.is_empty();
             for row in rows {
                 if let Flow::Stop = self.deliver(lane, row).await? {
@@ -182,84 +192,6 @@ impl Inner {
                 Some(_) => return Ok(Flow::Continue),
             }
         }
-    }
-
-    /// Carries one effect out, trying until it is done, hopeless, or the lease is over.
-    async fn deliver(&self, lane: Lane, row: outbox::Row) -> Result<Flow, Error> {
-        let effect = match &row.request {
-            Ok(effect) => effect,
-            Err(error) => return self.give_up(lane, &row, &format!("unreadable request: {error}")).await,
-        };
-        let thread = match (effect, lane.conversation) {
-            (Effect::PostInThread { .. }, Some(id)) => self.thread(lane.server, id).await?,
-            _ => None,
-        };
-        let nonce = row.nonce();
-        let mut backoff = Backoff::new();
-        loop {
-            if !self.may_act().await {
-                return Ok(Flow::Stop);
-            }
-            let attempt = self.shared.client.carry_out(&self.lease.fence, effect, &nonce, thread);
-            let Some(outcome) = self.lease.stop.run_until_cancelled(attempt).await else {
-                return Ok(Flow::Stop);
-            };
-            match outcome {
-                Outcome::Done { message, thread } => {
-                    let mut tx =
-                        FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
-                    outbox::mark_sent(&mut tx, lane.server, row.id, message).await?;
-                    if let (Effect::StartThreadOnOriginal { .. }, Some(id), Some(thread)) =
-                        (effect, lane.conversation, thread)
-                    {
-                        store::set_thread(&mut tx, lane.server, id, thread).await?;
-                    }
-                    tx.commit().await?;
-                    metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done")
-                        .increment(1);
-                    return Ok(Flow::Continue);
-                }
-                Outcome::GiveUp { reason } => return self.give_up(lane, &row, &reason).await,
-                Outcome::Superseded { stands } => {
-                    tracing::info!(
-                        "the proxy knows {} at {stands}: its lanes stop at {}",
-                        self.lease.fence.shard,
-                        self.lease.fence.epoch
-                    );
-                    self.lost.send_replace(Some(Lost::Superseded { stands }));
-                    return Ok(Flow::Stop);
-                }
-                Outcome::Again { reason, .. }
-                    if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER =>
-                {
-                    return self.give_up(lane, &row, &reason).await;
-                }
-                Outcome::Again { after, reason } => {
-                    if backoff.is_first() {
-                        tracing::warn!(reason, event = row.event_id, "{} is tried again", effect.name());
-                    }
-                    let wait = backoff.wait_at_least(after.unwrap_or(Duration::ZERO));
-                    if self.lease.stop.run_until_cancelled(wait).await.is_none() {
-                        return Ok(Flow::Stop);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn give_up(&self, lane: Lane, row: &outbox::Row, reason: &str) -> Result<Flow, Error> {
-        tracing::error!(
-            reason,
-            server = lane.server.get(),
-            event = row.event_id,
-            "an effect ({}) could not be carried out and is given up",
-            row.effect
-        );
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
-        outbox::mark_failed(&mut tx, lane.server, row.id, reason).await?;
-        tx.commit().await?;
-        metrics::counter!(names::EFFECTS, "effect" => "any", "result" => "given_up").increment(1);
-        Ok(Flow::Continue)
     }
 
     /// Answers the oldest open question of the conversation. None: the lease is over. False: there was none.
@@ -343,17 +275,6 @@ impl Inner {
         metrics::counter!(names::QUESTIONS, "outcome" => outcome).increment(1);
         metrics::histogram!(names::QUESTION_SECONDS).record((at - asked_at).as_seconds_f64().max(0.0));
         Ok(())
-    }
-
-    async fn thread(&self, server: ServerId, id: Uuid) -> Result<Option<ChannelId>, Error> {
-        let row = sqlx::query!(
-            "select thread_id from public.conversations where server_id = $1 and id = $2",
-            server.db(),
-            id
-        )
-        .fetch_optional(&self.shared.pool)
-        .await?;
-        Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
     }
 
     /// Waits while the worker cannot renew its lease. False: the lease is over.

@@ -140,6 +140,7 @@ impl ShardLoop {
     async fn entries(&mut self, entries: Vec<Entry>) -> Result<(), Stopped> {
         let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(()) };
         metrics::counter!(names::EVENTS_APPLIED).increment(entries.len() as u64);
+        self.lanes.note_own(&entries);
         let mut batch = Vec::new();
         let mut readable = true;
         for entry in &entries {

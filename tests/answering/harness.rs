@@ -96,6 +96,10 @@ impl Town {
     }
 
     pub fn worker(&self) -> Process {
+        self.worker_with(worker::Repair::default())
+    }
+
+    pub fn worker_with(&self, repair: worker::Repair) -> Process {
         let config = worker::Config {
             name: "test".to_owned(),
             database_url: self.db.role_url("helpline_worker"),
@@ -107,6 +111,7 @@ impl Town {
             lanes: 64,
             pool_size: 8,
             drain_deadline: Duration::from_secs(5),
+            repair,
         };
         Process::start(|health, cancel| async move { worker::run(config, &health, cancel).await })
     }
@@ -158,6 +163,27 @@ impl Town {
         .await;
     }
 
+    /// The cursor of the server's shard stands durably at the end of its log: the next owner reads nothing again.
+    pub async fn caught_up(&self, server: usize) {
+        let shard = self.shard_of(server).await;
+        eventually("the cursor stands at the end of the log", async || {
+            let mut redis = self.redis.connection().await;
+            let mut newest = redis::cmd("XREVRANGE");
+            newest.arg(self.keys.stream(shard)).arg("+").arg("-").arg("COUNT").arg(1);
+            let newest: Vec<(String, std::collections::HashMap<String, String>)> =
+                newest.query_async(&mut redis).await.expect("range");
+            let cursor: i64 =
+                sqlx::query_scalar("select cursor_seq from helpline.shard_streams where shard_id = $1")
+                    .bind(shard.db())
+                    .fetch_one(&self.db.pool)
+                    .await
+                    .expect("the shard has a stream");
+            let newest: i64 = newest.first()?.0.split_once('-')?.1.parse().ok()?;
+            (cursor >= newest).then_some(())
+        })
+        .await;
+    }
+
     pub async fn shard_of(&self, server: usize) -> ShardId {
         let id = self.server(server).id.get().cast_signed();
         let shard: i32 = sqlx::query_scalar("select shard_id from server_shards where server_id = $1")
@@ -166,6 +192,39 @@ impl Town {
             .await
             .expect("the server has a shard");
         ShardId::from_db(shard)
+    }
+
+    /// Appends an entry to the log of a server's shard, past the proxy.
+    pub async fn append(&self, server: usize, origin: &str, kind: &str, payload: &str) {
+        let shard = self.shard_of(server).await;
+        let mut redis = self.redis.connection().await;
+        let incarnation: u64 = eventually("the stream is begun", async || {
+            let mut redis = self.redis.connection().await;
+            redis::cmd("GET")
+                .arg(self.keys.incarnation(shard))
+                .query_async::<Option<u64>>(&mut redis)
+                .await
+                .expect("get")
+        })
+        .await;
+        let id = self.server(server).id.get();
+        // Redis numbers an empty stream from 0, where the cursor stands that has read nothing; the publish script avoids it.
+        let mut first = redis::cmd("XADD");
+        first
+            .arg(self.keys.stream(shard))
+            .arg(format!("{incarnation}-1"))
+            .arg(&[("k", "none"), ("t", "NONE")]);
+        let _ = first.query_async::<String>(&mut redis).await;
+        let mut add = redis::cmd("XADD");
+        add.arg(self.keys.stream(shard)).arg(format!("{incarnation}-*"));
+        add.arg(&[
+            ("k", origin),
+            ("t", kind),
+            ("g", &id.to_string()),
+            ("r", "1700000000000"),
+            ("d", payload),
+        ]);
+        let _: String = add.query_async(&mut redis).await.expect("the entry is appended");
     }
 }
 

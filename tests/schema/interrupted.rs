@@ -84,7 +84,7 @@ async fn contents(pool: &PgPool, like: &TestDb) -> Vec<(String, String)> {
     for table in tables {
         let statement = format!(
             "select count(*) || ' ' || coalesce(md5(string_agg(r, ' ' order by r)), '') from (
-                 select (to_jsonb(t) - 'config_version' - 'updated_at')::text as r from {table} t
+                 select (jsonb_strip_nulls(to_jsonb(t)) - 'config_version' - 'updated_at')::text as r from {table} t
              ) t"
         );
         let hash: String =
@@ -225,6 +225,9 @@ async fn blocked_backend(db: &TestDb) -> i32 {
     .await
 }
 
+/// Every migration there is.
+const ALL: i64 = i64::MAX;
+
 /// (migrations that are there, what a transaction of ours does to stop the next one in the middle)
 const HALF_WAY: [(i64, &str); 6] = [
     (0, "create schema helpline"),
@@ -233,7 +236,7 @@ const HALF_WAY: [(i64, &str); 6] = [
     (4, "lock table public.analytics in access share mode"),
     (6, "create table helpline.conversation_changes ()"),
     // All of them: it builds indexes.
-    (7, "lock table public.server_shards in row exclusive mode"),
+    (ALL, "lock table public.server_shards in row exclusive mode"),
 ];
 
 #[tokio::test]
@@ -274,7 +277,7 @@ async fn a_migrator_killed_half_way_leaves_nothing_half_and_no_lock() {
         let expected_whole = versions().iter().filter(|&&known| known <= version).count();
         assert_eq!(usize::try_from(whole).ok(), Some(expected_whole), "after {version}");
         let is_index =
-            |line: &&&String| line.contains("_idx") && version == 7 || line.contains("_sqlx_migrations");
+            |line: &&&String| line.contains("_idx") && version == ALL || line.contains("_sqlx_migrations");
         assert!(half.iter().all(|line| is_index(&line)), "after {version}: {half:?}");
         transaction.rollback().await.expect("ours goes");
 

@@ -62,6 +62,9 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.answer_jobs", "select insert update delete"),
     ("helpline_worker", "helpline.outbox", "select insert update delete"),
     ("helpline_worker", "helpline.dead_letters", "select insert update delete"),
+    ("helpline_worker", "helpline.shard_trials", "select insert update delete"),
+    ("helpline_worker", "helpline.channel_marks", "select insert update"),
+    ("helpline_worker", "helpline.gaps", "select delete"),
     ("helpline_worker", "helpline.knowledge_passages", "select insert update delete"),
     ("helpline_worker", "helpline.knowledge_indexed", "select insert update delete"),
     ("helpline_proxy", "public._sqlx_migrations", "select(version,success)"),
@@ -72,6 +75,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ),
     ("helpline_proxy", "public.server_shards", "select insert(server_id,shard_id)"),
     ("helpline_proxy", "public.shards", "select(id)"),
+    ("helpline_proxy", "helpline.gaps", "select update"),
+    ("helpline_proxy", "helpline.gap_channels", "select update delete"),
     ("helpline_web", "public._sqlx_migrations", "select(version,success)"),
     ("helpline_web", "public.servers", "select(id,name,active,plan_id) update(plan_id)"),
     ("helpline_web", "public.billing_plans", "select"),
@@ -80,7 +85,13 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 ];
 
 /// Functions of ours that a role may call by itself.
-const CALLABLE: &[(&str, &str)] = &[("helpline_proxy", "helpline.add_servers(bigint[])")];
+const CALLABLE: &[(&str, &str)] = &[
+    ("helpline_proxy", "helpline.add_servers(bigint[])"),
+    (
+        "helpline_proxy",
+        "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval)",
+    ),
+];
 
 struct Column {
     name: String,

@@ -60,6 +60,11 @@ insert into helpline.outbox (server_id, conversation_id, event_id, effect, reque
 select server_id, id, 'event', 'answer', '{"content": "secret"}' from public.conversations;
 insert into helpline.dead_letters (shard_id, server_id, stream_id, kind, payload, error)
 select 3, id, '1-' || id, 'X', '{"content": "secret"}', 'e' from public.servers;
+insert into helpline.shard_trials (shard_id) values (3);
+insert into helpline.channel_marks (server_id, channel_id, message_id) select id, 77, 88 from public.servers;
+insert into helpline.gaps (gateway_total, gateway_id, cause, from_at) values (1, 0, 'session_lost', '2026-01-01');
+insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
+select gap.id, server.id, 77, 88 from helpline.gaps gap, public.servers server;
 insert into helpline.conversation_changes (server_id, id) select server_id, id from public.conversations;
 insert into helpline.knowledge_passages (server_id, document_id, ordinal, content, lexemes)
 select server_id, id, 0, content, content_vector from public.knowledge_documents;

@@ -107,10 +107,17 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "select id, event_id, effect, part, request, created_at from helpline.outbox",
+        "select id, event_id, effect, part, request, created_at, extract(epoch from now() - attempted_at)",
         "{server}, gen_random_uuid()",
         &["outbox_pending_idx"],
     ),
+    hot(
+        WORKER,
+        "update helpline.outbox set attempted_at = coalesce",
+        "{server}, array[7]",
+        &["outbox_pending_idx"],
+    ),
+    hot(WORKER, "update helpline.outbox set attempted_at = now()", "{server}, 7", &["outbox_pending_idx"]),
     hot(WORKER, "update helpline.outbox set state = 'sent'", "{server}, 7, '8'", &["outbox_pending_idx"]),
     hot(WORKER, "update helpline.outbox set state = 'failed'", "{server}, 7, 'no'", &["outbox_pending_idx"]),
     hot(

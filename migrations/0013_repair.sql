@@ -1,0 +1,168 @@
+-- What repairs: whether an effect may have been carried out already, events put aside and replayed, events that ended
+-- their owner, and what was missed of Discord's gateway and is read again over REST.
+
+-- Set before an effect is first tried: null = Discord cannot have seen it. Reset by a look that did not find it.
+alter table helpline.outbox add column attempted_at timestamptz;
+
+-- What an event needs to be applied again by its shard's owner. origin is null for rows of earlier releases.
+alter table helpline.dead_letters
+    add column origin text,
+    add column received_at timestamptz,
+    add column tries integer not null default 3,
+    add column replay_requested_at timestamptz;
+create index dead_letters_replay_idx on helpline.dead_letters (id) where replay_requested_at is not null;
+
+-- Stands while an owner applies what it found first (stream_id null) or one suspected event. Whoever claims the shard
+-- and finds it knows that its predecessor ended there; deaths counts such ends before the present one.
+create table helpline.shard_trials (
+    shard_id integer primary key references public.shards (id) on delete cascade,
+    stream_id text,
+    deaths integer not null default 0,
+    since timestamptz not null default now()
+);
+
+-- The newest message of a channel that was applied: where reading over REST begins when nothing else is known.
+create table helpline.channel_marks (
+    server_id bigint not null references public.servers (id) on delete cascade,
+    channel_id bigint not null,
+    message_id bigint not null,
+    primary key (server_id, channel_id)
+);
+
+-- Events of Discord's that did not reach the streams. shard_id null = of every server of the gateway shard.
+-- to_at null = events are still being missed.
+create table helpline.gaps (
+    id bigint generated always as identity primary key,
+    gateway_total integer not null,
+    gateway_id integer not null,
+    shard_id integer,
+    cause text not null
+        check (cause in ('session_lost', 'session_unknown', 'stream_full', 'stream_lost')),
+    from_at timestamptz not null,
+    to_at timestamptz,
+    state text not null default 'open' check (state in ('open', 'repaired', 'given_up')),
+    channels integer not null default 0,
+    channels_given_up integer not null default 0,
+    messages integer not null default 0,
+    requests integer not null default 0,
+    interactions integer not null default 0,
+    created_at timestamptz not null default now(),
+    finished_at timestamptz
+);
+create index gaps_open_idx on helpline.gaps (gateway_total, gateway_id) where state = 'open';
+
+-- The channels of a gap that are still to be read, from after_id on; those given up stay with their reason.
+create table helpline.gap_channels (
+    gap_id bigint not null references helpline.gaps (id) on delete cascade,
+    server_id bigint not null references public.servers (id) on delete cascade,
+    channel_id bigint not null,
+    after_id bigint not null,
+    requests integer not null default 0,
+    given_up text,
+    primary key (gap_id, server_id, channel_id)
+);
+create index gap_channels_server_id_idx on helpline.gap_channels (server_id);
+
+-- The first message id that Discord can have given out at a moment.
+-- Source: https://discord.com/developers/docs/reference#snowflakes
+create function helpline.snowflake_at(moment timestamptz) returns bigint
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+    select greatest((extract(epoch from moment) * 1000)::bigint - 1420070400000, 0) << 22
+$$;
+
+-- Records a gap with the channels that are to be read for it; null when there is none, because nothing was ever applied.
+-- from_at null: unknown; then each channel is read from what was applied last. Nothing older than reach is read.
+-- Definer: the proxy may not read conversations.
+create function helpline.open_gap(
+    total integer, gateway integer, shard integer, why text, missed_from timestamptz, missed_to timestamptz,
+    missed_interactions integer, reach interval
+) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    gap bigint;
+    begun timestamptz := coalesce(missed_from, (select max(s.moved_at) from helpline.shard_streams s));
+    -- Clocks differ, and what is read twice is applied once.
+    from_id bigint := helpline.snowflake_at(begun - interval '30 seconds');
+    oldest_id bigint := helpline.snowflake_at(now() - reach);
+    added integer;
+begin
+    if begun is null then
+        return null;
+    end if;
+    insert into helpline.gaps (gateway_total, gateway_id, shard_id, cause, from_at, to_at, interactions)
+    values (total, gateway, shard, why, begun, missed_to, missed_interactions)
+    returning id into gap;
+    insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
+    select gap, c.server_id, c.channel_id,
+        greatest(oldest_id, case when missed_from is null then coalesce(m.message_id, from_id) else from_id end)
+    from (
+        select s.id as server_id, listed.channel::bigint as channel_id
+        from public.servers s
+        join public.server_shards p on p.server_id = s.id
+        cross join lateral jsonb_array_elements_text(
+            case when jsonb_typeof(s.config -> 'channels') = 'array' then s.config -> 'channels' else '[]' end
+        ) as listed (channel)
+        where s.active
+            and s.config -> 'enabled' = 'true'::jsonb
+            and (s.id >> 22) % total = gateway
+            and (shard is null or p.shard_id = shard)
+            and listed.channel ~ '^[0-8]?[0-9]{1,18}$'
+        union
+        select v.server_id, v.thread_id::bigint
+        from public.conversations v
+        join public.servers s on s.id = v.server_id
+        join public.server_shards p on p.server_id = v.server_id
+        where v.status = 'active'
+            and v.thread_id ~ '^[0-8]?[0-9]{1,18}$'
+            and v.updated_at > now() - greatest(reach, interval '2 days')
+            and s.active
+            and s.config -> 'enabled' = 'true'::jsonb
+            and (s.id >> 22) % total = gateway
+            and (shard is null or p.shard_id = shard)
+    ) as c
+    left join helpline.channel_marks m on m.server_id = c.server_id and m.channel_id = c.channel_id;
+    get diagnostics added = row_count;
+    update helpline.gaps set channels = added where id = gap;
+    return gap;
+end
+$$;
+
+alter table helpline.shard_trials enable row level security;
+alter table helpline.channel_marks enable row level security;
+alter table helpline.gaps enable row level security;
+alter table helpline.gap_channels enable row level security;
+
+-- Some hosts grant everything new to everybody.
+revoke all on table helpline.shard_trials, helpline.channel_marks, helpline.gaps, helpline.gap_channels
+from public, anon, authenticated, service_role;
+revoke all on sequence helpline.gaps_id_seq from public, anon, authenticated, service_role;
+revoke all on function
+    helpline.snowflake_at(timestamptz),
+    helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
+from public, anon, authenticated, service_role;
+
+-- A row keeps its server.
+create trigger refuse_to_move before update of server_id on helpline.channel_marks
+    for each row when (old.server_id <> new.server_id) execute function helpline.refuse_to_move();
+create trigger refuse_to_move before update of server_id on helpline.gap_channels
+    for each row when (old.server_id <> new.server_id) execute function helpline.refuse_to_move();
+
+grant select, insert, update, delete on table helpline.shard_trials to helpline_worker;
+grant select, insert, update on table helpline.channel_marks to helpline_worker;
+grant select, delete on table helpline.gaps to helpline_worker;
+create policy shard_trials_worker on helpline.shard_trials for all to helpline_worker using (true) with check (true);
+create policy channel_marks_worker on helpline.channel_marks
+    for all to helpline_worker using (true) with check (true);
+create policy gaps_worker on helpline.gaps for all to helpline_worker using (true);
+
+grant select, update on table helpline.gaps to helpline_proxy;
+grant select, update, delete on table helpline.gap_channels to helpline_proxy;
+grant execute on function
+    helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
+to helpline_proxy;
+create policy gaps_proxy on helpline.gaps for all to helpline_proxy using (true) with check (true);
+create policy gap_channels_proxy on helpline.gap_channels for all to helpline_proxy using (true) with check (true);

@@ -1,0 +1,205 @@
+//! Carries the effects of a lane out: each seen once, whatever an earlier owner may have done before it ended.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use helpline_cluster::fence::FencedTx;
+use helpline_cluster::ids::ServerId;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Flow, Inner, Lost};
+use crate::conversation::store;
+use crate::deliver::Effect;
+use crate::deliver::client::Outcome;
+use crate::deliver::look::Looked;
+use crate::deliver::outbox::{self, Lane};
+use crate::deliver::resend::{self, Known, Next, Repeat, Sought};
+use crate::discord::{ChannelId, MessageId};
+use crate::metrics as names;
+use crate::worker::Backoff;
+use crate::worker::apply::Error;
+
+/// How long an effect is tried: Discord's interaction tokens live no longer.
+const GIVE_UP_AFTER: time::Duration = time::Duration::minutes(15);
+
+impl Inner {
+    /// Notes durably that these effects may be seen from now on; one transaction for all that are tried for the first
+    /// time. Leaves out what is no longer to be done.
+    pub(super) async fn about_to_try(
+        &self,
+        lane: Lane,
+        mut rows: Vec<outbox::Row>,
+    ) -> Result<Vec<outbox::Row>, Error> {
+        let in_doubt = |row: &outbox::Row| {
+            row.tried_ago.is_none()
+                && row.request.as_ref().is_ok_and(|effect| effect.repeat() == Repeat::WithinWindow)
+        };
+        let new: Vec<i64> = rows.iter().filter(|row| in_doubt(row)).map(|row| row.id).collect();
+        if new.is_empty() {
+            return Ok(rows);
+        }
+        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let marked = outbox::mark_tried(&mut tx, lane.server, &new).await?;
+        tx.commit().await?;
+        rows.retain(|row| !new.contains(&row.id) || marked.contains(&row.id));
+        Ok(rows)
+    }
+
+    /// Carries one effect out, trying until it is done, hopeless, or the lease is over.
+    pub(super) async fn deliver(&self, lane: Lane, row: outbox::Row) -> Result<Flow, Error> {
+        let effect = match &row.request {
+            Ok(effect) => effect,
+            Err(error) => return self.give_up(lane, &row, &format!("unreadable request: {error}")).await,
+        };
+        let thread = match (effect, lane.conversation) {
+            (Effect::PostInThread { .. }, Some(id)) => self.thread(lane.server, id).await?,
+            _ => None,
+        };
+        let mark = row.nonce();
+        let mut tried_at = row.tried_ago.map(|ago| Instant::now() - ago);
+        let mut backoff = Backoff::new();
+        loop {
+            if !self.may_act().await {
+                return Ok(Flow::Stop);
+            }
+            let known = Known {
+                repeat: effect.repeat(),
+                tried_ago: tried_at.map(|at| at.elapsed()),
+                seen: self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).get(&mark),
+            };
+            let attempt = async {
+                match resend::next(known, self.shared.repair.nonce_window) {
+                    Next::Done(message) => Outcome::Done { message: Some(message), thread: None },
+                    Next::Send => {
+                        self.shared.client.carry_out(&self.lease.fence, effect, &mark, thread).await
+                    }
+                    Next::Look => self.look(effect, &mark, thread, known.tried_ago).await,
+                }
+            };
+            let Some(outcome) = self.lease.stop.run_until_cancelled(attempt).await else {
+                return Ok(Flow::Stop);
+            };
+            match outcome {
+                Outcome::NotThere => {
+                    let mut tx =
+                        FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+                    outbox::mark_not_there(&mut tx, lane.server, row.id).await?;
+                    tx.commit().await?;
+                    // As if never tried: what is sent next is sent at once.
+                    tried_at = None;
+                }
+                Outcome::Done { message, thread } => {
+                    return self.done(lane, &row, effect, message, thread).await;
+                }
+                Outcome::GiveUp { reason } => return self.give_up(lane, &row, &reason).await,
+                Outcome::Superseded { stands } => {
+                    tracing::info!(
+                        "the proxy knows {} at {stands}: its lanes stop at {}",
+                        self.lease.fence.shard,
+                        self.lease.fence.epoch
+                    );
+                    self.lost.send_replace(Some(Lost::Superseded { stands }));
+                    return Ok(Flow::Stop);
+                }
+                Outcome::Again { reason, .. }
+                    if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER =>
+                {
+                    return self.give_up(lane, &row, &reason).await;
+                }
+                Outcome::Again { after, reason } => {
+                    tried_at.get_or_insert_with(Instant::now);
+                    if backoff.is_first() {
+                        tracing::warn!(reason, event = row.event_id, "{} is tried again", effect.name());
+                    }
+                    let wait = backoff.wait_at_least(after.unwrap_or(Duration::ZERO));
+                    if self.lease.stop.run_until_cancelled(wait).await.is_none() {
+                        return Ok(Flow::Stop);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks wherever an earlier attempt may have said it.
+    async fn look(
+        &self,
+        effect: &Effect,
+        mark: &str,
+        thread: Option<ChannelId>,
+        tried_ago: Option<Duration>,
+    ) -> Outcome {
+        let places: Vec<ChannelId> = match effect {
+            Effect::Post { channel, fallback, .. } => {
+                [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
+            }
+            Effect::PostInThread { channel, .. } => vec![thread.unwrap_or(*channel)],
+            Effect::EditOriginal { channel, .. } => vec![*channel],
+            _ => Vec::new(),
+        };
+        let tried_at = OffsetDateTime::now_utc() - tried_ago.unwrap_or_default();
+        let bot = *self.shared.identity.borrow();
+        let sought = Sought::of(effect, mark);
+        let count = |result: &'static str| metrics::counter!(names::LOOKS, "result" => result).increment(1);
+        for place in places {
+            match self.shared.client.look(&self.lease.fence, place, tried_at, sought, bot).await {
+                Looked::Found(message) => {
+                    count("found");
+                    return Outcome::Done { message: Some(message), thread: None };
+                }
+                Looked::NotThere => {}
+                Looked::Again { after, reason } => return Outcome::Again { after, reason },
+                Looked::Superseded { stands } => return Outcome::Superseded { stands },
+            }
+        }
+        count("not_there");
+        Outcome::NotThere
+    }
+
+    async fn done(
+        &self,
+        lane: Lane,
+        row: &outbox::Row,
+        effect: &Effect,
+        message: Option<MessageId>,
+        thread: Option<ChannelId>,
+    ) -> Result<Flow, Error> {
+        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        outbox::mark_sent(&mut tx, lane.server, row.id, message).await?;
+        if let (Effect::StartThreadOnOriginal { .. }, Some(id), Some(thread)) =
+            (effect, lane.conversation, thread)
+        {
+            store::set_thread(&mut tx, lane.server, id, thread).await?;
+        }
+        tx.commit().await?;
+        metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done").increment(1);
+        Ok(Flow::Continue)
+    }
+
+    async fn give_up(&self, lane: Lane, row: &outbox::Row, reason: &str) -> Result<Flow, Error> {
+        tracing::error!(
+            reason,
+            server = lane.server.get(),
+            event = row.event_id,
+            "an effect ({}) could not be carried out and is given up",
+            row.effect
+        );
+        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        outbox::mark_failed(&mut tx, lane.server, row.id, reason).await?;
+        tx.commit().await?;
+        metrics::counter!(names::EFFECTS, "effect" => "any", "result" => "given_up").increment(1);
+        Ok(Flow::Continue)
+    }
+
+    async fn thread(&self, server: ServerId, id: Uuid) -> Result<Option<ChannelId>, Error> {
+        let row = sqlx::query!(
+            "select thread_id from public.conversations where server_id = $1 and id = $2",
+            server.db(),
+            id
+        )
+        .fetch_optional(&self.shared.pool)
+        .await?;
+        Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
+    }
+}

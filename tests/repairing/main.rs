@@ -1,0 +1,8 @@
+//! What is repaired after a failure: effects in doubt, events put aside, events that never came.
+
+#[path = "../answering/harness.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod harness;
+mod resending;
+#[path = "../support/mod.rs"]
+mod support;
