@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ demo: base-setup ## Watch the cluster answer questions in a simulated Discord: m
 test: setup ## Run every test beside a private Postgres and Redis: make test ARGS='--test layout'
 	@cargo test --workspace --no-run
 	@$(TARGET)/debug/with-services -- cargo test --workspace --no-fail-fast $(ARGS)
+
+simulate: ## Run the cluster in a simulated world: SEED=17 for one run, SIMULATION_SEEDS=10000 for many, MUTATION=... broken
+	@cargo test --workspace --test simulation --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test simulation -- --nocapture $(ARGS)
 
 screenshots: setup ## Take the pictures of docs/images anew, from the real Helpline in the playground
 	@cargo test --workspace --no-run
