@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use helpline_cluster::claims::{self, Claims, Lease, Ownership};
+use helpline_cluster::database::Database;
 use helpline_cluster::event_log::{EventLog, Reader};
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::ShardId;
@@ -76,9 +77,14 @@ impl Default for Repair {
     }
 }
 
+/// How long a transaction in hand may take to end after its lease has stopped. Longer than a commit waits for its
+/// answer would be in vain: what hangs then is left, and the next owner's claim waits for it in Postgres or ends it.
+const IN_HAND: Duration = Duration::from_secs(2);
+
 /// What the loops of all shards share.
 pub struct Shared {
-    pub pool: sqlx::PgPool,
+    /// Reads, and writes under a fence.
+    pub pool: Database,
     pub configs: configs::Configs,
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
@@ -134,22 +140,23 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let handed_over = CancellationToken::new();
     let reader = Reader::start(&redis, config.keys.clone(), handed_over.clone());
     let (identity_tx, identity) = watch::channel(None);
+    let database = Database::from(pool.clone());
     let shared = Arc::new(Shared {
-        configs: configs::Configs::new(pool.clone()),
-        answerer: Box::new(Extractive::new(Retriever::new(pool.clone()))),
+        configs: configs::Configs::new(database.clone()),
+        answerer: Box::new(Extractive::new(Retriever::new(database.clone()))),
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
         repair: config.repair,
-        pool: pool.clone(),
+        pool: database.clone(),
     });
     let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
     claims_config.ttl = config.lease_ttl;
     let (claims, ownerships) =
-        Claims::start(claims_config, pool.clone(), &config.session_url, &redis, handed_over.clone())
+        Claims::start(claims_config, pool, &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
-        tokio::spawn(janitor::run(pool, cancel.clone())),
+        tokio::spawn(janitor::run(database, claims.clone(), cancel.clone())),
         tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
     ];
 

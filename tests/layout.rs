@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Decide or compute; take time, randomness and rows as arguments. A prefix of paths.
 const PURE: &[&str] = &[
+    "cluster/src/membership/evidence.rs",
     "cluster/src/consumer",
     "cluster/src/claims/held.rs",
     "cluster/src/placement",
@@ -120,6 +121,20 @@ fn sql_lives_in_the_stores_alone() {
         others,
         &["sqlx::query", "sqlx::raw_sql"],
         "SQL belongs into a store (see SQL in tests/layout.rs)",
+    );
+}
+
+/// What acts for shards, but for what opens its connections.
+const OWNERS: &[&str] = &["src/conversation", "src/deliver", "src/worker/"];
+
+#[test]
+fn what_acts_for_shards_holds_nothing_that_writes_without_a_fence() {
+    let files = code_files(OWNERS);
+    assert!(files.len() > 10, "the list of owners is out of date");
+    assert_none(
+        files,
+        &["PgPool", "Pool<Postgres>", "PgConnection", "PoolConnection", "sqlx::Transaction", "PgListener"],
+        "an owner reads through Database, and writes through FencedTx",
     );
 }
 

@@ -9,10 +9,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::postgres::{PgDatabaseError, PgPoolOptions, PgSeverity};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::database::Source;
 use crate::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 
 /// One ownership of a shard. `claim_token` is random, because an asynchronous Postgres failover can hand
@@ -33,9 +35,23 @@ pub enum Error {
     /// The server lives on another shard. The caller leaves its event to that shard.
     #[error("{server} is no longer on {shard}")]
     ServerElsewhere { server: ServerId, shard: ShardId },
+    /// The answer to a commit was lost: it may have taken effect, or take effect later. The caller reads nothing under
+    /// this fence any more and acquires the shard anew ([`crate::claims::Claims::reacquire`]).
+    #[error("whether a commit of {shard} took effect is not known: {why}")]
+    Unknown { shard: ShardId, why: String },
     #[error("fenced transaction: {0}")]
     Database(#[from] sqlx::Error),
 }
+
+impl Error {
+    /// The shard has to be acquired anew before anything of it is read.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
+}
+
+/// How long an answer to a commit is waited for.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A transaction that holds its shard's fence. Dropped without [`FencedTx::commit`] it rolls back.
 #[derive(Debug)]
@@ -49,8 +65,8 @@ impl FencedTx {
     ///
     /// # Errors
     /// [`Error::Superseded`] when the fence is no longer the shard's; [`Error::Database`] otherwise.
-    pub async fn begin(pool: &PgPool, fence: &Fence) -> Result<Self, Error> {
-        let mut tx = pool.begin().await?;
+    pub async fn begin(db: &impl Source, fence: &Fence) -> Result<Self, Error> {
+        let mut tx = db.pool().begin().await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence.sql",
             fence.shard.db(),
@@ -70,8 +86,8 @@ impl FencedTx {
     ///
     /// # Errors
     /// As `begin` and `lock_server`.
-    pub async fn begin_for(pool: &PgPool, fence: &Fence, server: ServerId) -> Result<Self, Error> {
-        let mut tx = pool.begin().await?;
+    pub async fn begin_for(db: &impl Source, fence: &Fence, server: ServerId) -> Result<Self, Error> {
+        let mut tx = db.pool().begin().await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence_and_server.sql",
             fence.shard.db(),
@@ -163,9 +179,15 @@ impl FencedTx {
     }
 
     /// # Errors
-    /// [`Error::Database`]; whether the commit took effect is then unknown.
+    /// [`Error::Unknown`] when no answer came; [`Error::Database`] when Postgres refused, and nothing took effect.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.tx.commit().await?)
+        let unknown = |why| Error::Unknown { shard: self.fence.shard, why };
+        match timeout(COMMIT_PATIENCE, self.tx.commit()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_refusal(&error) => Err(Error::Database(error)),
+            Ok(Err(error)) => Err(unknown(error.to_string())),
+            Err(_) => Err(unknown("no answer in time".to_owned())),
+        }
     }
 
     /// Rolls back and waits for it, where dropping would leave it to the connection's next use.
@@ -175,6 +197,13 @@ impl FencedTx {
     pub async fn rollback(self) -> Result<(), Error> {
         Ok(self.tx.rollback().await?)
     }
+}
+
+/// Whether Postgres answered a commit, and answered no. What ends the session (FATAL) may come after the commit was
+/// written, as does 40003 by its name.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let answer = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    answer.is_some_and(|answer| answer.severity() == PgSeverity::Error && answer.code() != "40003")
 }
 
 fn superseded(fence: &Fence) -> Error {

@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod clock;
 pub mod consumer;
+pub mod database;
 pub mod event_log;
 pub mod fence;
 pub mod gateway_session;

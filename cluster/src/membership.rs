@@ -6,7 +6,7 @@
 //! lost connection, a restart or a failover nothing that was seen before counts. Through a pooler session
 //! locks mean nothing; then silence alone tells (Redis lease gone and heartbeat older than the TTL).
 //!
-//! For [`crate::claims`] alone.
+//! What counts as evidence is decided in [`evidence`]. For [`crate::claims`] alone, but for that.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::ids::WorkerId;
 
+pub mod evidence;
 pub(crate) mod session;
 pub(crate) mod watch;
 

@@ -8,8 +8,9 @@ mod worker;
 use std::time::Duration;
 
 use helpline_cluster::fence::{self, Fence, FencedTx};
-use helpline_cluster::ids::{Epoch, ShardId};
-use worker::{Db, LONG_TTL, SHORT_TTL, Worker, eventually, never};
+use helpline_cluster::ids::{Epoch, ShardId, StreamId};
+use worker::wire::{Harm, Wire};
+use worker::{Db, LONG_TTL, SHORT_TTL, Urls, Worker, eventually, never};
 
 const SHARD: ShardId = ShardId(0);
 
@@ -124,4 +125,36 @@ async fn a_shard_that_was_claimed_by_another_meanwhile_is_not_acquired_anew() {
     worker.claims.reacquire(&before, None);
     never("it runs anew", Duration::from_secs(1), async || worker.gained().len() > 1).await;
     worker.leave().await;
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_the_next_lease_begins_where_the_shard_will_stand_for_good() {
+    // Late: the commit reaches Postgres after the worker was cut off and would have begun to read again.
+    for harm in [Harm::LoseAnswer, Harm::LoseCommit, Harm::Late(Duration::from_millis(60))] {
+        let db = Db::new(1).await;
+        let (postgres, wire) = Wire::to(&db.urls.postgres).await;
+        let leases = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = leases.clone();
+        let worker = Worker::start_and("a", &Urls { postgres, ..db.urls.clone() }, LONG_TTL, move |lease| {
+            seen.lock().unwrap().push((lease.fence.clone(), lease.cursor));
+        });
+        let before = running(&worker).await;
+        let mut tx = FencedTx::begin(&worker.pool, &before).await.unwrap();
+        let applied = StreamId::new(1, 5);
+        assert!(tx.move_cursor(applied).await.unwrap());
+        wire.harm_next_commit(harm);
+        let committed = tx.commit().await;
+        assert!(committed.as_ref().is_err_and(fence::Error::is_unknown), "{harm:?}: {committed:?}");
+        worker.claims.reacquire(&before, None);
+        let after = runs_anew(&worker, &before).await;
+        let read_from = leases.lock().unwrap().iter().find(|(fence, _)| *fence == after).unwrap().1;
+        let took_effect =
+            async || db.number("select cursor_seq from helpline.shard_streams where shard_id = 0").await == 5;
+        assert_eq!(read_from == applied, took_effect().await, "{harm:?}: read from {read_from}");
+        never("it takes effect after it was read", Duration::from_millis(500), async || {
+            took_effect().await != (read_from == applied)
+        })
+        .await;
+        worker.leave().await;
+    }
 }

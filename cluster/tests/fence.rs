@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use helpline_cluster::database::Database;
 use helpline_cluster::fence::{Error, Fence, FencedTx};
 use helpline_cluster::ids::{ServerId, ShardId, StreamId, WorkerId};
 use uuid::Uuid;
 
 mod support;
+#[path = "worker/wire.rs"]
+mod wire;
 
 use support::{TestDb, claim, soon};
+use wire::{Harm, Wire};
 
 const SHARD: ShardId = ShardId(3);
 const SERVER: ServerId = ServerId(81_384_788_765_712_384);
@@ -239,4 +243,95 @@ async fn the_workers_own_database_user_can_do_all_of_it() {
     assert!(tx.remember_event("session:1").await.expect("the event is remembered"));
     assert_eq!(tx.remember_events(&["session:1", "session:2"]).await.expect("it answers"), [false, true]);
     tx.commit().await.expect("the owner commits");
+}
+
+#[tokio::test]
+async fn what_is_read_through_a_workers_handle_cannot_be_written() {
+    let db = TestDb::new().await;
+    let database = Database::from(db.pool_as("helpline_worker"));
+    let mut read = database.read().await.expect("a transaction begins");
+    let found: i64 = sqlx::query_scalar("select count(*) from helpline.shard_fences")
+        .fetch_one(read.conn())
+        .await
+        .expect("it reads");
+    assert_eq!(found, i64::from(support::SHARDS));
+    for write in [
+        "update helpline.shard_streams set cursor_seq = cursor_seq + 1",
+        "insert into helpline.event_keys (key) values ('\\x00')",
+        "delete from helpline.outbox",
+        "select 1 from helpline.shard_fences for share",
+    ] {
+        let mut read = database.read().await.expect("a transaction begins");
+        let refused = sqlx::query(write).execute(read.conn()).await.expect_err(write);
+        let code = refused.as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("25006"), "{write}: {refused}");
+    }
+    let fence = db.claim(SHARD).await;
+    let mut tx = FencedTx::begin(&database, &fence).await.expect("the owner begins");
+    assert!(tx.remember_event("k").await.expect("it writes"));
+    tx.commit().await.expect("the connection that read before writes now");
+}
+
+/// A pool through a wire that does something to the next commit.
+async fn wired(db: &TestDb, harm: Harm) -> sqlx::PgPool {
+    let (url, wire) = Wire::to(&db.url_as("helpline_worker")).await;
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect_lazy(&url).expect("a url");
+    drop(pool.acquire().await.expect("it connects"));
+    wire.harm_next_commit(harm);
+    pool
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_unknown_whether_it_took_effect_or_not() {
+    for (harm, takes_effect) in [(Harm::LoseAnswer, true), (Harm::LoseCommit, false)] {
+        let db = TestDb::new().await;
+        db.set_incarnation(SHARD, 1).await;
+        let fence = db.claim(SHARD).await;
+        let pool = wired(&db, harm).await;
+        let mut tx = FencedTx::begin(&pool, &fence).await.expect("the owner begins");
+        tx.move_cursor(StreamId::new(1, 5)).await.expect("the cursor moves");
+        let committed = tx.commit().await;
+        assert!(matches!(committed, Err(Error::Unknown { shard: SHARD, .. })), "{harm:?}: {committed:?}");
+        // The next claim waits for it, and from then on what stands is what will stand.
+        db.claim(SHARD).await;
+        assert_eq!(db.cursor(SHARD).await.seq == 5, takes_effect, "{harm:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_postgres_refuses_has_failed_and_is_not_unknown() {
+    let db = TestDb::new().await;
+    sqlx::raw_sql(
+        "create function helpline.refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'no' using errcode = '23514'; end $$;
+        create constraint trigger refuse after update on helpline.shard_streams
+            deferrable initially deferred for each row execute function helpline.refuse()",
+    )
+    .execute(&db.pool)
+    .await
+    .expect("a trigger that fires at the commit");
+    sqlx::raw_sql(
+        "set session_replication_role = replica; update helpline.shard_streams set incarnation = 1",
+    )
+    .execute(&mut db.connection().await)
+    .await
+    .expect("the incarnation is set past the trigger");
+    let fence = db.claim(SHARD).await;
+    let mut tx = FencedTx::begin(&db.pool, &fence).await.expect("the owner begins");
+    tx.move_cursor(StreamId::new(1, 5)).await.expect("the cursor moves");
+    let refused = tx.commit().await;
+    assert!(matches!(refused, Err(Error::Database(_))), "{refused:?}");
+    assert_eq!(db.cursor(SHARD).await.seq, 0);
+}
+
+#[tokio::test]
+async fn a_commit_during_which_the_session_is_ended_is_unknown() {
+    let db = TestDb::new().await;
+    let fence = db.claim(SHARD).await;
+    let mut tx = FencedTx::begin(&db.pool, &fence).await.expect("the owner begins");
+    let pid: i32 =
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(tx.conn()).await.expect("it has one");
+    sqlx::query("select pg_terminate_backend($1, 5000)").bind(pid).execute(&db.pool).await.expect("it ends");
+    let committed = tx.commit().await;
+    assert!(matches!(committed, Err(Error::Unknown { .. })), "{committed:?}");
 }

@@ -137,7 +137,7 @@ async fn a_stale_heartbeat_takes_nothing_over_until_the_redis_lease_is_gone_too(
     db.run(
         "create function helpline.keep_stale() returns trigger language plpgsql as $$
         begin
-            if new.name = 'a' then new.last_heartbeat := now() - interval '1 hour'; end if;
+            if new.name = 'a' then new.last_heartbeat := old.last_heartbeat; end if;
             return new;
         end $$;
         create trigger keep_stale before update on helpline.workers
@@ -154,6 +154,35 @@ async fn a_stale_heartbeat_takes_nothing_over_until_the_redis_lease_is_gone_too(
         !db.workers().await.iter().any(|(_, id)| *id == victim)
     })
     .await;
+    for worker in workers {
+        worker.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_moves_is_no_silence_whatever_clock_stamps_it_and_whatever_redis_lost() {
+    let db = Db::new(24).await;
+    let workers = [Worker::start("a", &db.urls, SHORT_TTL), Worker::start("b", &db.urls, SHORT_TTL)];
+    db.settled(SHARDS, 2).await;
+    // The wall clock of Postgres jumps back and forth by an hour.
+    db.run(
+        "create function helpline.jump() returns trigger language plpgsql as $$
+        begin
+            new.last_heartbeat := clock_timestamp() + (random() - 0.5) * interval '2 hours';
+            return new;
+        end $$;
+        create trigger jump before update on helpline.workers for each row execute function helpline.jump();",
+    )
+    .await;
+    let (changes, before) = (db.changes().await, db.workers().await);
+    let leases = [workers[0].joined().await, workers[1].joined().await].map(|id| db.urls.keys().lease(id));
+    let mut redis = db.redis().await;
+    never("a fence changes", SHORT_TTL * 3, async || {
+        redis::cmd("DEL").arg(&leases[..]).query_async::<()>(&mut redis).await.unwrap();
+        db.changes().await != changes
+    })
+    .await;
+    assert_eq!(db.workers().await, before);
     for worker in workers {
         worker.leave().await;
     }

@@ -18,8 +18,8 @@ pub use rank::Query;
 use super::{Speaker, Turn};
 use crate::knowledge::{index as indexing, language};
 use cache::{Cache, Key};
+use helpline_cluster::database::{Database, Unowned};
 use helpline_cluster::ids::ServerId;
-use sqlx::PgPool;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -61,19 +61,19 @@ pub struct Retrieved {
 /// Retrieves passages; cheap to clone, one per process.
 #[derive(Clone, Debug)]
 pub struct Retriever {
-    pool: PgPool,
+    database: Database,
     cache: Arc<Cache>,
 }
 
 impl Retriever {
-    pub fn new(pool: PgPool) -> Self {
-        Self::with_cache_bytes(pool, DEFAULT_CACHE_BYTES)
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self::with_cache_bytes(database, DEFAULT_CACHE_BYTES)
     }
 
     /// Holds at most `bytes` of indexes. When they exceed it the ones not asked for longest are dropped; an index
     /// that is larger than the whole cache serves its question and is dropped too.
-    pub fn with_cache_bytes(pool: PgPool, bytes: usize) -> Self {
-        Self { pool, cache: Arc::new(Cache::new(bytes)) }
+    pub fn with_cache_bytes(database: impl Into<Database>, bytes: usize) -> Self {
+        Self { database: database.into(), cache: Arc::new(Cache::new(bytes)) }
     }
 
     /// Ranks the server's passages for a question. `history` are the turns before it, oldest first.
@@ -94,7 +94,7 @@ impl Retriever {
         let turns: Vec<String> = std::iter::once(question).chain(earlier).map(searchable_turn).collect();
         let asked =
             sqlx::query_file!("src/answer/sql/question_lexemes.sql", server.db(), configuration, &turns)
-                .fetch_one(&self.pool)
+                .fetch_one(self.database.read().await?.conn())
                 .await?;
         let mut query = Query::default();
         for (at, turn) in asked.turns.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Retriever {
             language::configuration(language),
             &searchable
         )
-        .fetch_one(&self.pool)
+        .fetch_one(self.database.read().await?.conn())
         .await?;
         Ok(vectors
             .iter()
@@ -128,10 +128,10 @@ impl Retriever {
         if let Some((_, index)) = held.as_ref().filter(|(held, _)| *held == key) {
             return Ok(Arc::clone(index));
         }
-        let mut conn = self.pool.acquire().await?;
-        let stale = indexing::index_stale(&mut conn, server, key.configuration).await?;
+        let mut conn = self.database.unowned(Unowned::DerivedPassages).await?;
+        let stale = indexing::index_stale(conn.conn(), server, key.configuration).await?;
         let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db())
-            .fetch_all(&mut *conn)
+            .fetch_all(conn.conn())
             .await?;
         drop(conn);
         let built = tokio::task::spawn_blocking(|| Arc::new(Index::new(rows))).await;

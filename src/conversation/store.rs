@@ -1,9 +1,9 @@
 //! `conversations`, `forwarded_tickets` and `answer_jobs`. Every write takes the owner's fenced transaction, whose
 //! caller has locked the server; every statement is bound to one server.
 
+use helpline_cluster::database::Database;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::ServerId;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::command::AnswerJob;
@@ -167,7 +167,7 @@ pub async fn add_job(
 
 /// The oldest question of the conversation that waits for its answer.
 pub async fn next_job(
-    pool: &PgPool,
+    database: &Database,
     server: ServerId,
     conversation: Uuid,
 ) -> Result<Option<(i64, AnswerJob)>, Error> {
@@ -177,7 +177,7 @@ pub async fn next_job(
         server.db(),
         conversation
     )
-    .fetch_optional(pool)
+    .fetch_optional(database.read().await?.conn())
     .await?;
     row.map(|row| {
         let job = serde_json::from_value(row.job).map_err(|source| Error::Job { id: row.id, source })?;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use helpline_cluster::database::Database;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{ServerId, ShardId};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Effect, OutboxKey};
@@ -62,9 +62,9 @@ pub async fn add(tx: &mut FencedTx, lane: Lane, key: &OutboxKey, effect: &Effect
 }
 
 /// What a lane still has to carry out, in order; at most 32 rows.
-pub async fn pending(pool: &PgPool, lane: Lane) -> Result<Vec<Row>, Error> {
+pub async fn pending(database: &Database, lane: Lane) -> Result<Vec<Row>, Error> {
     let rows = sqlx::query_file!("src/deliver/sql/pending.sql", lane.server.db(), lane.conversation)
-        .fetch_all(pool)
+        .fetch_all(database.read().await?.conn())
         .await?;
     Ok(rows
         .into_iter()
@@ -81,8 +81,10 @@ pub async fn pending(pool: &PgPool, lane: Lane) -> Result<Vec<Row>, Error> {
 }
 
 /// The lanes of a shard in which something waits: open jobs or effects not yet carried out.
-pub async fn waiting_lanes(pool: &PgPool, shard: ShardId) -> Result<Vec<Lane>, Error> {
-    let rows = sqlx::query_file!("src/deliver/sql/waiting_lanes.sql", shard.db()).fetch_all(pool).await?;
+pub async fn waiting_lanes(database: &Database, shard: ShardId) -> Result<Vec<Lane>, Error> {
+    let rows = sqlx::query_file!("src/deliver/sql/waiting_lanes.sql", shard.db())
+        .fetch_all(database.read().await?.conn())
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| Lane { server: ServerId::from_db(row.server_id), conversation: row.conversation_id })
@@ -112,6 +114,14 @@ pub async fn mark_not_there(tx: &mut FencedTx, server: ServerId, id: i64) -> Res
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Deletes effects of this shard's servers that were carried out or given up more than a day ago, in a step that holds
+/// its locks for a moment only. Returns how many went; 0 = none is left.
+pub async fn sweep(tx: &mut FencedTx) -> Result<u64, Error> {
+    let shard = tx.fence().shard;
+    let swept = sqlx::query_file!("src/deliver/sql/sweep.sql", shard.db()).execute(tx.conn()).await?;
+    Ok(swept.rows_affected())
 }
 
 /// Marks an effect as carried out. False: it was marked before.

@@ -35,7 +35,7 @@ impl Error {
     /// The event itself cannot be applied, however often it is tried: everything that is not the store's state.
     pub fn is_about_the_event(&self) -> bool {
         let database = match self {
-            Self::Fence(fence::Error::Superseded { .. }) => return false,
+            Self::Fence(fence::Error::Superseded { .. } | fence::Error::Unknown { .. }) => return false,
             Self::Fence(fence::Error::ServerElsewhere { .. }) => return true,
             Self::Conversation(store::Error::Malformed { .. } | store::Error::Job { .. }) => return true,
             Self::Fence(fence::Error::Database(error))
@@ -49,6 +49,11 @@ impl Error {
             .as_database_error()
             .and_then(|error| error.code())
             .is_some_and(|code| ["22", "23", "HL"].iter().any(|class| code.starts_with(class)))
+    }
+
+    /// Whether a commit took effect is not known: the shard is to be acquired anew before anything of it is read.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Fence(fence::Error::Unknown { .. }))
     }
 
     pub fn is_superseded(&self) -> bool {

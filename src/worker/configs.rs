@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use helpline_cluster::database::Database;
 use helpline_cluster::ids::ServerId;
-use sqlx::PgPool;
 use tokio::time::Instant;
 
 use crate::server_config::{self, ServerConfig};
@@ -18,7 +18,7 @@ const CAPACITY: usize = 20_000;
 
 #[derive(Debug)]
 pub struct Configs {
-    pool: PgPool,
+    database: Database,
     cache: Mutex<HashMap<ServerId, Cached>>,
 }
 
@@ -31,8 +31,8 @@ struct Cached {
 }
 
 impl Configs {
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool, cache: Mutex::default() }
+    pub fn new(database: Database) -> Self {
+        Self { database, cache: Mutex::default() }
     }
 
     /// The config in force, at most a second old. A server that is unknown or inactive has support switched off.
@@ -50,7 +50,7 @@ impl Configs {
             r#"select config::text as "config!", active from public.servers where id = $1"#,
             server.db()
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.database.read().await?.conn())
         .await?;
         let cached = match row {
             Some(row) if row.active => read(server, row.config, known, read_at),

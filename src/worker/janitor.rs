@@ -1,35 +1,64 @@
-//! Deletes what has served its time: event keys, delivered effects. Any worker may do it, and all do, rarely.
+//! Deletes what has served its time: event keys, delivered effects. Rarely; each worker those of its own shards.
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use helpline_cluster::claims::Claims;
+use helpline_cluster::database::{Database, Unowned};
+use helpline_cluster::fence::{Fence, FencedTx};
 use tokio_util::sync::CancellationToken;
+
+use super::apply::Error;
+use crate::deliver::outbox;
 
 /// About every hour, at another moment in each process.
 const EVERY: Duration = Duration::from_secs(3_600);
 
-pub async fn run(pool: PgPool, cancel: CancellationToken) {
+pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) {
     loop {
         let pause = tokio::time::sleep(EVERY.mul_f64(0.5 + fastrand::f64()));
         if cancel.run_until_cancelled(pause).await.is_none() {
             return;
         }
-        if let Err(error) = sweep(&pool).await {
+        if let Err(error) = sweep(&database, &claims.running()).await {
             tracing::warn!(%error, "deleting old event keys and delivered effects; tried again later");
         }
     }
 }
 
-/// Deletes in steps, so that no statement holds locks for long. No fence: rows this old are nobody's business any more.
-pub async fn sweep(pool: &PgPool) -> Result<u64, sqlx::Error> {
+/// Deletes in steps, so that no statement holds locks for long. Returns how many rows went.
+pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
+    let mut total = sweep_event_keys(database).await?;
+    for fence in fences {
+        match sweep_effects(database, fence).await {
+            Ok(swept) => total += swept,
+            // Another owner sweeps it. An unknown outcome leaves nothing to be found out: who sweeps next goes on.
+            Err(error) if error.is_superseded() || error.is_unknown() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+async fn sweep_event_keys(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedEventKeys).await?;
     let mut total = 0;
     loop {
-        let keys =
-            sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(pool).await?.rows_affected();
-        let effects =
-            sqlx::query_file!("src/worker/sql/sweep_outbox.sql").execute(pool).await?.rows_affected();
-        total += keys + effects;
-        if keys + effects == 0 {
+        let swept = sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(conn.conn()).await?;
+        total += swept.rows_affected();
+        if swept.rows_affected() == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+async fn sweep_effects(database: &Database, fence: &Fence) -> Result<u64, Error> {
+    let mut total = 0;
+    loop {
+        let mut tx = FencedTx::begin(database, fence).await?;
+        let swept = outbox::sweep(&mut tx).await?;
+        tx.commit().await?;
+        total += swept;
+        if swept == 0 {
             return Ok(total);
         }
     }

@@ -16,11 +16,13 @@ use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::apply::{Error, store_actions};
-use super::{Backoff, Shared};
+use super::{Backoff, IN_HAND, Shared};
 use crate::answer::{Answer, AnswerRequest};
 use crate::conversation::command::{AnswerJob, Command};
 use crate::conversation::store;
@@ -42,6 +44,8 @@ struct Inner {
     lost: watch::Sender<Option<Lost>>,
     /// Our own messages that came back through the gateway.
     confirmed: Mutex<Confirmed>,
+    /// Ends lanes that do not end by themselves.
+    abandoned: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -50,6 +54,8 @@ struct Inner {
 pub enum Lost {
     /// The proxy knows a higher epoch.
     Superseded { stands: Epoch },
+    /// Whether a commit took effect is not known.
+    Unknown,
 }
 
 impl Lost {
@@ -57,6 +63,7 @@ impl Lost {
     pub const fn above(self) -> Option<Epoch> {
         match self {
             Self::Superseded { stands } => Some(stands),
+            Self::Unknown => None,
         }
     }
 }
@@ -76,6 +83,7 @@ impl Lanes {
             running: Mutex::default(),
             lost: watch::Sender::new(None),
             confirmed: Mutex::default(),
+            abandoned: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -90,7 +98,9 @@ impl Lanes {
         }
         running.insert(lane, false);
         let inner = Arc::clone(&self.inner);
-        self.inner.tasks.spawn(async move { inner.run(lane).await });
+        self.inner.tasks.spawn(async move {
+            inner.abandoned.run_until_cancelled(inner.run(lane)).await;
+        });
     }
 
     /// Takes note of our own messages among these events: what they carry out is done.
@@ -118,21 +128,23 @@ impl Lanes {
         }
     }
 
-    /// Resolves when a lane found that the ownership is in doubt. The shard has to be claimed anew.
-    pub async fn lost(&self) -> Lost {
-        let mut lost = self.inner.lost.subscribe();
-        let found = lost.wait_for(Option::is_some).await.map(|lost| *lost);
-        match found {
-            Ok(Some(lost)) => lost,
-            // The sender lives as long as this.
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
+    /// What a lane found out about the ownership; it has cancelled the lease's `stop` then.
+    pub fn lost(&self) -> Option<Lost> {
+        *self.inner.lost.borrow()
     }
 
-    /// Waits for the lanes to end; the lease's `stop` makes them.
+    /// Waits for the lanes to end; the lease's `stop` makes them. A lane that hangs in a store is left to the fence:
+    /// the next owner's claim waits for its transaction, or ends it.
     pub async fn join(&self) {
         self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        if timeout(IN_HAND, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                "lanes of {} hang in their transactions and are left",
+                self.inner.lease.fence.shard
+            );
+            self.inner.abandoned.cancel();
+            self.inner.tasks.wait().await;
+        }
     }
 }
 
@@ -158,6 +170,11 @@ impl Inner {
                 Ok(Flow::Stop) => return,
                 Err(error) if error.is_superseded() => {
                     tracing::info!("{error}; its lanes stop here");
+                    return;
+                }
+                Err(error) if error.is_unknown() => {
+                    tracing::warn!(%error, "{} is acquired anew", self.lease.fence.shard);
+                    self.lose(Lost::Unknown);
                     return;
                 }
                 Err(error) => {
@@ -275,6 +292,12 @@ impl Inner {
         metrics::counter!(names::QUESTIONS, "outcome" => outcome).increment(1);
         metrics::histogram!(names::QUESTION_SECONDS).record((at - asked_at).as_seconds_f64().max(0.0));
         Ok(())
+    }
+
+    /// Nothing of the shard is read or done any more under this lease.
+    fn lose(&self, lost: Lost) {
+        self.lost.send_replace(Some(lost));
+        self.lease.stop.cancel();
     }
 
     /// Waits while the worker cannot renew its lease. False: the lease is over.

@@ -12,11 +12,11 @@ use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, StreamId};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::apply::{self, Applied, Error, Relevant};
-use super::lanes::Lanes;
-use super::{Backoff, Shared};
+use super::lanes::{Lanes, Lost};
+use super::{Backoff, IN_HAND, Shared};
 use crate::metrics as names;
 
 /// A cursor that moved over events without effect is stored after this long: losing it repeats nothing visible.
@@ -26,6 +26,8 @@ const TRIES: u32 = 3;
 /// The log keeps what lies above the durable cursor of this long ago.
 const KEEP: Duration = Duration::from_secs(60);
 const TRIM_EVERY: Duration = Duration::from_secs(15);
+/// How long one transaction may take while the lease goes on.
+const LONGEST_TRANSACTION: Duration = Duration::from_secs(20);
 
 /// Everything that one shard's loop uses.
 pub struct ShardLoop {
@@ -41,8 +43,13 @@ pub struct ShardLoop {
     durable: VecDeque<(Instant, StreamId)>,
 }
 
-/// The lease is over, or the worker stops: nothing more is applied.
-struct Stopped;
+/// Nothing more is applied under this lease.
+enum Stopped {
+    /// It is over, or the worker stops.
+    Over,
+    /// What stands is in doubt.
+    Doubt { above: Option<Epoch> },
+}
 
 /// What is to be done with a shard whose loop has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,31 +85,31 @@ impl ShardLoop {
         let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
         let mut trim = tokio::time::interval(TRIM_EVERY);
         trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let lanes = self.lanes.clone();
-        let mut lost = std::pin::pin!(lanes.lost());
-        let mut ending = Ending::Release;
-        loop {
+        let stopped = loop {
             let stop = self.lease.stop.clone();
             let step = tokio::select! {
                 biased;
-                () = stop.cancelled() => Err(Stopped),
-                lost = &mut lost => {
-                    ending = Ending::Reacquire { above: lost.above() };
-                    Err(Stopped)
-                }
+                () = stop.cancelled() => Err(Stopped::Over),
                 () = flush_at(self.unflushed_since) => self.flush().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
                 _ = trim.tick() => { self.trim().await; Ok(()) }
             };
-            if step.is_err() {
-                break;
+            if let Err(stopped) = step {
+                break stopped;
             }
-        }
+        };
         self.lease.stop.cancel();
-        let _ = recovered.await;
         self.lanes.join().await;
+        recovered.abort();
+        let _ = recovered.await;
         metrics::gauge!(names::SHARD_LOOPS).decrement(1.0);
-        ending
+        match (stopped, self.lanes.lost()) {
+            (Stopped::Doubt { above }, lost) => {
+                Ending::Reacquire { above: above.max(lost.and_then(Lost::above)) }
+            }
+            (Stopped::Over, Some(lost)) => Ending::Reacquire { above: lost.above() },
+            (Stopped::Over, None) => Ending::Release,
+        }
     }
 
     async fn deliver(
@@ -113,7 +120,7 @@ impl ShardLoop {
         match delivery {
             Some(Delivery::Entries(entries)) => self.entries(entries).await,
             // The reader ends only with the process.
-            None => Err(Stopped),
+            None => Err(Stopped::Over),
             Some(Delivery::Wiped) => {
                 let fence = self.lease.fence.clone();
                 let stop = self.lease.stop.clone();
@@ -127,9 +134,13 @@ impl ShardLoop {
                             *deliveries = self.reader.watch(&fence, cursor);
                             return Ok(());
                         }
+                        Err(error) if error.is_superseded() => return Err(Stopped::Over),
+                        Err(error) if error.is_unknown() || error.epoch_taken().is_some() => {
+                            return Err(Stopped::Doubt { above: error.epoch_taken() });
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "starting the log of {} anew", fence.shard);
-                            stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped)?;
+                            stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped::Over)?;
                         }
                     }
                 }
@@ -196,7 +207,7 @@ impl ShardLoop {
         }
         loop {
             self.wait_until_valid().await?;
-            match apply::apply(&self.shared, &self.lease.fence, batch, to).await {
+            match self.in_hand(apply::apply(&self.shared, &self.lease.fence, batch, to)).await? {
                 Ok(applied) => {
                     self.moved(to);
                     match applied {
@@ -207,8 +218,9 @@ impl ShardLoop {
                 }
                 Err(error) if error.is_superseded() => {
                     tracing::info!("{error}; it is not applied here any more");
-                    return Err(Stopped);
+                    return Err(Stopped::Over);
                 }
+                Err(error) if error.is_unknown() => return Err(self.doubt(&error)),
                 Err(error) if error.is_about_the_event() => return Ok(Err(error)),
                 Err(error) => self.wait_out(&error, &mut backoff).await?,
             }
@@ -226,16 +238,40 @@ impl ShardLoop {
         let mut backoff = Backoff::new();
         loop {
             self.wait_until_valid().await?;
-            match self.store_dead_letter(entry, failure).await {
+            match self.in_hand(self.store_dead_letter(entry, failure)).await? {
                 Ok(()) => {
                     metrics::counter!(names::DEAD_LETTERS).increment(1);
                     self.moved(entry.id);
                     return Ok(());
                 }
-                Err(error) if error.is_superseded() => return Err(Stopped),
+                Err(error) if error.is_superseded() => return Err(Stopped::Over),
+                Err(error) if error.is_unknown() => return Err(self.doubt(&error)),
                 Err(error) => self.wait_out(&error, &mut backoff).await?,
             }
         }
+    }
+
+    /// Does a transaction to its end, also when the lease stops meanwhile, but waits for it not for ever: a store that
+    /// does not answer leaves in doubt what it has done.
+    async fn in_hand<T>(&self, transaction: impl Future<Output = T>) -> Result<T, Stopped> {
+        let overdue = async {
+            let stopped = self.lease.stop.cancelled();
+            drop(timeout(LONGEST_TRANSACTION, stopped).await);
+            tokio::time::sleep(IN_HAND).await;
+        };
+        tokio::select! {
+            biased;
+            done = transaction => Ok(done),
+            () = overdue => {
+                tracing::warn!("a transaction of {} hangs and is left", self.lease.fence.shard);
+                Err(Stopped::Doubt { above: None })
+            }
+        }
+    }
+
+    fn doubt(&self, error: &Error) -> Stopped {
+        tracing::warn!(%error, "{} is acquired anew", self.lease.fence.shard);
+        Stopped::Doubt { above: None }
     }
 
     async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
@@ -270,7 +306,7 @@ impl ShardLoop {
         if backoff.is_first() {
             tracing::warn!(%error, "{} waits for its stores", self.lease.fence.shard);
         }
-        self.lease.stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped)
+        self.lease.stop.run_until_cancelled(backoff.wait()).await.ok_or(Stopped::Over)
     }
 
     /// Who does not know which user the bot is takes a mention of it for chatter, and nobody would ever answer.
@@ -280,7 +316,7 @@ impl ShardLoop {
         match self.lease.stop.run_until_cancelled(known).await {
             Some(Ok(_)) => Ok(()),
             // The sender ends only with the process.
-            Some(Err(_)) | None => Err(Stopped),
+            Some(Err(_)) | None => Err(Stopped::Over),
         }
     }
 
@@ -288,10 +324,10 @@ impl ShardLoop {
     async fn wait_until_valid(&self) -> Result<(), Stopped> {
         while !self.lease.self_fence.is_valid() {
             let pause = tokio::time::sleep(Duration::from_millis(20));
-            self.lease.stop.run_until_cancelled(pause).await.ok_or(Stopped)?;
+            self.lease.stop.run_until_cancelled(pause).await.ok_or(Stopped::Over)?;
         }
         match self.lease.stop.is_cancelled() {
-            true => Err(Stopped),
+            true => Err(Stopped::Over),
             false => Ok(()),
         }
     }

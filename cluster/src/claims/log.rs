@@ -28,7 +28,13 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) const fn is_superseded(&self) -> bool {
+    /// Whether a commit took effect is not known: the shard has to be acquired anew.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Fence(fence::Error::Unknown { .. }))
+    }
+
+    /// Another has claimed the shard.
+    pub const fn is_superseded(&self) -> bool {
         matches!(self, Self::Fence(fence::Error::Superseded { .. }))
     }
 

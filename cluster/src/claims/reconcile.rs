@@ -173,8 +173,8 @@ impl Reconciler {
         let cursor = loop {
             match self.shared.log.ensure(&fence, &mut fresh).await {
                 Ok(cursor) => break cursor,
-                Err(error) if error.epoch_taken().is_some() => {
-                    tracing::warn!(%error, "{} is not enough: it is claimed anew", fence.epoch);
+                Err(error) if error.epoch_taken().is_some() || error.is_unknown() => {
+                    tracing::warn!(%error, "{} is acquired anew", fence.shard);
                     self.shared.reacquire(&fence, error.epoch_taken());
                     return;
                 }

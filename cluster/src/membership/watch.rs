@@ -1,7 +1,6 @@
 //! Watching the others. Each worker waits for the lock of its successor in the ring of ids, and looks at
 //! everybody's lock and heartbeat once a round, so that neighbours that die together are found too.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -10,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::evidence::{Cause, Evidence, Finding, Sight};
 use super::within;
 use super::{Error, LOCK_CLASS, PATIENCE, Purpose, connect, lock_shared, try_lock_shared, unlock_shared};
 use crate::ids::WorkerId;
@@ -34,18 +34,9 @@ pub(crate) struct Watch {
 
 #[derive(Debug)]
 struct Peer {
-    id: WorkerId,
+    /// Its lock.
     key: i32,
-    held: bool,
-    stale: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// Its lock was held and is free now, on one unbroken connection.
-    SessionEnded,
-    /// No heartbeat and no Redis lease for the TTL.
-    Silence,
+    seen: Sight,
 }
 
 impl Watch {
@@ -73,27 +64,20 @@ impl Watch {
     }
 
     async fn watch_on_one_connection(&mut self) -> Result<(), Error> {
-        let round = (self.ttl / 8).min(LONGEST_ROUND);
+        let round = (self.ttl / 10).min(LONGEST_ROUND);
         let mut conn = connect(&self.options, Purpose::Watch, self.id, LOOK_FOR_NEW).await?;
-        // Before that, a silent heartbeat may be the fault of Postgres: it was away, or hung as a whole.
-        let mut may_judge_silence_at = Instant::now() + self.ttl;
-        let mut looked_at = Instant::now();
-        let mut seen_held = HashSet::new();
+        let mut evidence = Evidence::new(self.ttl, self.fast, Instant::now());
         loop {
             let peers = self.snapshot(&mut conn).await?;
-            if looked_at.elapsed() > self.ttl / 2 {
-                may_judge_silence_at = Instant::now() + self.ttl;
-            }
-            looked_at = Instant::now();
-            for peer in &peers {
-                if self.fast && !peer.held && seen_held.contains(&peer.id) {
-                    self.bury_if_free(&mut conn, peer).await?;
-                } else if peer.stale && Instant::now() >= may_judge_silence_at {
-                    self.bury_if_lease_gone(&mut conn, peer).await?;
+            let sights: Vec<Sight> = peers.iter().map(|peer| peer.seen).collect();
+            for (id, cause) in evidence.look(&sights, Instant::now()) {
+                let Some(peer) = peers.iter().find(|peer| peer.seen.id == id) else { continue };
+                match cause {
+                    Cause::SessionEnded => self.bury_if_free(&mut conn, peer).await?,
+                    Cause::Silence => self.bury_if_lease_gone(&mut conn, peer).await?,
                 }
             }
-            seen_held = peers.iter().filter(|peer| peer.held).map(|peer| peer.id).collect();
-            match successor(self.id, &peers).filter(|_| self.fast) {
+            match successor(self.id, &peers).filter(|peer| evidence.was_held(peer.seen.id)) {
                 Some(peer) => {
                     let newest = peers.iter().map(|peer| peer.key).fold(self.key, i32::max);
                     self.wait_for_its_end(&mut conn, peer, newest, round).await?;
@@ -104,15 +88,11 @@ impl Watch {
     }
 
     async fn snapshot(&self, conn: &mut PgConnection) -> Result<Vec<Peer>, Error> {
-        let looking = sqlx::query_file!(
-            "src/membership/sql/snapshot.sql",
-            self.id.db(),
-            LOCK_CLASS,
-            self.ttl.as_secs_f64()
-        );
+        let looking = sqlx::query_file!("src/membership/sql/snapshot.sql", self.id.db(), LOCK_CLASS);
         let rows = within(PATIENCE, looking.fetch_all(conn)).await?;
-        let peer = |id, key, held, stale| Peer { id: WorkerId::from_db(id), key, held, stale };
-        Ok(rows.into_iter().map(|row| peer(row.id, row.liveness_key, row.held, row.stale)).collect())
+        let sight = |id, held, beat| Sight { id: WorkerId::from_db(id), held, beat };
+        let peers = rows.into_iter();
+        Ok(peers.map(|row| Peer { key: row.liveness_key, seen: sight(row.id, row.held, row.beat) }).collect())
     }
 
     /// Blocks on the lock of a peer that was just seen to hold it: to get it means that its session ended.
@@ -123,7 +103,8 @@ impl Watch {
         newest: i32,
         round: Duration,
     ) -> Result<(), Error> {
-        if lock_shared(conn, peer.key, newest, round).await? {
+        let taken = lock_shared(conn, peer.key, newest, round).await?;
+        if Cause::SessionEnded.is_proved_by(Finding::Lock { taken }) {
             self.bury(conn, peer, Cause::SessionEnded).await?;
             unlock_shared(conn, peer.key).await?;
         }
@@ -132,7 +113,8 @@ impl Watch {
 
     /// Holding the peer's lock while deleting its row keeps a peer that reconnects from slipping in between.
     async fn bury_if_free(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
-        if try_lock_shared(conn, peer.key).await? {
+        let taken = try_lock_shared(conn, peer.key).await?;
+        if Cause::SessionEnded.is_proved_by(Finding::Lock { taken }) {
             self.bury(conn, peer, Cause::SessionEnded).await?;
             unlock_shared(conn, peer.key).await?;
         }
@@ -140,23 +122,24 @@ impl Watch {
     }
 
     async fn bury_if_lease_gone(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
-        match timeout(self.ttl / 4, self.redis.is_gone(peer.id)).await {
-            Ok(Ok(true)) => self.bury(conn, peer, Cause::Silence).await,
-            // Redis away is no evidence either.
-            Ok(Ok(false) | Err(_)) | Err(_) => Ok(()),
+        let asked = timeout(self.ttl / 4, self.redis.is_gone(peer.seen.id)).await;
+        let there = asked.ok().and_then(Result::ok).map(|gone| !gone);
+        if Cause::Silence.is_proved_by(Finding::Lease { there }) {
+            self.bury(conn, peer, Cause::Silence).await?;
         }
+        Ok(())
     }
 
     async fn bury(&self, conn: &mut PgConnection, peer: &Peer, cause: Cause) -> Result<(), Error> {
         let silent = cause == Cause::Silence;
-        let burying =
-            sqlx::query_file!("src/membership/sql/bury.sql", peer.id.db(), silent, self.ttl.as_secs_f64());
+        let Sight { id, beat, .. } = peer.seen;
+        let burying = sqlx::query_file!("src/membership/sql/bury.sql", id.db(), silent.then_some(beat));
         if within(PATIENCE, burying.fetch_optional(&mut *conn)).await?.is_none() {
             return Ok(());
         }
         let why = if silent { "it has been silent for its TTL" } else { "its session ended" };
-        tracing::warn!("declared {} dead: {why}", peer.id);
-        let name = peer.id.get().to_string();
+        tracing::warn!("declared {id} dead: {why}");
+        let name = id.get().to_string();
         let ending = sqlx::query_file!("src/membership/sql/terminate_backends.sql", name);
         within(PATIENCE, ending.fetch_one(conn)).await.map(drop)
     }
@@ -164,7 +147,7 @@ impl Watch {
 
 /// The next living worker in the ring of ids; peers come sorted.
 fn successor(id: WorkerId, peers: &[Peer]) -> Option<&Peer> {
-    let mut living = peers.iter().filter(|peer| peer.held);
+    let mut living = peers.iter().filter(|peer| peer.seen.held);
     let first = living.clone().next();
-    living.find(|peer| peer.id > id).or(first)
+    living.find(|peer| peer.seen.id > id).or(first)
 }

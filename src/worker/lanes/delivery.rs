@@ -100,7 +100,7 @@ impl Inner {
                         self.lease.fence.shard,
                         self.lease.fence.epoch
                     );
-                    self.lost.send_replace(Some(Lost::Superseded { stands }));
+                    self.lose(Lost::Superseded { stands });
                     return Ok(Flow::Stop);
                 }
                 Outcome::Again { reason, .. }
@@ -198,7 +198,7 @@ impl Inner {
             server.db(),
             id
         )
-        .fetch_optional(&self.shared.pool)
+        .fetch_optional(self.shared.pool.read().await?.conn())
         .await?;
         Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
     }

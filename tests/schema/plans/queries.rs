@@ -146,7 +146,12 @@ pub const QUERIES: &[Query] = &[
     ),
     // Cleaning up, every minute ----------------------------------------------------------------------------------
     hot(WORKER, "delete from helpline.event_keys", "", &["event_keys_seen_at_idx"]),
-    hot(WORKER, "delete from helpline.outbox", "", &["outbox_sent_at_idx"]),
+    hot(
+        WORKER,
+        "with old as ( select o.ctid",
+        "1",
+        &["outbox_sent_at_idx", "server_shards_pkey|server_shards_shard_id_idx"],
+    ),
     // Answering --------------------------------------------------------------------------------------------------
     hot(
         WORKER,

@@ -1,8 +1,8 @@
--- Declares a worker dead. $2 = because of its silence, which is looked at once more here.
+-- Declares a worker dead. For silence only if its heartbeat ($2, as it was seen) has still not changed.
 with gone as (
     delete from helpline.workers
     where id = $1
-        and (not $2 or last_heartbeat < clock_timestamp() - make_interval(secs => $3))
+        and ($2::bigint is null or (extract(epoch from last_heartbeat) * 1000000)::bigint = $2)
     returning id
 )
 select pg_notify('helpline_membership', gone.id::text)::text as notified

@@ -1,4 +1,4 @@
--- Every other worker, whether its session holds its lock, and whether it missed its heartbeats.
+-- Every other worker, whether its session holds its lock, and its last heartbeat.
 with held as materialized (
     select l.objid::bigint as liveness_key
     from pg_locks l
@@ -13,7 +13,7 @@ select
     w.id,
     w.liveness_key,
     exists (select from held h where h.liveness_key = w.liveness_key) as "held!",
-    w.last_heartbeat < clock_timestamp() - make_interval(secs => $3) as "stale!"
+    (extract(epoch from w.last_heartbeat) * 1000000)::bigint as "beat!"
 from helpline.workers w
 where w.id <> $1
 order by w.id

@@ -1,0 +1,142 @@
+//! A worker's handle on Postgres: it reads, and it writes under a fence. Nothing else compiles.
+//!
+//! [`Database`] is no executor of statements. [`Database::read`] gives a transaction that Postgres itself keeps from
+//! writing; writes go through [`FencedTx`](crate::fence::FencedTx), which stores take as `&mut FencedTx`; what belongs to
+//! no shard names its reason ([`Unowned`]). Read-only transactions and not a read-only session, because behind a
+//! transaction pooler a session's setting would stay with the next one who gets the connection.
+//!
+//! A statement cannot be run on the handle:
+//! ```compile_fail,E0277
+//! async fn sweep(db: &helpline_cluster::database::Database) {
+//!     sqlx::query("delete from helpline.outbox").execute(db).await.unwrap();
+//! }
+//! ```
+//! nor does a store that writes take what reads:
+//! ```compile_fail,E0308
+//! # use helpline_cluster::{database::{Database, ReadTx}, fence::FencedTx};
+//! async fn mark_sent(tx: &mut FencedTx, id: i64) {}
+//! async fn deliver(db: &Database) {
+//!     let mut read = db.read().await.unwrap();
+//!     mark_sent(&mut read, 7).await;
+//! }
+//! ```
+//! and nobody makes a fenced transaction but by locking the fence:
+//! ```compile_fail,E0451
+//! # use helpline_cluster::fence::{Fence, FencedTx};
+//! fn forge(tx: sqlx::Transaction<'static, sqlx::Postgres>, fence: Fence) -> FencedTx {
+//!     FencedTx { tx, fence }
+//! }
+//! ```
+//! The same calls with the right types:
+//! ```
+//! # use helpline_cluster::{database::Database, fence::{Fence, FencedTx}};
+//! async fn mark_sent(tx: &mut FencedTx, id: i64) -> Result<(), sqlx::Error> {
+//!     sqlx::query("delete from helpline.outbox").execute(tx.conn()).await.map(drop)
+//! }
+//! async fn deliver(db: &Database, fence: &Fence) {
+//!     let mut tx = FencedTx::begin(db, fence).await.unwrap();
+//!     mark_sent(&mut tx, 7).await.unwrap();
+//! }
+//! ```
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// See the module's documentation. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl From<PgPool> for Database {
+    fn from(pool: PgPool) -> Self {
+        Self { pool }
+    }
+}
+
+impl Database {
+    /// Begins a transaction that can only read. Dropping it ends it.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn read(&self) -> Result<ReadTx, sqlx::Error> {
+        Ok(ReadTx { tx: self.pool.begin_with("begin read only").await? })
+    }
+
+    /// A connection for writes that belong to no shard.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn unowned(&self, why: Unowned) -> Result<UnownedConn, sqlx::Error> {
+        Ok(UnownedConn { conn: self.pool.acquire().await?, why })
+    }
+}
+
+/// A transaction in which Postgres refuses every write.
+#[derive(Debug)]
+pub struct ReadTx {
+    tx: Transaction<'static, Postgres>,
+}
+
+impl ReadTx {
+    /// The connection, for the statements of stores.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// Why a write needs no fence: whoever does it, however late, does no harm. All such writes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unowned {
+    /// Event keys are unique across shards and say nothing of the shard that stored them. They are deleted by an age
+    /// at which nothing can bring their event again, so that who deletes them does not matter.
+    AgedEventKeys,
+    /// Passages are derived from a server's documents, which dashboards and the command line write too. They are made
+    /// again by whoever needs them, under a lock of the document and only from the content that it has then.
+    DerivedPassages,
+}
+
+/// A connection that writes without a fence, for its [`Unowned`] reason.
+#[derive(Debug)]
+pub struct UnownedConn {
+    conn: PoolConnection<Postgres>,
+    why: Unowned,
+}
+
+impl UnownedConn {
+    /// The connection, for the statements of stores.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.conn
+    }
+
+    pub const fn why(&self) -> Unowned {
+        self.why
+    }
+}
+
+/// Where a fenced transaction can be begun: a [`Database`], or the pool of those who make one.
+pub trait Source: sealed::Pooled {}
+
+impl Source for Database {}
+impl Source for PgPool {}
+
+pub(crate) mod sealed {
+    use sqlx::PgPool;
+
+    /// Private, so that nobody gets at the pool of a [`super::Database`] this way.
+    pub trait Pooled {
+        fn pool(&self) -> &PgPool;
+    }
+
+    impl Pooled for super::Database {
+        fn pool(&self) -> &PgPool {
+            &self.pool
+        }
+    }
+
+    impl Pooled for PgPool {
+        fn pool(&self) -> &PgPool {
+            self
+        }
+    }
+}
