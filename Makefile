@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-failover soak test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,12 @@ bench-sim: ## Measure what the simulated Discord delivers per core: make bench-s
 bench-schema: base-setup ## Measure the promotion of a server with 100,000 of a million conversations, under load
 	@cargo test --workspace --no-run
 	@$(TARGET)/debug/with-services -- cargo test --workspace --test schema -- --ignored --nocapture bench_
+
+bench-failover: base-setup ## Measure takeovers, drains, repairs and moves while members ask: make bench-failover ARGS='--kills 50'
+	@scripts/bench-failover.sh $(ARGS)
+
+soak: base-setup ## Faults at random on real processes, and 10,000 seeds of the simulation: make soak ARGS='--hours 1 --seed 7'
+	@scripts/soak.sh $(ARGS)
 
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
 	@cargo test --workspace --no-run

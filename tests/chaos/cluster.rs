@@ -1,5 +1,6 @@
 //! A whole cluster of real processes, with a wire between each two of its parts.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -281,6 +282,24 @@ impl Cluster {
             join helpline.workers on workers.id = shard_fences.owner where workers.name = $1 order by 1";
         let shards = sqlx::query_scalar(shards).bind(&self.workers[index].name);
         shards.fetch_all(self.pool()).await.unwrap_or_default()
+    }
+
+    /// The shards that the worker at `index` owns now, with their epochs.
+    pub async fn held_by(&self, index: usize) -> HashMap<i32, i64> {
+        let held = "select shard_id, epoch from helpline.shard_fences
+            join helpline.workers on workers.id = shard_fences.owner where workers.name = $1";
+        let held: Vec<(i32, i64)> = sqlx::query_as(held)
+            .bind(&self.workers[index].name)
+            .fetch_all(self.pool())
+            .await
+            .unwrap_or_default();
+        held.into_iter().collect()
+    }
+
+    /// Workers that are members now.
+    pub async fn workers_joined(&self) -> usize {
+        let joined = "select count(distinct name) from helpline.workers where not draining";
+        usize::try_from(self.count(joined).await.unwrap_or(0)).unwrap_or(0)
     }
 
     /// None while Postgres is away.

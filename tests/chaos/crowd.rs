@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use helpline::answer::extract::UNSURE;
 use helpline::deliver::render::SOURCES;
+use helpline_sim::ids::{InteractionId, MessageId};
 use helpline_sim::matching::{Answer, QuestionId};
 use helpline_sim::members::{Asked, Members, Params, Question, Script, ServerRef};
 use helpline_sim::report::report;
@@ -13,7 +14,7 @@ use helpline_sim::{Entry, Kind};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, PATIENCE, patiently};
-use crate::history::{Record, check, check_order};
+use crate::history::{Record, Violation, check, check_order};
 use crate::recorder::{applied, event_key};
 
 /// Questions that the documents answer, and one that they do not.
@@ -29,23 +30,31 @@ const QUESTIONS: [&str; 6] = [
 /// How members ask in a scenario.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
+    /// Questions a second by messages, with follow-ups.
     pub questions_per_s: f64,
-    /// Share of questions by slash command.
-    pub slash_share: f64,
+    /// Questions a second by slash command.
+    pub commands_per_s: f64,
+    /// Whether "the application did not respond" is within what was promised: nobody can acknowledge in time while no
+    /// proxy lives.
+    pub interactions_may_fail: bool,
     pub seed: u64,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { questions_per_s: 6.0, slash_share: 0.0, seed: 1 }
+        Self { questions_per_s: 5.0, commands_per_s: 1.0, interactions_may_fail: false, seed: 1 }
     }
 }
 
 /// Members at work on all servers.
 #[derive(Debug)]
 pub struct Crowd {
-    members: Members,
-    /// Where transcript and record stood when they began.
+    /// Those who write messages, and ask on in the threads of the answers.
+    talkers: Members,
+    /// Those who use the slash command.
+    commanders: Members,
+    habits: Habits,
+    /// Where the transcript stood when they began.
     from_entry: u64,
 }
 
@@ -54,28 +63,39 @@ impl Crowd {
         let servers = cluster.sim.servers().len();
         let ask = |server| move |text: &&str| Question::new(Some(ServerRef::Index(server)), *text, ().into());
         let questions = (0..servers).flat_map(|server| QUESTIONS.iter().map(ask(server))).collect();
-        let params = Params {
-            questions_per_s: habits.questions_per_s,
-            duration: Duration::from_secs(7 * 24 * 3_600),
-            seed: habits.seed,
-            slash_share: habits.slash_share,
-            press_share: 0.0,
-            think: Duration::from_millis(100),
-            deadline: PATIENCE,
-            ..Params::default()
-        };
         let script = Script { questions };
-        let members = Members::start(&cluster.sim, script, params, CancellationToken::new());
-        Self { members: members.expect("there are questions"), from_entry: cluster.sim.transcript().end() }
+        let start = |questions_per_s, slash_share, follow_up_share| {
+            let params = Params {
+                questions_per_s,
+                duration: Duration::from_secs(7 * 24 * 3_600),
+                seed: habits.seed,
+                slash_share,
+                follow_up_share,
+                mention_share: if slash_share > 0.0 { 0.0 } else { 0.2 },
+                press_share: 0.0,
+                think: Duration::from_millis(100),
+                deadline: PATIENCE,
+                ..Params::default()
+            };
+            Members::start(&cluster.sim, script.clone(), params, CancellationToken::new())
+                .expect("there are questions")
+        };
+        Self {
+            from_entry: cluster.sim.transcript().end(),
+            talkers: start(habits.questions_per_s, 0.0, 0.3),
+            commanders: start(habits.commands_per_s, 1.0, 0.0),
+            habits,
+        }
     }
 
-    /// Asks so many questions at once.
+    /// Asks so many questions at once, one of six by slash command.
     pub async fn burst(&self, questions: usize) {
-        self.members.burst(questions).await;
+        self.commanders.burst(questions / 6).await;
+        self.talkers.burst(questions - questions / 6).await;
     }
 
     pub fn answered(&self) -> usize {
-        self.members.progress().answered
+        self.talkers.progress().answered + self.commanders.progress().answered
     }
 
     /// Waits until so many more questions have been answered than now.
@@ -101,20 +121,23 @@ impl Crowd {
 
     /// What has been asked so far.
     pub fn asked(&self) -> Vec<Asked> {
-        self.members.snapshot()
+        [self.talkers.snapshot(), self.commanders.snapshot()].concat()
     }
 
     /// Lets everything come to its end and judges.
     pub async fn leaves(self, cluster: &Cluster) -> Verdict {
-        self.members.stop_asking().await;
-        let asked = self.members.finish().await;
+        self.talkers.stop_asking().await;
+        self.commanders.stop_asking().await;
+        let (talked, commanded) = tokio::join!(self.talkers.finish(), self.commanders.finish());
+        let asked = [talked, commanded].concat();
         cluster.in_service().await;
         cluster.at_rest().await;
         let entries = cluster.sim.transcript().snapshot();
         let entries: Vec<Arc<Entry>> =
             entries.into_iter().filter(|entry| entry.index >= self.from_entry).collect();
         let records = cluster.recorder.since(0).await;
-        Verdict::of(asked, &entries, records, cluster.recorder.homes())
+        let forgiven = if self.habits.interactions_may_fail { failed(&entries) } else { HashSet::new() };
+        Verdict::of(asked, &entries, records, cluster.recorder.homes(), &forgiven)
     }
 }
 
@@ -135,11 +158,21 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn of(asked: Vec<Asked>, entries: &[Arc<Entry>], records: Vec<Record>, homes: &[(i64, i32)]) -> Self {
-        let mut violations: Vec<String> =
-            check(&records, homes).into_iter().map(|violation| violation.to_string()).collect();
+    /// `forgiven`: questions that need no answer.
+    pub fn of(
+        asked: Vec<Asked>,
+        entries: &[Arc<Entry>],
+        records: Vec<Record>,
+        homes: &[(i64, i32)],
+        forgiven: &HashSet<QuestionId>,
+    ) -> Self {
+        let mut violations: Vec<String> = check(&records, homes)
+            .into_iter()
+            .filter(|violation| !is_forgiven(violation, forgiven))
+            .map(|violation| violation.to_string())
+            .collect();
         violations.extend(order(&asked, &records));
-        violations.extend(seen(&asked, entries));
+        violations.extend(seen(&asked, entries, forgiven));
         violations.extend(repeated_nonces(entries));
         let count =
             |wanted: &dyn Fn(&Kind) -> bool| entries.iter().filter(|entry| wanted(&entry.kind)).count();
@@ -190,6 +223,22 @@ impl Verdict {
     }
 }
 
+/// What was asked by an interaction that failed, as Discord told the member.
+fn failed(entries: &[Arc<Entry>]) -> HashSet<QuestionId> {
+    let failed = entries.iter().filter_map(|entry| match entry.kind {
+        Kind::InteractionFailed { interaction } => Some(QuestionId::Interaction(interaction)),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// An interaction that Discord has called failed takes no reply any more, nor a thread upon one.
+fn is_forgiven(violation: &Violation, forgiven: &HashSet<QuestionId>) -> bool {
+    let Violation::GivenUp { key } = violation else { return false };
+    let event = key.split('/').nth(1).and_then(|id| id.parse().ok());
+    event.is_some_and(|id| forgiven.contains(&QuestionId::Interaction(InteractionId(id))))
+}
+
 /// Messages of one channel are applied in the order of Discord.
 fn order(asked: &[Asked], records: &[Record]) -> Vec<String> {
     let by_key = applied(records);
@@ -206,18 +255,21 @@ fn order(asked: &[Asked], records: &[Record]) -> Vec<String> {
 }
 
 /// What members saw: every question answered once, in order, and nothing else said.
-fn seen(asked: &[Asked], entries: &[Arc<Entry>]) -> Vec<String> {
+fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>) -> Vec<String> {
     let judged = report(entries, asked, PATIENCE, is_final);
     let name = |index: &usize| {
         format!("{:?} in {} ({:?})", asked[*index].id, asked[*index].channel, asked[*index].how)
     };
-    let mut found: Vec<String> =
-        judged.lost.iter().map(|index| format!("nobody answered {}", name(index))).collect();
-    let incomplete = asked
-        .iter()
-        .enumerate()
-        .filter(|(index, asked)| !judged.lost.contains(index) && !asked.answers.iter().any(is_final));
-    found.extend(incomplete.map(|(index, _)| format!("the answer to {} has no end", name(&index))));
+    let whole = |question: &Asked| question.answers.iter().any(is_final) || forgiven.contains(&question.id);
+    let mut found: Vec<String> = Vec::new();
+    for (index, question) in asked.iter().enumerate().filter(|(_, question)| !whole(question)) {
+        found.push(match question.answers.is_empty() {
+            true => format!("nobody answered {}", name(&index)),
+            false => format!("the answer to {} has no end", name(&index)),
+        });
+    }
+    let late = judged.late.iter().filter(|index| whole(&asked[**index]));
+    found.extend(late.map(|index| format!("{} was answered too late", name(index))));
     found.extend(judged.duplicates.iter().map(|double| {
         format!(
             "{} was answered twice ({:?}): {} and {}",
@@ -233,8 +285,35 @@ fn seen(asked: &[Asked], entries: &[Arc<Entry>]) -> Vec<String> {
             .iter()
             .map(|pair| format!("{} was answered before {}", name(&pair.later), name(&pair.earlier))),
     );
-    found.extend(judged.strays.iter().map(|message| format!("{message} answers nothing that was asked")));
+    let late = late_replies(asked, entries, forgiven);
+    let strays = judged.strays.iter().filter(|message| !late.contains(message));
+    found.extend(strays.map(|message| format!("{message} answers nothing that was asked")));
     found
+}
+
+/// Answers to interactions that had failed: said in the channel, to the member by name, once for each.
+fn late_replies(
+    asked: &[Asked],
+    entries: &[Arc<Entry>],
+    forgiven: &HashSet<QuestionId>,
+) -> HashSet<MessageId> {
+    let mut owed: Vec<(u64, String)> = asked
+        .iter()
+        .filter(|question| forgiven.contains(&question.id))
+        .map(|question| (question.channel.get(), format!("<@{}>", question.member.get())))
+        .collect();
+    let mut late = HashSet::new();
+    for entry in entries {
+        let Kind::BotMessage(message) = &entry.kind else { continue };
+        let is_owed = |(channel, name): &(u64, String)| {
+            *channel == message.channel.get() && message.content.starts_with(name.as_str())
+        };
+        if let Some(index) = owed.iter().position(is_owed) {
+            owed.swap_remove(index);
+            late.insert(message.id);
+        }
+    }
+    late
 }
 
 /// A nonce that was posted twice is a message that was said twice, whatever it says.

@@ -32,6 +32,8 @@ pub enum What {
     Effect { server: i64, key: String },
     /// An effect was noted as delivered.
     Sent { server: i64, key: String },
+    /// An effect was given up.
+    GivenUp { server: i64, key: String },
     /// Any other change of a row that belongs to a server.
     Row { server: i64, table: String },
 }
@@ -53,6 +55,8 @@ pub enum Violation {
     EffectTwice { seq: i64, key: String, what: &'static str },
     /// An effect that nobody delivered although the cluster was at rest.
     Undelivered { key: String },
+    /// An effect that was given up.
+    GivenUp { key: String },
     /// Of two events of one channel the later one was applied first.
     OutOfOrder { first: u64, second: u64 },
 }
@@ -76,6 +80,7 @@ impl fmt::Display for Violation {
             Self::AppliedTwice { seq, key } => write!(f, "#{seq}: the event {key} was applied twice"),
             Self::EffectTwice { seq, key, what } => write!(f, "#{seq}: the effect {key} was {what} twice"),
             Self::Undelivered { key } => write!(f, "the effect {key} was never delivered"),
+            Self::GivenUp { key } => write!(f, "the effect {key} was given up"),
             Self::OutOfOrder { first, second } => {
                 write!(f, "message {second} was applied before {first}, which was written before it")
             }
@@ -152,6 +157,12 @@ impl Checker {
                         what: "noted as delivered",
                     });
                 }
+            }
+            What::GivenUp { server, key } => {
+                self.of_server(record, *server, "the end of an effect");
+                let key = format!("{server}/{key}");
+                self.effects.insert(key.clone(), true);
+                self.found.push(Violation::GivenUp { key });
             }
             What::Row { server, .. } => self.of_server(record, *server, "a row"),
         }

@@ -144,6 +144,8 @@ fn an_effect_that_is_decided_or_delivered_twice_or_never_is_found() {
     let again = start().sends("a#1", "e").sends("a#1", "e").found();
     assert!(matches!(again[..], [Violation::EffectTwice { what: "noted as delivered", .. }]), "{again:?}");
     assert_eq!(start().found(), [Violation::Undelivered { key: "500/e".to_owned() }]);
+    let given_up = start().then("a#1", What::GivenUp { server: 500, key: "e".to_owned() }).found();
+    assert_eq!(given_up, [Violation::GivenUp { key: "500/e".to_owned() }]);
 }
 
 #[test]

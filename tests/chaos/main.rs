@@ -7,6 +7,7 @@
 mod cluster;
 mod crowd;
 mod database;
+mod failover;
 mod history;
 mod history_tests;
 #[path = "../support/own_redis.rs"]
@@ -16,6 +17,7 @@ mod recorder;
 mod scenarios;
 #[path = "../support/settled.rs"]
 mod settled;
+mod soak;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wire.rs"]

@@ -65,6 +65,7 @@ fn record(row: &sqlx::postgres::PgRow) -> Record {
         "event" => What::Event { key: key() },
         "effect" => What::Effect { server: server(), key: key() },
         "sent" => What::Sent { server: server(), key: key() },
+        "given-up" => What::GivenUp { server: server(), key: key() },
         other => What::Row { server: server(), table: other.to_owned() },
     };
     Record {

@@ -63,7 +63,12 @@ create function chaos.effect() returns trigger language plpgsql security definer
 begin
     insert into chaos.records (what, server, key)
     values (
-        case when tg_op = 'INSERT' then 'effect' when new.state = 'sent' then 'sent' else 'effect-changed' end,
+        case
+            when tg_op = 'INSERT' then 'effect'
+            when new.state = 'sent' then 'sent'
+            when new.state = 'failed' then 'given-up'
+            else 'effect-changed'
+        end,
         new.server_id,
         format('%s/%s/%s', new.event_id, new.effect, new.part)
     );

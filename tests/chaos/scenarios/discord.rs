@@ -10,7 +10,7 @@ use crate::crowd::{Crowd, Habits};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_killed_between_an_accepted_request_and_its_answer_repeats_nothing() {
     let mut cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(10).await;
     for route in [Route::CreateMessage, Route::StartThread] {
         for victim in [0, 1] {

@@ -30,7 +30,7 @@ async fn disturb(cluster: &Cluster, crowd: &Crowd, worker: bool, line: Line) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_cut_off_from_postgres_stops_and_another_goes_on() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, true, Line::Postgres).await;
     crowd.leaves(&cluster).await.passes("worker and Postgres apart");
@@ -39,7 +39,7 @@ async fn a_worker_cut_off_from_postgres_stops_and_another_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_cut_off_from_redis_loses_nothing() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, true, Line::Redis).await;
     crowd.leaves(&cluster).await.passes("worker and Redis apart");
@@ -48,7 +48,7 @@ async fn a_worker_cut_off_from_redis_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_cut_off_from_the_proxy_repeats_nothing() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, true, Line::Outward).await;
     crowd.leaves(&cluster).await.passes("worker and proxy apart");
@@ -57,7 +57,7 @@ async fn a_worker_cut_off_from_the_proxy_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_cut_off_from_postgres_goes_on() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, false, Line::Postgres).await;
     crowd.leaves(&cluster).await.passes("proxy and Postgres apart");
@@ -66,7 +66,7 @@ async fn a_proxy_cut_off_from_postgres_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_cut_off_from_redis_keeps_what_discord_sends() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, false, Line::Redis).await;
     crowd.leaves(&cluster).await.passes("proxy and Redis apart");
@@ -75,7 +75,7 @@ async fn a_proxy_cut_off_from_redis_keeps_what_discord_sends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_cut_off_from_discord_resumes() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     disturb(&cluster, &crowd, false, Line::Outward).await;
     let verdict = crowd.leaves(&cluster).await;
@@ -86,7 +86,7 @@ async fn a_proxy_cut_off_from_discord_resumes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_wires_change_nothing_but_the_time() {
     let cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(5).await;
     for line in [Line::Postgres, Line::Redis, Line::Outward] {
         for member in cluster.workers.iter().chain(&cluster.proxies) {

@@ -6,7 +6,7 @@ use crate::crowd::{Crowd, Habits};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_is_killed_resumes_its_sessions_when_it_is_started_again() {
     let mut cluster = Cluster::start(Setup::default()).await;
-    let crowd = Crowd::gather(&cluster, Habits::default());
+    let crowd = Crowd::gather(&cluster, Habits { interactions_may_fail: true, ..Habits::default() });
     crowd.served(10).await;
     for _ in 0..3 {
         crowd.burst(8).await;

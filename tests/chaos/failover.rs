@@ -1,0 +1,378 @@
+//! `make bench-failover`: how long takeovers, drains and repairs take, and that nothing is lost meanwhile.
+//!
+//! One cluster runs all the time; whoever is killed is started again. Times are read from the record of the database,
+//! whose triggers make them slightly too long. Prints a table in Markdown.
+
+mod measures;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use clap::Parser as _;
+use helpline_sim::Kind;
+
+use crate::cluster::{Cluster, Setup, patiently};
+use crate::crowd::{Crowd, Habits, Verdict};
+use crate::process::now_us;
+use measures::{Samples, applied, first_by_another, full_service, longest_waits, without_owner};
+
+/// BENCH_ARGS, as in `make bench-failover ARGS='--kills 50'`.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Options {
+    /// Workers killed with kill -9
+    #[arg(long, default_value_t = 300)]
+    kills: usize,
+    /// Workers frozen with SIGSTOP until another has taken over
+    #[arg(long, default_value_t = 20)]
+    freezes: usize,
+    /// Workers told to stop
+    #[arg(long, default_value_t = 30)]
+    drains: usize,
+    /// Proxies killed with kill -9
+    #[arg(long, default_value_t = 20)]
+    proxy_kills: usize,
+    /// Times that Redis is wiped
+    #[arg(long, default_value_t = 20)]
+    wipes: usize,
+    #[arg(long, default_value_t = 24)]
+    servers: usize,
+    #[arg(long, default_value_t = 24)]
+    shards: u32,
+    #[arg(long, default_value_t = 3)]
+    workers: usize,
+    #[arg(long, default_value_t = 2)]
+    proxies: usize,
+    #[arg(long, default_value_t = 8.0)]
+    questions_per_s: f64,
+    #[arg(long, default_value_t = 5_000)]
+    lease_ttl_ms: u64,
+}
+
+struct Bench {
+    options: Options,
+    cluster: Cluster,
+    homes: HashMap<i64, i32>,
+    rows: Vec<[String; 4]>,
+    broken: Vec<String>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: make bench-failover"]
+async fn bench_failover() {
+    let args = std::env::var("BENCH_ARGS").unwrap_or_default();
+    let options = Options::try_parse_from(args.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
+    let before = load();
+    let mut bench = Bench::new(options).await;
+    bench.undisturbed().await;
+    bench.kills().await;
+    bench.freezes().await;
+    bench.drains().await;
+    bench.proxy_kills().await;
+    bench.wipes().await;
+    println!("\n{}", bench.table(&args, &before));
+    assert!(bench.broken.is_empty(), "broken promises:\n  {}", bench.broken.join("\n  "));
+}
+
+impl Bench {
+    async fn new(options: Options) -> Self {
+        let cluster = Cluster::start(Setup {
+            servers: options.servers,
+            shards: options.shards,
+            proxies: options.proxies,
+            workers: options.workers,
+            lease_ttl: Duration::from_millis(options.lease_ttl_ms),
+            rest_per_s: 1_000,
+            rest_latency: Duration::from_millis(20),
+            ..Setup::default()
+        });
+        let cluster = cluster.await;
+        let homes = cluster.recorder.homes().iter().copied().collect();
+        Self { options, cluster, homes, rows: Vec::new(), broken: Vec::new() }
+    }
+
+    async fn crowd(&self) -> Crowd {
+        let habits = Habits {
+            questions_per_s: self.options.questions_per_s,
+            commands_per_s: self.options.questions_per_s / 4.0,
+            interactions_may_fail: true,
+            ..Habits::default()
+        };
+        let crowd = Crowd::gather(&self.cluster, habits);
+        crowd.served(20).await;
+        crowd
+    }
+
+    fn row(&mut self, what: &str, bound: &str, seen: String, of: String) {
+        println!("{what}: {seen} ({of})");
+        self.rows.push([what.to_owned(), bound.to_owned(), seen, of]);
+    }
+
+    /// Ends a part: what it lost, doubled and how fast interactions were acknowledged.
+    async fn over(&mut self, part: &str, bound: &str, crowd: Crowd) -> Verdict {
+        let verdict = crowd.leaves(&self.cluster).await;
+        let of = format!("{} questions", verdict.asked.len());
+        self.row(&format!("{part}: broken promises"), "0", verdict.violations.len().to_string(), of);
+        let seen =
+            format!("{} ms, {} failed", verdict.slowest_acknowledgement_ms, verdict.interactions_failed);
+        self.row(&format!("{part}: slowest acknowledgement of an interaction"), bound, seen, String::new());
+        self.broken.extend(verdict.violations.iter().map(|violation| format!("{part}: {violation}")));
+        verdict
+    }
+
+    /// What the same load looks like when nothing happens.
+    async fn undisturbed(&mut self) {
+        let crowd = self.crowd().await;
+        let (from, mark) = (now_us(), self.cluster.recorder.end().await);
+        for _ in 0..10 {
+            crowd.burst(self.options.servers / 2).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        crowd.served(self.options.servers * 5).await;
+        let records = self.cluster.recorder.since(mark).await;
+        let events = applied(&crowd.asked(), &records, &self.homes);
+        let shards: Vec<i32> = self.homes.values().copied().collect();
+        let waits = longest_waits(&events, &shards, from, from + 1_000_000);
+        self.row(
+            "undisturbed: longest wait of an event of a shard in a second of bursts",
+            "",
+            waits.told(),
+            format!("{} shards", waits.len()),
+        );
+        self.over("undisturbed", "3 s", crowd).await;
+    }
+
+    /// The worker that owns most, and its shards with their epochs.
+    async fn victim(&self) -> (usize, HashMap<i32, i64>) {
+        let mut most = (0, HashMap::new());
+        for index in 0..self.cluster.workers.len() {
+            let held = self.cluster.held_by(index).await;
+            if held.len() > most.1.len() {
+                most = (index, held);
+            }
+        }
+        most
+    }
+
+    /// Waits for the first application by another owner.
+    async fn taken_over(&self, mark: i64, held: &HashMap<i32, i64>, at: i64) -> i64 {
+        let mut first = None;
+        patiently("another owner applies an event", async || {
+            first = first_by_another(&self.cluster.recorder.since(mark).await, held);
+            first.is_some()
+        })
+        .await;
+        first.map_or(0, |first| first - at)
+    }
+
+    async fn all_there(&self) {
+        self.cluster.in_service().await;
+        patiently("every worker has joined", async || {
+            self.cluster.workers_joined().await == self.cluster.workers.len()
+        })
+        .await;
+    }
+
+    async fn kills(&mut self) {
+        let crowd = self.crowd().await;
+        let (mut first, mut all) = (Samples::default(), Samples::default());
+        for round in 0..self.options.kills {
+            self.all_there().await;
+            let (victim, held) = self.victim().await;
+            crowd.waits_for(&self.cluster, victim).await;
+            let mark = self.cluster.recorder.end().await;
+            let at = self.cluster.workers[victim].kill();
+            crowd.burst(self.options.servers).await;
+            let asked_until = now_us() + 50_000;
+            first.add(self.taken_over(mark, &held, at).await);
+            self.cluster.restart_worker(victim);
+            let shards: Vec<i32> = held.keys().copied().collect();
+            // Those that were asked around the kill: none of them may wait for long.
+            let mut waits = Samples::default();
+            patiently("all that was asked is applied", async || {
+                let records = self.cluster.recorder.since(mark).await;
+                let events = applied(&crowd.asked(), &records, &self.homes);
+                let around = events.iter().filter(|event| (at..asked_until).contains(&event.asked_us));
+                let done = around.clone().all(|event| event.at_us.is_some());
+                waits = longest_waits(&events, &shards, at, asked_until);
+                done
+            })
+            .await;
+            all.extend(&waits);
+            if round % 20 == 19 {
+                println!("{} kills: {}", round + 1, first.told());
+            }
+        }
+        let of = format!("{} kills", first.len());
+        self.row(
+            "worker killed: first event applied by the next owner, p50 / p99 / longest",
+            "300 ms / 1 s",
+            first.told(),
+            of,
+        );
+        let of = format!("{} shards", all.len());
+        self.row("worker killed: longest wait of an event of each of its shards", "", all.told(), of);
+        self.over("workers killed", "3 s", crowd).await;
+    }
+
+    async fn freezes(&mut self) {
+        let crowd = self.crowd().await;
+        let mut first = Samples::default();
+        for _ in 0..self.options.freezes {
+            self.all_there().await;
+            let (victim, held) = self.victim().await;
+            crowd.waits_for(&self.cluster, victim).await;
+            let mark = self.cluster.recorder.end().await;
+            let at = self.cluster.workers[victim].process.freeze();
+            crowd.burst(self.options.servers).await;
+            first.add(self.taken_over(mark, &held, at).await);
+            self.cluster.workers[victim].process.thaw();
+        }
+        let bound = format!("{} ms", self.options.lease_ttl_ms + 1_000);
+        let of = format!("{} freezes", first.len());
+        self.row("silent host: first event applied by the next owner", &bound, first.told(), of);
+        self.over("workers frozen", "3 s", crowd).await;
+    }
+
+    async fn drains(&mut self) {
+        let crowd = self.crowd().await;
+        let (mut waits, mut ownerless) = (Samples::default(), Samples::default());
+        for _ in 0..self.options.drains {
+            self.all_there().await;
+            let (victim, held) = self.victim().await;
+            let shards: Vec<i32> = held.keys().copied().collect();
+            let mark = self.cluster.recorder.end().await;
+            let at = self.cluster.workers[victim].process.terminate();
+            for _ in 0..10 {
+                crowd.burst(self.options.servers / 2).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            self.cluster.workers[victim].process.ended().await;
+            crowd.served(self.options.servers).await;
+            let records = self.cluster.recorder.since(mark).await;
+            let events = applied(&crowd.asked(), &records, &self.homes);
+            waits.extend(&longest_waits(&events, &shards, at, at + 1_000_000));
+            ownerless.extend(&without_owner(&records));
+            self.cluster.restart_worker(victim);
+        }
+        let of = format!("{} shards of {} drains", waits.len(), self.options.drains);
+        self.row(
+            "planned drain: longest wait of an event of each drained shard",
+            "250 ms",
+            waits.told(),
+            of.clone(),
+        );
+        self.row("planned drain: shard without owner", "250 ms", ownerless.told(), of);
+        self.over("planned drains", "3 s", crowd).await;
+    }
+
+    async fn proxy_kills(&mut self) {
+        let crowd = self.crowd().await;
+        let mut resumed = Samples::default();
+        for round in 0..self.options.proxy_kills {
+            self.cluster.in_service().await;
+            crowd.burst(self.options.servers / 2).await;
+            let from = self.cluster.sim.transcript().end();
+            let victim = round % self.cluster.proxies.len();
+            let at = self.cluster.proxies[victim].kill();
+            crowd.burst(self.options.servers / 2).await;
+            self.cluster.restart_proxy(victim);
+            crowd.served(self.options.servers).await;
+            let entries = self.cluster.sim.transcript().since(from, usize::MAX);
+            let back = entries
+                .iter()
+                .filter(|entry| matches!(entry.kind, Kind::Resumed { .. } | Kind::Identified { .. }));
+            if let Some(last) = back.map(|entry| entry.at_ms).max() {
+                resumed.add(i64::try_from(last).unwrap_or(i64::MAX).saturating_mul(1_000) - at);
+            }
+        }
+        let of = format!("{} kills, {} proxies", self.options.proxy_kills, self.options.proxies);
+        self.row("proxy killed: its sessions go on", "", resumed.told(), of.clone());
+        let verdict = self.over("proxies killed", "3 s", crowd).await;
+        self.row("proxy killed: new IDENTIFYs", "0", verdict.identifies.to_string(), of);
+    }
+
+    async fn wipes(&mut self) {
+        let crowd = self.crowd().await;
+        let shards: Vec<i32> = self.homes.values().copied().collect();
+        let mut full = Samples::default();
+        for _ in 0..self.options.wipes {
+            self.cluster.in_service().await;
+            crowd.burst(self.options.servers).await;
+            let (at, mark) = (now_us(), self.cluster.recorder.end().await);
+            self.cluster.redis.wipe();
+            let mut time = None;
+            patiently("every shard applies events again", async || {
+                crowd.burst(self.options.servers / 2).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let records = self.cluster.recorder.since(mark).await;
+                time = full_service(&applied(&crowd.asked(), &records, &self.homes), &shards, at);
+                time.is_some()
+            })
+            .await;
+            full.add(time.unwrap_or(0));
+        }
+        let of = format!("{} times", full.len());
+        self.row("Redis wiped: every shard applies new events", "10 s", full.told(), of);
+        self.over("Redis wiped", "3 s", crowd).await;
+    }
+
+    fn table(&self, args: &str, before: &str) -> String {
+        let mut text = format!(
+            "{}; load average {before} at the start, {} at the end; {} at {}\n\n\
+             `make bench-failover ARGS='{args}'`: {} servers on {} shards, {} workers, {} proxies, lease of {} ms, \
+             {} questions a second and bursts\n\n| what | bound | seen | of |\n|---|---|---|---|\n",
+            machine(),
+            load(),
+            commit(),
+            today(),
+            self.options.servers,
+            self.options.shards,
+            self.options.workers,
+            self.options.proxies,
+            self.options.lease_ttl_ms,
+            self.options.questions_per_s,
+        );
+        for [what, bound, seen, of] in &self.rows {
+            let _ = writeln!(text, "| {what} | {bound} | {seen} | {of} |");
+        }
+        text
+    }
+}
+
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
+    format!(
+        "{cores} cores,{}",
+        model
+            .trim_start_matches(['\t', ' ', ':'])
+            .split(" @")
+            .next()
+            .map_or(String::new(), |name| format!(" {name}"))
+    )
+}
+
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("unknown").to_owned()
+}
+
+fn commit() -> String {
+    output("git", &["rev-parse", "--short", "HEAD"])
+}
+
+fn today() -> String {
+    output("date", &["+%Y-%m-%d %H:%M"])
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(args).output();
+    output.map_or_else(
+        |_| "unknown".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

@@ -1,0 +1,184 @@
+//! Times read from the record of the database and from what members asked. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use helpline_sim::matching::QuestionId;
+use helpline_sim::members::Asked;
+use helpline_sim::report::quantile;
+
+use crate::history::{Record, What};
+use crate::recorder::event_key;
+
+/// Samples in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Samples(Vec<u64>);
+
+impl Samples {
+    pub fn add(&mut self, us: i64) {
+        self.0.push(u64::try_from(us.max(0) / 1_000).unwrap_or(0));
+    }
+
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn at(&self, q: f64) -> Option<u64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        quantile(&sorted, q)
+    }
+
+    /// `p50 / p99 / longest`.
+    pub fn told(&self) -> String {
+        match (self.at(0.5), self.at(0.99), self.at(1.0)) {
+            (Some(p50), Some(p99), Some(max)) => format!("{p50} / {p99} / {max} ms"),
+            _ => "none".to_owned(),
+        }
+    }
+}
+
+/// When an owner applied events of a shard: the moment, the shard, the epoch.
+pub fn applications(records: &[Record]) -> Vec<(i64, i32, i64)> {
+    // The transaction that gives an event its effect moves its shard's cursor as well.
+    let events: HashSet<&str> = records
+        .iter()
+        .filter(|record| matches!(record.what, What::Event { .. }))
+        .map(|record| record.xid.as_str())
+        .collect();
+    let moves = records.iter().filter_map(|record| match record.what {
+        What::Cursor { shard, epoch, .. } => Some((record, shard, epoch)),
+        _ => None,
+    });
+    moves
+        .filter(|(record, ..)| events.contains(record.xid.as_str()))
+        .map(|(record, shard, epoch)| (record.at_us, shard, epoch))
+        .collect()
+}
+
+/// The first application of an event of these shards by a later owner than `held` says (shard and epoch).
+pub fn first_by_another(records: &[Record], held: &HashMap<i32, i64>) -> Option<i64> {
+    let by_another = applications(records)
+        .into_iter()
+        .filter(|(_, shard, epoch)| held.get(shard).is_some_and(|before| epoch > before));
+    by_another.map(|(at, ..)| at).min()
+}
+
+/// A question's way into the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    pub shard: i32,
+    pub asked_us: i64,
+    /// None: not yet.
+    pub at_us: Option<i64>,
+}
+
+/// When each of the questions was applied. `homes`: the shard of each server.
+pub fn applied(asked: &[Asked], records: &[Record], homes: &HashMap<i64, i32>) -> Vec<Applied> {
+    let events: HashMap<&str, i64> = records
+        .iter()
+        .filter_map(|record| match &record.what {
+            What::Event { key } => Some((key.as_str(), record.at_us)),
+            _ => None,
+        })
+        .collect();
+    let one = |question: &Asked| {
+        let key = match question.id {
+            QuestionId::Message(id) => event_key(&format!("message:{}", id.get())),
+            QuestionId::Interaction(id) => event_key(&format!("interaction:{}", id.get())),
+        };
+        Applied {
+            shard: homes.get(&question.guild.get().cast_signed()).copied().unwrap_or(-1),
+            asked_us: i64::try_from(question.at_ms).unwrap_or(i64::MAX).saturating_mul(1_000),
+            at_us: events.get(key.as_str()).copied(),
+        }
+    };
+    asked.iter().map(one).collect()
+}
+
+/// For each shard the longest that one of its events waited, of those asked in the span; the pause of the shard,
+/// as well as it can be seen from outside.
+pub fn longest_waits(applied: &[Applied], shards: &[i32], from_us: i64, to_us: i64) -> Samples {
+    let mut longest: HashMap<i32, i64> = HashMap::new();
+    for event in applied {
+        let Some(at) = event.at_us else { continue };
+        if shards.contains(&event.shard) && (from_us..=to_us).contains(&event.asked_us) {
+            let known = longest.entry(event.shard).or_default();
+            *known = (*known).max(at - event.asked_us);
+        }
+    }
+    let mut samples = Samples::default();
+    longest.values().for_each(|wait| samples.add(*wait));
+    samples
+}
+
+/// How long shards were without an owner: from each release to the next claim.
+pub fn without_owner(records: &[Record]) -> Samples {
+    let mut released: HashMap<i32, i64> = HashMap::new();
+    let mut samples = Samples::default();
+    for record in records {
+        let What::Fence { shard, owner, .. } = &record.what else { continue };
+        match owner {
+            None => drop(released.insert(*shard, record.at_us)),
+            Some(_) => {
+                if let Some(at) = released.remove(shard) {
+                    samples.add(record.at_us - at);
+                }
+            }
+        }
+    }
+    samples
+}
+
+/// Until every shard has applied an event that was asked after `from_us`. None: not yet.
+pub fn full_service(applied: &[Applied], shards: &[i32], from_us: i64) -> Option<i64> {
+    let first = |shard: &i32| {
+        let of_shard = applied.iter().filter(|event| event.shard == *shard && event.asked_us >= from_us);
+        of_shard.filter_map(|event| event.at_us).min()
+    };
+    shards.iter().map(first).collect::<Option<Vec<i64>>>()?.into_iter().max().map(|at| at - from_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(at_us: i64, xid: &str, what: What) -> Record {
+        Record { seq: at_us, at_us, xid: xid.to_owned(), process: "a#1".to_owned(), what }
+    }
+
+    fn cursor(shard: i32, epoch: i64) -> What {
+        What::Cursor { shard, epoch, incarnation: 1, seq: 1 }
+    }
+
+    #[test]
+    fn a_cursor_that_moved_over_nothing_is_no_application() {
+        let records = [
+            record(10, "1", cursor(3, 2)),
+            record(20, "2", cursor(3, 2)),
+            record(21, "2", What::Event { key: "k".to_owned() }),
+        ];
+        assert_eq!(first_by_another(&records, &HashMap::from([(3, 1)])), Some(20));
+        assert_eq!(first_by_another(&records, &HashMap::from([(3, 2)])), None);
+    }
+
+    #[test]
+    fn a_shard_is_without_owner_from_its_release_to_its_claim() {
+        let fence = |owner: Option<&str>| What::Fence { shard: 3, epoch: 1, owner: owner.map(str::to_owned) };
+        let records = [record(1_000, "1", fence(None)), record(41_000, "2", fence(Some("b")))];
+        assert_eq!(without_owner(&records).told(), "40 / 40 / 40 ms");
+    }
+
+    #[test]
+    fn service_is_full_when_the_last_shard_has_applied_something_new() {
+        let event = |shard, asked_us, at_us| Applied { shard, asked_us, at_us };
+        let applied =
+            [event(1, 5, Some(50)), event(1, 11, Some(13)), event(2, 12, Some(30)), event(2, 13, None)];
+        assert_eq!(full_service(&applied, &[1, 2], 10), Some(20));
+        assert_eq!(full_service(&applied, &[1, 2, 3], 10), None);
+        assert_eq!(longest_waits(&applied, &[1, 2], 10, 20).len(), 2);
+    }
+}
