@@ -13,7 +13,7 @@ pub mod epochs;
 pub mod gateway;
 mod identifies;
 pub mod ingest;
-mod invalid;
+pub mod invalid;
 pub mod metrics;
 pub mod publish;
 pub mod rest;
@@ -30,8 +30,9 @@ use helpline_cluster::event_log::Publisher;
 use helpline_cluster::gateway_session::{Session, SessionStore};
 use helpline_cluster::identify::RedisQueue;
 use helpline_cluster::ids::GatewayShard;
+use helpline_cluster::invalid_requests::{Breaker, Settings};
 use helpline_cluster::keys::Keys;
-use helpline_cluster::rate_limit::{self, Limiter};
+use helpline_cluster::rate_limit::{self, Limiter, Link};
 use helpline_cluster::redis_link::{Connection, RedisLink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -50,6 +51,7 @@ use epochs::Epochs;
 use gateway::{Fatal, Polling};
 use identifies::Identifies;
 use ingest::Identity;
+use invalid::InvalidBudget;
 use publish::{End, Link, Publishing};
 use rest::Rest;
 use routes::Routes;
@@ -79,8 +81,10 @@ pub struct Config {
     pub rest_per_s: u32,
     /// REST requests that may wait at once.
     pub rest_waiting: usize,
-    /// Refused requests (401, 403, 429) in ten minutes after which nothing more is sent; Discord bans at 10,000.
+    /// Refused requests (401, 403, 429) of all proxies in ten minutes at which the breaker opens; Discord bans at 10,000.
     pub invalid_per_10_min: u32,
+    /// While the breaker is open one request is sent so often, to see whether Discord takes us again.
+    pub invalid_probe_every: Duration,
     /// Default: as many as Discord recommends.
     pub gateway_shards: Option<u32>,
     /// What one gateway shard may buffer.
@@ -107,6 +111,7 @@ impl Default for Config {
             rest_per_s: 50,
             rest_waiting: 5_000,
             invalid_per_10_min: 5_000,
+            invalid_probe_every: Duration::from_secs(10),
             gateway_shards: None,
             backlog: Bounds::default(),
             start_deadline: Duration::from_secs(60),
@@ -150,7 +155,7 @@ pub async fn run_on(
         listener.local_addr().context("read the listener's address")?,
     );
     let mut tasks = JoinSet::new();
-    parts.spawn_egress(listener, &config, &stop, &mut tasks)?;
+    parts.spawn_egress(listener, &config, &stop, &mut tasks).await?;
     let shards = parts.spawn_gateway(config, &stop, &mut tasks).await?;
     let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(shards, health, &stop));
     result
@@ -201,7 +206,7 @@ impl Parts {
         Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader, deferrals })
     }
     /// Workers need REST as soon as they run, whatever the gateway does.
-    fn spawn_egress(
+    async fn spawn_egress(
         &self,
         listener: TcpListener,
         config: &Config,
@@ -209,29 +214,36 @@ impl Parts {
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
-        let limiter = Limiter::new(limits);
+        let link = LimitsLink::new(&self.redis, config.keys.clone())
+            .await
+            .context("connect to Redis for the REST limits")?;
+        let limiter = Limiter::sharing(limits, link);
         limiter.charge(setup::REQUESTS);
         let epochs = Epochs::new(&self.redis, config.keys.clone());
+        let settings =
+            Settings { threshold: config.invalid_per_10_min, probe_every: config.invalid_probe_every };
+        let breaker = Breaker::new(&self.redis, config.keys.clone(), settings)
+            .await
+            .context("connect to Redis for the budget of invalid requests")?;
+        let invalid = InvalidBudget::new(settings, Some(breaker));
         let egress = Egress::new(
             self.rest.clone(),
             Arc::clone(&limiter),
             self.me.application_id,
-            config.invalid_per_10_min,
+            Arc::clone(&invalid),
             Arc::clone(&self.deferrals),
             epochs,
             stop.clone(),
         );
-        tasks.spawn({
-            let deferring = Arc::clone(&self.deferrals).run(Arc::clone(&egress), stop.clone());
-            async move {
-                deferring.await;
-                Ok(())
-            }
+        let deferring = Arc::clone(&self.deferrals).run(Arc::clone(&egress), stop.clone());
+        tasks.spawn(async move {
+            deferring.await;
+            Ok(())
         });
         tasks.spawn(async move { egress.serve(listener).await.context("serve the workers' REST requests") });
-        let stop = stop.clone();
+        let (limits_stop, invalid_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move {
-            limiter.run(stop).await;
+            tokio::join!(limiter.run(limits_stop), invalid.run(invalid_stop));
             Ok(())
         });
         Ok(())

@@ -70,6 +70,34 @@ impl Keys {
         format!("{}:{{bot}}:user", self.prefix)
     }
 
+    /// What the script of the shared REST limits keeps beside the buckets, in its order: slots of the global limit,
+    /// those of one proxy, proxies by last sight, proxies that wait (sorted sets), shortest round trips, state,
+    /// routes (hashes): `hl:{rest}:slots` and so on.
+    pub fn rest(&self, proxy: &str) -> [String; 7] {
+        let own = format!("slots:{proxy}");
+        ["slots", own.as_str(), "proxies", "waiting", "trips", "state", "routes"]
+            .map(|name| self.rest_key(name))
+    }
+
+    /// What is known of Discord's routes (hash of template to bucket): `hl:{rest}:routes`.
+    pub fn rest_routes(&self) -> String {
+        self.rest_key("routes")
+    }
+
+    /// A bucket of the REST limits (hash): `hl:{rest}:bucket:<hash of bucket and major parameter>`.
+    pub fn rest_bucket(&self, name: &str) -> String {
+        self.rest_key(&format!("bucket:{name}"))
+    }
+
+    /// Refused requests of the last ten minutes by step, and the breaker's state (hashes): `hl:{invalid}:steps`.
+    pub fn invalid_requests(&self) -> [String; 2] {
+        ["steps", "breaker"].map(|name| format!("{}:{{invalid}}:{name}", self.prefix))
+    }
+
+    fn rest_key(&self, name: &str) -> String {
+        format!("{}:{{rest}}:{name}", self.prefix)
+    }
+
     /// The liveness lease of a worker (string with a TTL): `hl:{lease}:<worker>`.
     pub fn lease(&self, worker: WorkerId) -> String {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)
@@ -96,5 +124,13 @@ mod tests {
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
         }
         assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");
+    }
+
+    #[test]
+    fn the_keys_of_the_rest_limits_share_their_tag() {
+        let keys = Keys::default();
+        let all = keys.rest("p1").into_iter().chain([keys.rest_routes(), keys.rest_bucket("b")]);
+        assert!(all.into_iter().all(|key| tag(&key) == "rest"));
+        assert!(keys.invalid_requests().iter().all(|key| tag(key) == "invalid"));
     }
 }

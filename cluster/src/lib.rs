@@ -9,6 +9,7 @@ pub mod fence;
 pub mod gateway_session;
 pub mod identify;
 pub mod ids;
+pub mod invalid_requests;
 pub mod keys;
 pub mod lease;
 pub mod membership;

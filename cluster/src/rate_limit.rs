@@ -1,6 +1,7 @@
 //! Discord's REST limits: which request may be sent now, and what an answer teaches about the next.
 //!
-//! Owns the pure state ([`RateLimits`]) and its asynchronous front ([`Limiter`]). Limits are never
+//! Owns the pure state ([`RateLimits`]), its asynchronous front ([`Limiter`]) and what several proxies share
+//! through Redis ([`Link`]). Limits are never
 //! written down here: they are read from the answers' headers, as Discord's documentation demands
 //! (<https://discord.com/developers/docs/topics/rate-limits>). Time is an argument everywhere in the
 //! pure part. Promise: no more than the global number of requests in any sliding second as the far end
@@ -9,9 +10,11 @@
 mod bucket;
 mod global;
 mod limiter;
+mod link;
 mod route;
+mod sharing;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ use bucket::{Bucket, Limit};
 use global::Global;
 
 pub use limiter::{Config, Limiter, Overflow, Permit};
+pub use link::Link;
 pub use route::Route;
 
 /// Whose limit a 429 speaks of (`X-RateLimit-Scope`).
@@ -108,6 +112,26 @@ pub struct Grant {
     key: Key,
     template: Arc<str>,
     slot: Option<global::Slot>,
+    /// Its slot among all proxies.
+    shared_slot: Option<String>,
+}
+
+/// What other proxies have to know of a request that ended.
+#[derive(Debug)]
+pub struct Report {
+    at: Instant,
+    /// The slot among all proxies, and how long beyond a second after its grant it is still held.
+    slot: Option<(String, Duration)>,
+    buckets: Vec<(Key, News)>,
+    /// Discord refused everything until then.
+    blocked: Option<Instant>,
+}
+
+/// What an answer said of a bucket.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    left: Option<(u32, Instant)>,
+    blocked: Option<Instant>,
 }
 
 /// A bucket: its hash, or the route's template while the hash is unknown, and the major parameter.
@@ -117,8 +141,22 @@ struct Key {
     major: Arc<str>,
 }
 
+impl Key {
+    /// Callbacks have no known bucket: each interaction is its own.
+    fn is_of_a_callback(&self) -> bool {
+        self.bucket.contains(" interactions/")
+    }
+}
+
+impl Report {
+    /// Tells how many requests of a bucket are under way, and nothing else.
+    fn only_in_flight(key: Key, now: Instant) -> Self {
+        Self { at: now, slot: None, buckets: vec![(key, News::default())], blocked: None }
+    }
+}
+
 /// What is known of a route whatever its major parameter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Learned {
     Unlimited,
     Bucket { hash: Arc<str>, limit: u32, window: Duration },
@@ -129,13 +167,23 @@ enum Learned {
 pub struct RateLimits {
     global: Global,
     learned: HashMap<Arc<str>, Learned>,
+    /// Routes of which something was learned that the other proxies have not been told.
+    untold: BTreeSet<Arc<str>>,
     buckets: HashMap<Key, Bucket>,
+    /// Whether a global refusal shows that the limit is too high: it is when nobody knows who else sends.
+    shrinks: bool,
 }
 
 impl RateLimits {
     /// `global_per_s`: requests in any sliding second, Discord's default being 50.
     pub fn new(global_per_s: u32) -> Self {
-        Self { global: Global::new(global_per_s), learned: HashMap::new(), buckets: HashMap::new() }
+        Self {
+            global: Global::new(global_per_s),
+            learned: HashMap::new(),
+            untold: BTreeSet::new(),
+            buckets: HashMap::new(),
+            shrinks: false,
+        }
     }
 
     /// Asks for leave to send one request on `route` at `now`.
@@ -152,7 +200,7 @@ impl RateLimits {
             return Decision::Wait(Blocked::Bucket(until));
         }
         let slot = route.counts_globally().then(|| self.global.take(now));
-        Decision::Go(Grant { key, template: Arc::clone(route.template()), slot })
+        Decision::Go(Grant { key, template: Arc::clone(route.template()), slot, shared_slot: None })
     }
 
     /// Until when every request that counts globally has to wait.
@@ -164,19 +212,21 @@ impl RateLimits {
     pub fn charge(&mut self, requests: u32, now: Instant) {
         for _ in 0..requests {
             let slot = self.global.take(now);
-            self.global.lost(slot, now);
+            self.global.lost(&slot, now);
         }
     }
 
     /// Takes the answer to a granted request.
-    pub fn learn(&mut self, mut grant: Grant, answer: &Answer, now: Instant) {
-        if let Some(slot) = grant.slot.take() {
-            self.global.answered(slot, now);
-        }
-        self.give_back(&grant.key, now);
+    pub fn learn(&mut self, mut grant: Grant, answer: &Answer, now: Instant) -> Report {
+        let mut report = self.end(&mut grant, now, Global::answered);
         if answer.is_limited() && self.is_global(answer) {
-            self.global.block(now + answer.wait());
-            return;
+            let until = now + answer.wait();
+            self.global.block(until);
+            if self.shrinks {
+                self.global.halve();
+            }
+            report.blocked = Some(until);
+            return report;
         }
         let key = match (&answer.bucket, answer.limit) {
             (Some(hash), Some(limit)) => self.remember(&grant, hash, limit, answer),
@@ -189,20 +239,75 @@ impl RateLimits {
             }
         };
         let limit = self.limit_of(&grant.template);
-        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::new(limit));
+        let bucket = self.buckets.entry(key.clone()).or_insert_with(|| Bucket::new(limit));
         bucket.set_limit(limit);
         bucket.answered(answer, now);
-        if answer.is_limited() {
-            bucket.block(now + answer.wait());
+        let mut news = News::default();
+        if let (Some(remaining), Some(reset_after)) = (answer.remaining, answer.reset_after) {
+            news.left = Some((remaining, now + reset_after));
         }
+        if answer.is_limited() {
+            let until = now + answer.wait();
+            bucket.block(until);
+            news.blocked = Some(until);
+        }
+        report.buckets.push((key, news));
+        report
     }
 
     /// The request was not answered: a lost connection, a time-out, a caller that went away.
-    pub fn abandon(&mut self, grant: Grant, now: Instant) {
-        if let Some(slot) = grant.slot {
-            self.global.lost(slot, now);
+    pub fn abandon(&mut self, mut grant: Grant, now: Instant) -> Report {
+        self.end(&mut grant, now, Global::lost)
+    }
+
+    /// The request was not sent: as if it had never been granted.
+    fn take_back(&mut self, grant: &Grant) {
+        if let Some(slot) = &grant.slot {
+            self.global.take_back(slot);
         }
+        if let Some(bucket) = self.buckets.get_mut(&grant.key) {
+            bucket.take_back();
+        }
+    }
+
+    fn end(
+        &mut self,
+        grant: &mut Grant,
+        now: Instant,
+        held: impl Fn(&mut Global, &global::Slot, Instant) -> Duration,
+    ) -> Report {
+        let margin = grant.slot.take().map(|slot| held(&mut self.global, &slot, now));
         self.give_back(&grant.key, now);
+        let slot = grant.shared_slot.take().zip(margin);
+        Report { at: now, slot, buckets: vec![(grant.key.clone(), News::default())], blocked: None }
+    }
+
+    /// Takes what another proxy learned of a route.
+    fn teach(&mut self, template: &str, lesson: Learned) {
+        let lesson = match (self.learned.get(template), lesson) {
+            (
+                Some(Learned::Bucket { hash, window: known, .. }),
+                Learned::Bucket { hash: other, limit, window },
+            ) if *hash == other => {
+                if *known > window {
+                    self.untold.insert(template.into());
+                }
+                Learned::Bucket { hash: other, limit, window: window.max(*known) }
+            }
+            (Some(Learned::Bucket { .. }), Learned::Unlimited) => return,
+            (_, lesson) => lesson,
+        };
+        self.learned.insert(template.into(), lesson);
+    }
+
+    fn in_flight(&self, key: &Key) -> u32 {
+        self.buckets.get(key).map_or(0, Bucket::in_flight)
+    }
+
+    fn hold_bucket(&mut self, key: &Key, until: Instant) {
+        if let Some(bucket) = self.buckets.get_mut(key) {
+            bucket.block(until);
+        }
     }
 
     /// Forgets idle buckets, so that many threads and interactions do not add up.
@@ -268,7 +373,10 @@ impl RateLimits {
             _ => (Arc::from(hash), seen),
         };
         let learned = Learned::Bucket { hash: Arc::clone(&hash), limit, window };
-        self.learned.insert(Arc::clone(&grant.template), learned);
+        if self.learned.get(&grant.template) != Some(&learned) {
+            self.untold.insert(Arc::clone(&grant.template));
+            self.learned.insert(Arc::clone(&grant.template), learned);
+        }
         let key = Key { bucket: hash, major: Arc::clone(&grant.key.major) };
         if key != grant.key
             && !self.buckets.contains_key(&key)
@@ -281,6 +389,9 @@ impl RateLimits {
     }
 
     fn no_limit(&mut self, grant: &Grant) {
-        self.learned.entry(Arc::clone(&grant.template)).or_insert(Learned::Unlimited);
+        if !self.learned.contains_key(&grant.template) {
+            self.untold.insert(Arc::clone(&grant.template));
+            self.learned.insert(Arc::clone(&grant.template), Learned::Unlimited);
+        }
     }
 }

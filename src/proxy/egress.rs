@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::defer::Deferrals;
 use super::epochs::{Claimed, Epochs};
-use super::invalid::InvalidBudget;
+use super::invalid::{Admission, InvalidBudget};
 use super::metrics;
 use super::rest::Rest;
 use crate::discord::code;
@@ -42,24 +42,22 @@ pub struct Egress {
     rest: Rest,
     limiter: Arc<Limiter>,
     application_id: u64,
-    invalid: InvalidBudget,
+    invalid: Arc<InvalidBudget>,
     deferrals: Arc<Deferrals>,
     epochs: Epochs,
     stop: CancellationToken,
 }
 
 impl Egress {
-    /// `invalid_per_10_min`: refusals after which nothing is sent any more; Discord bans at 10,000.
     pub fn new(
         rest: Rest,
         limiter: Arc<Limiter>,
         application_id: u64,
-        invalid_per_10_min: u32,
+        invalid: Arc<InvalidBudget>,
         deferrals: Arc<Deferrals>,
         epochs: Epochs,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let invalid = InvalidBudget::new(invalid_per_10_min);
         Arc::new(Self { rest, limiter, application_id, invalid, deferrals, epochs, stop })
     }
 
@@ -99,11 +97,14 @@ impl Egress {
         ::metrics::histogram!(metrics::REST_WAIT).record(started.elapsed());
         let mut tries = 0;
         loop {
-            if let Some(until) = self.invalid.exhausted(Instant::now()) {
-                let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
-                let why = "Discord refused too many requests (401, 403, 429): nothing is sent until it forgets them";
-                return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(seconds));
-            }
+            let admission = match self.invalid.admit().await {
+                Ok(admission) => admission,
+                Err(wait) => {
+                    let why =
+                        "Discord refused too many requests (401, 403, 429): only probes are sent for now";
+                    return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(wait.as_secs() + 1));
+                }
+            };
             // After the wait for the limits, which can be long enough for a takeover.
             if let Some(refusal) = self.epochs.refusal(request.claimed).await {
                 return refusal;
@@ -113,7 +114,7 @@ impl Egress {
                 Ok(answered) => answered,
                 Err(error) => return unanswered(&error, permit),
             };
-            self.count(&answer);
+            self.count(admission, &answer).await;
             if let Some(interaction) = acknowledges(&request.path, &answer, code) {
                 self.deferrals.acknowledged(interaction);
             }
@@ -131,9 +132,7 @@ impl Egress {
     /// The first reply to an interaction, which waits for no limit: callbacks are outside the global one, and each
     /// interaction is a bucket of its own. Returns the answer with its JSON error code (0 = none), or none.
     pub async fn callback(&self, interaction: u64, token: &str, body: &Value) -> Option<(Answer, u64)> {
-        if self.invalid.exhausted(Instant::now()).is_some() {
-            return None;
-        }
+        let admission = self.invalid.admit().await.ok()?;
         let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = Request {
             method: Method::POST,
@@ -145,7 +144,7 @@ impl Egress {
             claimed: None,
         };
         let (answer, _, code) = self.send(&request).await.ok()?;
-        self.count(&answer);
+        self.count(admission, &answer).await;
         Some((answer, code))
     }
 
@@ -184,7 +183,7 @@ impl Egress {
         Ok((answer, response, code))
     }
 
-    fn count(&self, answer: &Answer) {
+    async fn count(&self, admission: Admission, answer: &Answer) {
         ::metrics::counter!(metrics::REST_REQUESTS, "status" => answer.status.to_string()).increment(1);
         if answer.is_limited() {
             let scope = match answer.scope {
@@ -200,13 +199,7 @@ impl Egress {
                 "Discord refused a request by a limit"
             );
         }
-        let invalid = matches!(answer.status, 401 | 403 | 429) && answer.scope != Some(Scope::Shared);
-        if invalid && self.invalid.count(Instant::now()) {
-            tracing::error!(
-                "Discord refused too many requests (401, 403, 429) in ten minutes; nothing more is sent for now, \
-                 because it would ban this address: check the bot's token and its permissions"
-            );
-        }
+        self.invalid.answered(admission, answer).await;
     }
 }
 

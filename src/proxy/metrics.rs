@@ -26,6 +26,15 @@ pub const REST_LIMITED: &str = "helpline_proxy_rest_limited_total";
 pub const REST_WAIT: &str = "helpline_proxy_rest_wait_seconds";
 pub const REST_TIME: &str = "helpline_proxy_rest_seconds";
 pub const REST_REFUSED: &str = "helpline_proxy_rest_overflow_total";
+pub const REST_INVALID: &str = "helpline_proxy_rest_invalid_total";
+/// As Redis tells it: all proxies show the same.
+pub const INVALID_BUDGET_USED: &str = "helpline_rest_invalid_recent";
+pub const BREAKER_OPEN: &str = "helpline_rest_breaker_open";
+/// Recorded by the cluster crate, which knows no exporter.
+const LIMITS_SHARED: &str = "helpline_rest_limits_shared";
+const LIMITS_PROXIES: &str = "helpline_rest_limits_proxies";
+/// Labels: `result` = ok, failed.
+const LIMITS_EXCHANGES: &str = "helpline_rest_limits_exchanges_total";
 /// Labels: `by` = worker, proxy, elsewhere.
 pub const ACKNOWLEDGED: &str = "helpline_proxy_interactions_acknowledged_total";
 /// Labels: `by` = worker, proxy.
@@ -73,4 +82,16 @@ pub fn describe() {
         REST_UNCHECKED,
         "Requests of workers sent though Redis could not say who owns their shard, by reason"
     );
+    describe_counter!(REST_INVALID, "Answers 401, 403 and 429 (but for shared limits) that this proxy got");
+    describe_gauge!(
+        INVALID_BUDGET_USED,
+        "Answers 401, 403 and 429 that all proxies got in ten minutes; Discord bans at 10,000"
+    );
+    describe_gauge!(BREAKER_OPEN, "1 while too many requests were refused and only probes are sent");
+    describe_gauge!(
+        LIMITS_SHARED,
+        "1 while the REST limits are shared through Redis, 0 while this proxy goes on alone"
+    );
+    describe_gauge!(LIMITS_PROXIES, "Proxies that share the REST limits");
+    describe_counter!(LIMITS_EXCHANGES, "Exchanges with the shared REST limits, by result");
 }

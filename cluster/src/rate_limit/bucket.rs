@@ -76,6 +76,22 @@ impl Bucket {
         Ok(())
     }
 
+    /// A granted request was not sent.
+    pub(super) fn take_back(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Limit::Known { limit, .. } = self.limit {
+            self.own = (self.own + 1).min(limit);
+        }
+    }
+
+    /// Length of its window; none while that is not known.
+    pub(super) fn window(&self) -> Option<Duration> {
+        match self.limit {
+            Limit::Known { window, .. } => Some(window),
+            Limit::Unknown | Limit::Unlimited => None,
+        }
+    }
+
     /// A granted request ended, answered or not.
     pub(super) fn give_back(&mut self, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -12,7 +12,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Never less: clocks and timers are granular.
 const MARGIN_MIN: Duration = Duration::from_millis(8);
 /// Never more: keeps the reachable rate above 95 % of the limit whatever the answers' delay.
-const MARGIN_MAX: Duration = Duration::from_millis(45);
+const MARGIN_MAX: Duration = Duration::from_millis(40);
+/// How long a slot is held unless the answer says more.
+pub(super) const HOLD: Duration = WINDOW.saturating_add(MARGIN_MAX);
 /// How long a shortest round trip is believed.
 const FLOOR_PERIOD: Duration = Duration::from_secs(30);
 /// Answers before the shortest round trip is believed at all.
@@ -43,6 +45,8 @@ struct Floor {
     current: Option<Duration>,
     since: Option<Instant>,
     answers: u32,
+    /// The shortest of the other proxies, who may be nearer: their request may use the slot that this one frees.
+    elsewhere: Option<Duration>,
 }
 
 impl Floor {
@@ -58,13 +62,19 @@ impl Floor {
         if self.answers < FLOOR_ANSWERS {
             return MARGIN_MAX;
         }
-        trip - self.before.map_or(current, |before| before.min(current))
+        let shortest = [self.before, self.elsewhere].into_iter().flatten().fold(current, Duration::min);
+        trip.saturating_sub(shortest)
+    }
+
+    fn shortest(&self) -> Option<Duration> {
+        let shortest = [self.before, self.current].into_iter().flatten().min();
+        shortest.filter(|_| self.answers >= FLOOR_ANSWERS)
     }
 }
 
 impl Global {
     pub(super) fn new(per_s: u32) -> Self {
-        let per_s = usize::try_from(per_s.max(1)).unwrap_or(usize::MAX);
+        let per_s = size(per_s);
         Self { per_s, held: BTreeSet::new(), next: 0, blocked_until: None, floor: Floor::default() }
     }
 
@@ -92,15 +102,48 @@ impl Global {
         slot
     }
 
-    pub(super) fn answered(&mut self, slot: Slot, now: Instant) {
+    /// Returns how long beyond a second after its grant the request may count.
+    pub(super) fn answered(&mut self, slot: &Slot, now: Instant) -> Duration {
         let trip = now.saturating_duration_since(slot.sent_at);
         let margin = self.floor.delay(trip, now).clamp(MARGIN_MIN, MARGIN_MAX);
-        self.hold_until(&slot, slot.sent_at + WINDOW + margin);
+        self.hold_until(slot, slot.sent_at + WINDOW + margin);
+        margin
     }
 
-    /// Nobody knows when it arrived: hold the slot as if it were now.
-    pub(super) fn lost(&mut self, slot: Slot, now: Instant) {
-        self.hold_until(&slot, now + WINDOW + MARGIN_MIN);
+    /// Nobody knows when it arrived: hold the slot as if it were now. Returns as [`Global::answered`].
+    pub(super) fn lost(&mut self, slot: &Slot, now: Instant) -> Duration {
+        self.hold_until(slot, now + WINDOW + MARGIN_MIN);
+        now.saturating_duration_since(slot.sent_at) + MARGIN_MIN
+    }
+
+    /// The request was not sent.
+    pub(super) fn take_back(&mut self, slot: &Slot) {
+        self.held.remove(&(slot.free_at, slot.id));
+    }
+
+    pub(super) fn set_per_s(&mut self, per_s: u32) {
+        self.per_s = size(per_s);
+    }
+
+    /// The limit turned out to be too high.
+    pub(super) fn halve(&mut self) {
+        self.per_s = (self.per_s / 2).max(1);
+    }
+
+    /// For how long each slot is still held.
+    pub(super) fn held(&self, now: Instant) -> impl Iterator<Item = Duration> + '_ {
+        let left = move |(free_at, _): &(Instant, u64)| free_at.saturating_duration_since(now);
+        self.held.iter().map(left).filter(|left| !left.is_zero())
+    }
+
+    /// The shortest round trip of late, once there were enough.
+    pub(super) fn shortest_trip(&self) -> Option<Duration> {
+        self.floor.shortest()
+    }
+
+    /// The shortest round trip of all proxies.
+    pub(super) fn set_shortest_elsewhere(&mut self, trip: Option<Duration>) {
+        self.floor.elsewhere = trip;
     }
 
     pub(super) fn block(&mut self, until: Instant) {
@@ -111,4 +154,8 @@ impl Global {
         self.held.remove(&(slot.free_at, slot.id));
         self.held.insert((free_at, slot.id));
     }
+}
+
+fn size(per_s: u32) -> usize {
+    usize::try_from(per_s.max(1)).unwrap_or(usize::MAX)
 }

@@ -1,9 +1,10 @@
 //! The limits as tasks use them: wait for a [`Permit`], send, hand in the answer.
 //!
 //! Waiting requests are served in the order in which they came, per bucket exactly, and across buckets as
-//! far as the buckets allow. The number of waiting requests is bounded; one more is refused.
+//! far as the buckets allow. The number of waiting requests is bounded; one more is refused. First replies to
+//! interactions wait for their own bucket only, whatever else waits and wherever Redis is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Blocked, Decision, Grant, RateLimits, Route};
+use super::{Answer, Blocked, Decision, Grant, Link, RateLimits, Report, Route};
 
 /// How often idle buckets are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Reports that wait to be told. Overflow rule: the oldest is dropped; what it would have freed expires.
+const MAX_REPORTS: usize = 10_000;
 
 /// Settings of a [`Limiter`].
 #[derive(Clone, Copy, Debug)]
@@ -34,20 +37,27 @@ pub struct Overflow;
 #[derive(Debug)]
 pub struct Limiter {
     state: Mutex<State>,
-    wake: Notify,
+    pub(super) wake: Notify,
     max_waiting: usize,
+    pub(super) per_s: u32,
+    link: Option<Link>,
 }
 
 #[derive(Debug)]
-struct State {
-    limits: RateLimits,
-    /// Requests that count globally, and those that do not, by place in the queue.
-    global: Lane,
-    free: Lane,
+pub(super) struct State {
+    pub(super) limits: RateLimits,
+    /// Callbacks, other requests that do not count globally, and those that do, by place in the queue.
+    direct: Lane,
+    pub(super) free: Lane,
+    pub(super) global: Lane,
     next_place: u64,
+    sweep_at: Instant,
+    /// What the other proxies are to be told; none when there are no others.
+    pub(super) reports: Option<VecDeque<Report>>,
 }
 
-type Lane = BTreeMap<u64, (Route, oneshot::Sender<Grant>)>;
+pub(super) type Lane = BTreeMap<u64, Waiter>;
+pub(super) type Waiter = (Route, oneshot::Sender<Grant>);
 
 /// Leave to send one request; hand in the answer with [`Permit::answered`] or [`Permit::again`].
 /// Dropping it says that no answer came.
@@ -60,14 +70,33 @@ pub struct Permit {
 }
 
 impl Limiter {
+    /// The limits are this process's alone.
     pub fn new(config: Config) -> Arc<Self> {
+        Self::with(config, None)
+    }
+
+    /// The limits are shared by all proxies on the same Redis.
+    pub fn sharing(config: Config, link: Link) -> Arc<Self> {
+        Self::with(config, Some(link))
+    }
+
+    fn with(config: Config, link: Option<Link>) -> Arc<Self> {
         let state = State {
             limits: RateLimits::new(config.global_per_s),
-            global: Lane::new(),
+            direct: Lane::new(),
             free: Lane::new(),
+            global: Lane::new(),
             next_place: 0,
+            sweep_at: Instant::now() + SWEEP_EVERY,
+            reports: link.as_ref().map(|_| VecDeque::new()),
         };
-        Arc::new(Self { state: Mutex::new(state), wake: Notify::new(), max_waiting: config.max_waiting })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            max_waiting: config.max_waiting,
+            per_s: config.global_per_s,
+            link,
+        })
     }
 
     /// Waits until a request on `route` may be sent.
@@ -77,12 +106,14 @@ impl Limiter {
     pub async fn acquire(self: &Arc<Self>, route: Route) -> Result<Permit, Overflow> {
         let (place, grant) = {
             let mut state = self.lock();
-            if state.global.len() + state.free.len() >= self.max_waiting {
+            if state.waiting() >= self.max_waiting {
                 return Err(Overflow);
             }
             state.next_place += 1;
             let place = state.next_place;
-            (place, state.enqueue(&route, place))
+            let grant = state.enqueue(&route, place);
+            state.serve_callbacks(Instant::now());
+            (place, grant)
         };
         self.wait(route, place, grant).await
     }
@@ -94,32 +125,32 @@ impl Limiter {
 
     /// Requests that wait now.
     pub fn waiting(&self) -> usize {
-        let state = self.lock();
-        state.global.len() + state.free.len()
+        self.lock().waiting()
     }
 
     /// Grants what waits as soon as the limits allow, until cancelled. Waiters then get [`Overflow`].
     pub async fn run(&self, cancel: CancellationToken) {
-        let mut sweep_at = Instant::now() + SWEEP_EVERY;
+        match &self.link {
+            None => {
+                cancel.run_until_cancelled(self.alone()).await;
+            }
+            Some(link) => self.share(link, &cancel).await,
+        }
+        let mut state = self.lock();
+        state.direct.clear();
+        state.global.clear();
+        state.free.clear();
+    }
+
+    /// Serves by what this process knows, for ever.
+    pub(super) async fn alone(&self) {
         loop {
-            let wake_at = {
-                let mut state = self.lock();
-                let now = Instant::now();
-                if now >= sweep_at {
-                    state.limits.sweep(now);
-                    sweep_at = now + SWEEP_EVERY;
-                }
-                state.pump(now).map_or(sweep_at, |at| at.min(sweep_at))
-            };
+            let wake_at = self.lock().pump(Instant::now());
             tokio::select! {
-                () = cancel.cancelled() => break,
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
-        let mut state = self.lock();
-        state.global.clear();
-        state.free.clear();
     }
 
     async fn wait(
@@ -133,7 +164,7 @@ impl Limiter {
         Ok(Permit { limiter: Arc::clone(self), grant: Some(grant), route, place })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // The state is consistent between statements; a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,29 +173,92 @@ impl Limiter {
 impl State {
     fn enqueue(&mut self, route: &Route, place: u64) -> oneshot::Receiver<Grant> {
         let (sender, receiver) = oneshot::channel();
-        let lane = if route.counts_globally() { &mut self.global } else { &mut self.free };
-        lane.insert(place, (route.clone(), sender));
+        self.lane(route).insert(place, (route.clone(), sender));
         receiver
     }
 
-    /// Grants all that may go now; returns when to look again at the latest.
-    fn pump(&mut self, now: Instant) -> Option<Instant> {
-        let free = serve(&mut self.limits, &mut self.free, now);
-        let global = serve(&mut self.limits, &mut self.global, now);
-        match (free, global) {
-            (Some(free), Some(global)) => Some(free.min(global)),
-            (free, global) => free.or(global),
+    pub(super) fn lane(&mut self, route: &Route) -> &mut Lane {
+        match (route.is_callback(), route.counts_globally()) {
+            (true, _) => &mut self.direct,
+            (false, true) => &mut self.global,
+            (false, false) => &mut self.free,
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.direct.len() + self.free.len() + self.global.len()
+    }
+
+    /// Callbacks ask nobody else.
+    pub(super) fn serve_callbacks(&mut self, now: Instant) -> Option<Instant> {
+        serve(&mut self.limits, &mut self.direct, now)
+    }
+
+    /// Grants all that may go now; returns when to look again at the latest.
+    fn pump(&mut self, now: Instant) -> Instant {
+        let wake_at = [
+            self.serve_callbacks(now),
+            serve(&mut self.limits, &mut self.free, now),
+            serve(&mut self.limits, &mut self.global, now),
+        ];
+        wake_at.into_iter().flatten().fold(self.sweep(now), Instant::min)
+    }
+
+    /// Forgets idle buckets now and then; returns when the next time is.
+    pub(super) fn sweep(&mut self, now: Instant) -> Instant {
+        if now >= self.sweep_at {
+            self.limits.sweep(now);
+            self.sweep_at = now + SWEEP_EVERY;
+        }
+        self.sweep_at
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        if let Some(reports) = &mut self.reports {
+            if reports.len() >= MAX_REPORTS {
+                reports.pop_front();
+            }
+            reports.push_back(report);
+        }
+    }
+
+    /// A request ended: `outcome` notes what is known, and the others are told.
+    fn end(&mut self, route: &Route, outcome: impl FnOnce(&mut RateLimits) -> Report) {
+        let report = outcome(&mut self.limits);
+        // The bucket of a callback is nobody else's.
+        if !route.is_callback() {
+            self.report(report);
+        }
+        self.serve_callbacks(Instant::now());
     }
 }
 
 /// Serves one lane in order; a bucket that cannot go is passed over, an exhausted global limit ends it.
 fn serve(limits: &mut RateLimits, lane: &mut Lane, now: Instant) -> Option<Instant> {
+    let (granted, wake_at) = take(limits, lane, now, usize::MAX);
+    for (_, (_, sender), grant) in granted {
+        if let Err(grant) = sender.send(grant) {
+            limits.abandon(grant, now);
+        }
+    }
+    wake_at
+}
+
+/// Takes at most `count` that may go by the limits known here, in order, and when to look again.
+pub(super) fn take(
+    limits: &mut RateLimits,
+    lane: &mut Lane,
+    now: Instant,
+    count: usize,
+) -> (Vec<(u64, Waiter, Grant)>, Option<Instant>) {
+    let mut granted = Vec::new();
     let mut wake_at: Option<Instant> = None;
     let mut at = |until: Instant| wake_at = Some(wake_at.map_or(until, |known| known.min(until)));
     let mut blocked = HashSet::new();
     let mut place = 0;
-    while let Some((&next, (route, sender))) = lane.range(place..).next() {
+    while granted.len() < count
+        && let Some((&next, (route, sender))) = lane.range(place..).next()
+    {
         place = next + 1;
         if sender.is_closed() {
             lane.remove(&next);
@@ -175,10 +269,8 @@ fn serve(limits: &mut RateLimits, lane: &mut Lane, now: Instant) -> Option<Insta
         }
         match limits.acquire(route, now) {
             Decision::Go(grant) => {
-                let (_, sender) = lane.remove(&next).expect("the entry was just read");
-                if let Err(grant) = sender.send(grant) {
-                    limits.abandon(grant, now);
-                }
+                let waiter = lane.remove(&next).expect("the entry was just read");
+                granted.push((next, waiter, grant));
             }
             Decision::Wait(Blocked::Global(until)) => {
                 at(until);
@@ -192,7 +284,7 @@ fn serve(limits: &mut RateLimits, lane: &mut Lane, now: Instant) -> Option<Insta
             }
         }
     }
-    wake_at
+    (granted, wake_at)
 }
 
 impl Permit {
@@ -207,7 +299,12 @@ impl Permit {
     /// [`Overflow`] when the limiter was stopped.
     pub async fn again(mut self, answer: &Answer) -> Result<Permit, Overflow> {
         self.learn(answer);
-        let grant = self.limiter.lock().enqueue(&self.route, self.place);
+        let grant = {
+            let mut state = self.limiter.lock();
+            let grant = state.enqueue(&self.route, self.place);
+            state.serve_callbacks(Instant::now());
+            grant
+        };
         let limiter = Arc::clone(&self.limiter);
         let (route, place) = (self.route.clone(), self.place);
         drop(self);
@@ -216,7 +313,8 @@ impl Permit {
 
     fn learn(&mut self, answer: &Answer) {
         if let Some(grant) = self.grant.take() {
-            self.limiter.lock().limits.learn(grant, answer, Instant::now());
+            let now = Instant::now();
+            self.limiter.lock().end(&self.route, |limits| limits.learn(grant, answer, now));
             self.limiter.wake.notify_one();
         }
     }
@@ -225,7 +323,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(grant) = self.grant.take() {
-            self.limiter.lock().limits.abandon(grant, Instant::now());
+            let now = Instant::now();
+            self.limiter.lock().end(&self.route, |limits| limits.abandon(grant, now));
             self.limiter.wake.notify_one();
         }
     }

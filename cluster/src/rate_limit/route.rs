@@ -8,6 +8,7 @@ pub struct Route {
     template: Arc<str>,
     major: Arc<str>,
     global: bool,
+    callback: bool,
 }
 
 impl Route {
@@ -30,7 +31,8 @@ impl Route {
             _ => String::new(),
         };
         let global = !matches!(segments.first(), Some(&("webhooks" | "interactions")));
-        Self { template: template.into(), major: major.into(), global }
+        let callback = segments.first() == Some(&"interactions");
+        Self { template: template.into(), major: major.into(), global, callback }
     }
 
     fn general<'a>(segments: &[&str], place: usize, segment: &'a str) -> &'a str {
@@ -60,6 +62,11 @@ impl Route {
     pub fn counts_globally(&self) -> bool {
         self.global
     }
+
+    /// The first reply to an interaction: due within three seconds, and a bucket of its own.
+    pub fn is_callback(&self) -> bool {
+        self.callback
+    }
 }
 
 #[cfg(test)]
@@ -79,10 +86,10 @@ mod tests {
         let callback = Route::new("POST", "/interactions/1/aW50OjE/callback");
         assert_eq!(&**callback.template(), "POST interactions/:id/:token/callback");
         assert_eq!(&**callback.major(), "1/aW50OjE");
-        assert!(!callback.counts_globally());
+        assert!(!callback.counts_globally() && callback.is_callback());
         let edit = Route::new("PATCH", "/webhooks/9/tok/messages/@original");
         assert_eq!(&**edit.template(), "PATCH webhooks/:id/:token/messages/@original");
-        assert!(!edit.counts_globally());
+        assert!(!edit.counts_globally() && !edit.is_callback());
     }
 
     #[test]
