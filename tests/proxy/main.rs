@@ -9,6 +9,7 @@ mod outage;
 #[path = "../support/own_redis.rs"]
 mod own_redis;
 mod sessions;
+mod shared_limits;
 mod superseded;
 #[path = "../support/mod.rs"]
 mod support;

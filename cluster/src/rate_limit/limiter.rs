@@ -128,6 +128,16 @@ impl Limiter {
         self.lock().waiting()
     }
 
+    /// Whether the route's bucket is known, here or from another proxy.
+    pub fn knows(&self, route: &Route) -> bool {
+        self.lock().limits.learned.contains_key(route.template())
+    }
+
+    /// Whether the limits are shared with other proxies now.
+    pub fn is_shared(&self) -> bool {
+        self.lock().reports.is_some()
+    }
+
     /// Grants what waits as soon as the limits allow, until cancelled. Waiters then get [`Overflow`].
     pub async fn run(&self, cancel: CancellationToken) {
         match &self.link {
