@@ -97,7 +97,7 @@ impl Egress {
         ::metrics::histogram!(metrics::REST_WAIT).record(started.elapsed());
         let mut tries = 0;
         loop {
-            let admission = match self.invalid.admit().await {
+            let admission = match self.invalid.admit(request.speaker == Speaker::Path).await {
                 Ok(admission) => admission,
                 Err(wait) => {
                     let why =
@@ -132,7 +132,7 @@ impl Egress {
     /// The first reply to an interaction, which waits for no limit: callbacks are outside the global one, and each
     /// interaction is a bucket of its own. Returns the answer with its JSON error code (0 = none), or none.
     pub async fn callback(&self, interaction: u64, token: &str, body: &Value) -> Option<(Answer, u64)> {
-        let admission = self.invalid.admit().await.ok()?;
+        let admission = self.invalid.admit(true).await.ok()?;
         let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = Request {
             method: Method::POST,

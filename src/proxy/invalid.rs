@@ -51,6 +51,13 @@ struct Standing {
     own: OwnBudget,
 }
 
+impl Standing {
+    /// By this process's own count.
+    fn alone(&mut self, now: Instant) -> Result<Admission, Duration> {
+        self.own.exhausted(now).map_or(Ok(Admission::Normal), |until| Err(until - now))
+    }
+}
+
 impl InvalidBudget {
     /// Shared by all proxies through `breaker`; without one, this process's own.
     pub fn new(settings: Settings, breaker: Option<Breaker>) -> Arc<Self> {
@@ -67,20 +74,23 @@ impl InvalidBudget {
         Arc::new(Self { breaker, standing, news: Notify::new() })
     }
 
-    /// Leave to send a request, or how long to wait before asking again.
+    /// Leave to send a request, or how long to wait before asking again. `own_token`: it carries an interaction's
+    /// token, which neither a wrong bot token nor a lost role spoils: it may go until the budget is all but used up.
     ///
     /// # Errors
     /// The wait, while the breaker is open.
-    pub async fn admit(&self) -> Result<Admission, Duration> {
+    pub async fn admit(&self, own_token: bool) -> Result<Admission, Duration> {
         let probe_in = {
             let standing = &mut *self.lock();
             let now = Instant::now();
-            if self.breaker.is_none() || now.saturating_duration_since(standing.heard_at) > AWAY_AFTER {
-                let until = standing.own.exhausted(now);
-                return until.map_or(Ok(Admission::Normal), |until| Err(until - now));
+            let Some(breaker) = &self.breaker else { return standing.alone(now) };
+            if now.saturating_duration_since(standing.heard_at) > AWAY_AFTER {
+                return standing.alone(now);
             }
             let last = standing.last;
-            if !last.open && last.refused + standing.untold < last.opens_at {
+            let refused = last.refused.saturating_add(standing.untold);
+            let all_but_used_up = breaker.settings().threshold.saturating_mul(9) / 5;
+            if (!last.open && refused < last.opens_at) || (own_token && refused < all_but_used_up) {
                 return Ok(Admission::Normal);
             }
             let since = now.saturating_duration_since(standing.heard_at);
@@ -241,9 +251,9 @@ mod tests {
         for _ in 0..5 {
             budget.answered(Admission::Normal, &refused(Some(Scope::Shared))).await;
         }
-        assert_eq!(budget.admit().await, Ok(Admission::Normal));
+        assert_eq!(budget.admit(false).await, Ok(Admission::Normal));
         budget.answered(Admission::Normal, &refused(Some(Scope::User))).await;
         budget.answered(Admission::Normal, &Answer { status: 403, ..Answer::default() }).await;
-        assert!(budget.admit().await.is_err());
+        assert!(budget.admit(false).await.is_err());
     }
 }

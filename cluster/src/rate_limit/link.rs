@@ -12,7 +12,7 @@ use redis::{FromRedisValue as _, RedisError, Script, Value};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Key, Learned};
+use super::{Key, Learned, Route};
 use crate::event_log::connect;
 use crate::keys::Keys;
 
@@ -94,6 +94,8 @@ struct Want {
     /// The bucket's size; 0 = unlimited, -1 = unknown.
     l: i64,
     w: u64,
+    /// Of an unknown bucket: the route, which another proxy may know by now.
+    u: Option<String>,
 }
 
 /// What an answer said of a bucket.
@@ -127,17 +129,17 @@ impl Request {
         &mut self,
         keys: &Keys,
         key: &Key,
+        route: &Route,
         learned: Option<&Learned>,
-        global: bool,
         in_flight: u32,
     ) {
-        let (l, w) = match learned {
-            None => (-1, 0),
-            Some(Learned::Unlimited) => (0, 0),
-            Some(Learned::Bucket { limit, window, .. }) => (i64::from(*limit), micros(*window)),
+        let (l, w, u) = match learned {
+            None => (-1, 0, Some(route.template().to_string())),
+            Some(Learned::Unlimited) => (0, 0, None),
+            Some(Learned::Bucket { limit, window, .. }) => (i64::from(*limit), micros(*window), None),
         };
         let k = self.place(keys, key);
-        self.wants.push(Want { k, g: global, f: in_flight, l, w });
+        self.wants.push(Want { k, g: route.counts_globally(), f: in_flight, l, w, u });
     }
 
     fn place(&mut self, keys: &Keys, key: &Key) -> usize {

@@ -262,7 +262,7 @@ impl State {
         for (_, (route, _), grant) in batch {
             let before = self.limits.in_flight(&grant.key).saturating_sub(here[&grant.key]);
             let learned = self.limits.learned.get(route.template());
-            request.want(link.keys(), &grant.key, learned, route.counts_globally(), before);
+            request.want(link.keys(), &grant.key, route, learned, before);
         }
     }
 
