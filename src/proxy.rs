@@ -32,7 +32,7 @@ use helpline_cluster::identify::RedisQueue;
 use helpline_cluster::ids::GatewayShard;
 use helpline_cluster::invalid_requests::{Breaker, Settings};
 use helpline_cluster::keys::Keys;
-use helpline_cluster::rate_limit::{self, Limiter, Link};
+use helpline_cluster::rate_limit::{self, Limiter};
 use helpline_cluster::redis_link::{Connection, RedisLink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -155,7 +155,7 @@ pub async fn run_on(
         listener.local_addr().context("read the listener's address")?,
     );
     let mut tasks = JoinSet::new();
-    parts.spawn_egress(listener, &config, &stop, &mut tasks).await?;
+    parts.spawn_egress(listener, &config, &stop, &mut tasks);
     let shards = parts.spawn_gateway(config, &stop, &mut tasks).await?;
     let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(shards, health, &stop));
     result
@@ -206,25 +206,20 @@ impl Parts {
         Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader, deferrals })
     }
     /// Workers need REST as soon as they run, whatever the gateway does.
-    async fn spawn_egress(
+    fn spawn_egress(
         &self,
         listener: TcpListener,
         config: &Config,
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<()> {
+    ) {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
-        let link = LimitsLink::new(&self.redis, config.keys.clone())
-            .await
-            .context("connect to Redis for the REST limits")?;
-        let limiter = Limiter::sharing(limits, link);
+        let limiter = Limiter::sharing(limits, rate_limit::Link::new(&self.redis, config.keys.clone()));
         limiter.charge(setup::REQUESTS);
         let epochs = Epochs::new(&self.redis, config.keys.clone());
         let settings =
             Settings { threshold: config.invalid_per_10_min, probe_every: config.invalid_probe_every };
-        let breaker = Breaker::new(&self.redis, config.keys.clone(), settings)
-            .await
-            .context("connect to Redis for the budget of invalid requests")?;
+        let breaker = Breaker::new(&self.redis, config.keys.clone(), settings);
         let invalid = InvalidBudget::new(settings, Some(breaker));
         let egress = Egress::new(
             self.rest.clone(),
@@ -246,7 +241,6 @@ impl Parts {
             tokio::join!(limiter.run(limits_stop), invalid.run(invalid_stop));
             Ok(())
         });
-        Ok(())
     }
 
     async fn spawn_gateway(

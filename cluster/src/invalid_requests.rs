@@ -6,11 +6,10 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{RedisError, Script};
 
-use crate::event_log::connect;
 use crate::keys::Keys;
+use crate::redis_link::{Connection, RedisLink};
 
 static BREAKER: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("invalid_requests/breaker.lua")));
@@ -62,7 +61,7 @@ pub enum Tell {
 /// See the module's documentation. Cheap to clone.
 #[derive(Clone)]
 pub struct Breaker {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     settings: Settings,
 }
@@ -74,10 +73,9 @@ impl std::fmt::Debug for Breaker {
 }
 
 impl Breaker {
-    /// # Errors
-    /// When Redis cannot be reached.
-    pub async fn new(client: &redis::Client, keys: Keys, settings: Settings) -> Result<Self, RedisError> {
-        Ok(Self { redis: connect(client).await?, keys, settings })
+    /// Connects with its first call.
+    pub fn new(redis: &RedisLink, keys: Keys, settings: Settings) -> Self {
+        Self { redis: redis.shared_within(PATIENCE), keys, settings }
     }
 
     pub fn settings(&self) -> Settings {

@@ -7,14 +7,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::aio::ConnectionManager;
 use redis::{FromRedisValue as _, RedisError, Script, Value};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{Key, Learned, Route};
-use crate::event_log::connect;
 use crate::keys::Keys;
+use crate::redis_link::{Connection, RedisLink};
 
 static EXCHANGE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/exchange.lua")));
 /// An exchange that takes longer has failed; what it granted expires.
@@ -31,7 +30,7 @@ pub enum Error {
 /// A proxy's way to the shared limits. Cheap to clone.
 #[derive(Clone)]
 pub struct Link {
-    redis: ConnectionManager,
+    redis: Connection,
     keys: Keys,
     me: String,
 }
@@ -185,12 +184,11 @@ pub(super) struct Reply {
 }
 
 impl Link {
-    /// # Errors
-    /// When Redis cannot be reached.
-    pub async fn new(client: &redis::Client, keys: Keys) -> Result<Self, RedisError> {
+    /// Connects with its first exchange.
+    pub fn new(redis: &RedisLink, keys: Keys) -> Self {
         // Another name after every start: what was held before is nobody's.
         let me = format!("{:016x}", fastrand::u64(..));
-        Ok(Self { redis: connect(client).await?, keys, me })
+        Self { redis: redis.shared_within(PATIENCE), keys, me }
     }
 
     pub(super) fn keys(&self) -> &Keys {

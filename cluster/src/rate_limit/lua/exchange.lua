@@ -198,7 +198,7 @@ local function bucket_wait(bucket, want)
 end
 
 -- A request is 1 = granted with its slot (or ''), 2 = waits for the global limit, 3 = for its bucket.
-local outcomes, refused, touched = {}, false, {}
+local outcomes, refused, touched = {}, nil, {}
 for i, want in ipairs(req.wants) do
     local bucket = load(want.k)
     if not touched[want.k] then
@@ -209,8 +209,8 @@ for i, want in ipairs(req.wants) do
     if bucket_us then
         outcomes[i] = { 3, int(bucket_us) }
     elseif want.g and free <= 0 then
-        refused = true
-        outcomes[i] = { 2, int(wait or first_free(slots)) }
+        refused = wait or first_free(slots)
+        outcomes[i] = { 2, int(refused) }
     else
         local slot = ''
         if want.g then
@@ -224,7 +224,8 @@ for i, want in ipairs(req.wants) do
 end
 for k, bucket in pairs(buckets) do save(k, bucket) end
 if refused then
-    redis.call('ZADD', waiting, int(now + SECOND / 4), me)
+    -- Until it comes again.
+    redis.call('ZADD', waiting, int(now + math.min(refused, SECOND) + SECOND / 4), me)
 elseif #req.wants > 0 then
     redis.call('ZREM', waiting, me)
 end
