@@ -56,7 +56,7 @@ fn refused(error: fence::Error) -> Refused {
     match error {
         fence::Error::Superseded { .. } => Refused::Superseded,
         fence::Error::ServerElsewhere { .. } => Refused::Elsewhere,
-        fence::Error::Database(_) => Refused::Gone,
+        fence::Error::Database(_) | fence::Error::Unknown { .. } => Refused::Gone,
     }
 }
 
