@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-failover soak test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-moves bench-failover soak test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,11 @@ bench-failover: base-setup ## Measure takeovers, drains, repairs and moves while
 
 soak: base-setup ## Faults at random on real processes, and 10,000 seeds of the simulation: make soak ARGS='--hours 1 --seed 7'
 	@scripts/soak.sh $(ARGS)
+
+bench-moves: base-setup ## Measure plans of placement at full size, 1,000 moves of servers under load, and growth
+	@cargo bench --package helpline-cluster --bench placement
+	@cargo test --workspace --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test moving -- --ignored --nocapture --test-threads 1 bench_
 
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
 	@cargo test --workspace --no-run

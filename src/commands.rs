@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use helpline_cluster::event_log::EventLog;
 use helpline_cluster::ids::ServerId;
+use helpline_cluster::keys::Keys;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
-use crate::{admin, knowledge, migrate, partition, proxy, server_config, store, telemetry, worker};
+use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
@@ -38,6 +40,18 @@ pub struct PartitionArgs {
     /// Milliseconds that others may wait behind one try
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub lock_timeout_ms: u64,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ShardsArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Redis, to tell how many events each shard is behind [default: that column is left empty]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// First part of every Redis key
+    #[arg(long, env = "REDIS_PREFIX", default_value = "hl")]
+    pub redis_prefix: String,
 }
 
 impl PartitionArgs {
@@ -141,6 +155,30 @@ pub async fn knowledge_import(
     files: &[PathBuf],
 ) -> anyhow::Result<()> {
     knowledge::cli::import(&database.connect().await?, server, files).await
+}
+
+pub async fn shards_list(args: &ShardsArgs) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let pool = args.database.connect().await?;
+    let log = match &args.redis_url {
+        Some(url) => {
+            let redis = store::redis(url, &CancellationToken::new()).await?;
+            Some(EventLog::new(&redis, Keys::new(&args.redis_prefix)))
+        }
+        None => None,
+    };
+    println!("{}", shards::Table(&shards::list(&pool, log.as_ref()).await?));
+    Ok(())
+}
+
+pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<()> {
+    match shards::set(&database.connect().await?, number).await? {
+        0 => println!("there are {number} shards already"),
+        added => println!(
+            "added {added} shards, {number} in all: they have owners within a second, and servers move to them              little by little (see `helpline shards list`)"
+        ),
+    }
+    Ok(())
 }
 
 pub async fn partition_list(database: &DatabaseArgs) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ pub mod migrate;
 pub mod partition;
 pub mod proxy;
 pub mod server_config;
+pub mod shards;
 pub mod store;
 pub mod telemetry;
 pub mod up;

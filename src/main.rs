@@ -38,6 +38,9 @@ enum Role {
     /// The documents a server's answers come from
     #[command(subcommand)]
     Knowledge(KnowledgeCommand),
+    /// Show the shards, or add some
+    #[command(subcommand)]
+    Shards(ShardsCommand),
     /// Give busy servers a partition of their own in the database
     #[command(subcommand)]
     Partition(PartitionCommand),
@@ -71,6 +74,22 @@ enum KnowledgeCommand {
         server: ServerId,
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+}
+
+#[derive(Subcommand)]
+enum ShardsCommand {
+    /// List the shards: owners, load, how far behind they are, servers on their way
+    List {
+        #[command(flatten)]
+        args: commands::ShardsArgs,
+    },
+    /// Add shards until there are so many, while everything runs; the number never shrinks
+    Set {
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=65_536))]
+        number: u32,
         #[command(flatten)]
         database: commands::DatabaseArgs,
     },
@@ -114,6 +133,10 @@ async fn main() -> ExitCode {
         }
         Role::Knowledge(KnowledgeCommand::Import { server, files, database }) => {
             commands::knowledge_import(&database, server, &files).await
+        }
+        Role::Shards(ShardsCommand::List { args }) => commands::shards_list(&args).await,
+        Role::Shards(ShardsCommand::Set { number, database }) => {
+            commands::shards_set(&database, number).await
         }
         Role::Partition(PartitionCommand::List { database }) => commands::partition_list(&database).await,
         Role::Partition(PartitionCommand::Promote { server, args }) => {

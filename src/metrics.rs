@@ -14,6 +14,9 @@ pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
 pub const LOOKS: &str = "helpline_resend_looks_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
 pub const SHARD_LOOPS: &str = "helpline_shard_loops";
+pub const EVENTS_HELD: &str = "helpline_held_events_total";
+pub const HELD_FULL: &str = "helpline_held_events_full_total";
+pub const SERVERS_MOVED: &str = "helpline_servers_moved_total";
 
 /// Recorded by the cluster crate, which knows no exporter.
 const SHARDS_OWNED: &str = "helpline_shards_owned";
@@ -43,5 +46,8 @@ pub fn describe() {
     describe_counter!(TAKEOVERS, "Shards claimed from a worker that died or fell silent");
     describe_counter!(EPOCH_CHANGES, "Shards claimed, from whomever");
     describe_histogram!(LEASE_RENEW_SECONDS, Unit::Seconds, "Time one renewal of liveness took, by store");
+    describe_counter!(EVENTS_HELD, "Events held until their server has left its old shard");
+    describe_counter!(HELD_FULL, "Times a shard waited because too many events of one server are held");
+    describe_counter!(SERVERS_MOVED, "Moves of servers to shards of this process that are done");
     describe_gauge!(SHARD_LOOPS, "Shards that this process applies now");
 }

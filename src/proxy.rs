@@ -14,6 +14,7 @@ pub mod gateway;
 mod identifies;
 pub mod ingest;
 pub mod invalid;
+pub mod markers;
 pub mod metrics;
 pub mod publish;
 pub mod rest;
@@ -310,6 +311,10 @@ impl GatewayTask {
         let gateway = self.polling.gateway;
         // The epoch first: from then on no other proxy publishes or saves for this gateway shard.
         let Some((epoch, session)) = self.take_over(&stop).await else { return Ok(()) };
+        // The holder before may have known of moves that this process has not heard of.
+        if stop.run_until_cancelled(self.polling.routes.read_anew()).await.is_none() {
+            return Ok(());
+        }
         if let Some(session) = session {
             tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
             self.polling.link.restore(session);

@@ -1,13 +1,16 @@
 //! The worker role: claims shards, applies their events, answers, and carries effects out through the proxy.
 //!
 //! [`shard_loop`] owns one shard for as long as its lease lasts; [`apply`] turns events into commands inside one fenced
-//! transaction (T1); [`lanes`] answer (T2) and deliver; [`configs`] caches what admins set; [`janitor`] deletes what
-//! has served its time.
+//! transaction (T1); [`lanes`] answer (T2) and deliver; [`moving`] takes servers from shard to shard; [`configs`] caches
+//! what admins set; [`load`] measures; [`janitor`] deletes what has served its time.
 
 pub mod apply;
+mod arriving;
 pub mod configs;
 pub mod janitor;
 pub mod lanes;
+pub mod load;
+pub mod moving;
 pub mod shard_loop;
 
 use std::collections::HashMap;
@@ -92,6 +95,8 @@ pub struct Shared {
     pub repair: Repair,
     /// The bot's own user, once a proxy has seen it.
     pub identity: watch::Receiver<Option<UserId>>,
+    pub load: load::Load,
+    pub arrivals: arriving::Arrivals,
 }
 
 /// Exponential waiting with jitter, 50 ms to 5 s.
@@ -148,6 +153,8 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
         repair: config.repair,
+        load: load::Load::default(),
+        arrivals: arriving::Arrivals::default(),
         pool: database.clone(),
     });
     let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
@@ -158,6 +165,8 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let background = [
         tokio::spawn(janitor::run(database, claims.clone(), cancel.clone())),
         tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
+        tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
+        tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };

@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "src/deliver/render.rs",
     "src/deliver/resend.rs",
     "src/knowledge/passages",
+    "src/proxy/markers.rs",
 ];
 
 /// What a pure module must not touch: stores, network, files, clocks, chance, tasks.
@@ -61,6 +62,7 @@ const SQL: &[&str] = &[
     "src/partition",
     "src/proxy/routes",
     "src/server_config",
+    "src/shards.rs",
     "src/store.rs",
     "src/up/services/postgres.rs",
     "src/worker/",

@@ -33,6 +33,7 @@ use crate::redis_link::RedisLink;
 mod drain;
 pub mod held;
 mod leader;
+mod levelling;
 mod log;
 mod reconcile;
 mod renew;
@@ -42,6 +43,7 @@ pub use log::Error as LogError;
 
 use held::Held;
 use leader::Leader;
+use levelling::Levelling;
 use log::Log;
 use reconcile::Reconciler;
 use signals::{Signals, raise};
@@ -58,6 +60,8 @@ pub struct Config {
     pub keys: Keys,
     /// Used while this worker is the leader.
     pub placement: placement::Params,
+    /// The same for moves of servers between shards.
+    pub server_placement: placement::servers::Params,
     /// Whether to try if session locks work on the direct connection, and to rely on them if they do.
     /// False: deaths are seen by the TTL alone.
     pub session_locks: bool,
@@ -72,6 +76,7 @@ impl Config {
             ttl: Duration::from_secs(5),
             keys,
             placement: placement::Params::default(),
+            server_placement: placement::servers::Params::default(),
             session_locks: true,
             clock: Arc::new(SystemClock),
         }
@@ -384,6 +389,15 @@ impl Shared {
             redis: self.redis.clone(),
             membership: self.signals.membership.subscribe(),
         };
+        let (leads, is_leading) = watch::channel(false);
+        let (weights, weighed) = watch::channel(levelling::Weights::default());
+        let levelling = Levelling {
+            pool: self.pool.clone(),
+            params: self.config.server_placement,
+            leads: is_leading,
+            weights,
+        };
+        tasks.spawn(levelling.run(life.clone()));
         let leader = Leader {
             options: self.session.clone(),
             id,
@@ -391,6 +405,8 @@ impl Shared {
             params: self.config.placement,
             membership: self.signals.membership.subscribe(),
             placement: self.signals.placement.subscribe(),
+            leads,
+            weights: weighed,
         };
         let reconciler = Reconciler {
             shared: Arc::clone(self),

@@ -94,6 +94,8 @@ pub enum Unowned {
     /// Passages are derived from a server's documents, which dashboards and the command line write too. They are made
     /// again by whoever needs them, under a lock of the document and only from the content that it has then.
     DerivedPassages,
+    /// What servers cost is a hint for placement, and a move that is done says only who has to cool down.
+    PlacementHints,
 }
 
 /// A connection that writes without a fence, for its [`Unowned`] reason.

@@ -275,6 +275,17 @@ impl EventLog {
         Ok(redis::cmd("GET").arg(key).query_async(&mut self.redis.clone()).await?)
     }
 
+    /// The id of a shard's newest entry, trimmed ones counted; none when there was never one.
+    ///
+    /// # Errors
+    /// [`Error::Redis`].
+    pub async fn last_id(&self, shard: ShardId) -> Result<Option<StreamId>, Error> {
+        let mut newest = redis::cmd("XREVRANGE");
+        newest.arg(self.keys.stream(shard)).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: redis::streams::StreamRangeReply = newest.query_async(&mut self.redis.clone()).await?;
+        Ok(newest.ids.first().and_then(|entry| entry.id.parse().ok()))
+    }
+
     /// Begins an incarnation. The caller holds the shard's fence and has raised the number in Postgres. A higher one
     /// stays: the call of a superseded owner may arrive after that of its successor.
     ///

@@ -171,6 +171,12 @@ impl GatewayShard {
     pub const fn new(id: u32, total: u32) -> Self {
         Self { id, total }
     }
+
+    /// Whether Discord sends the server's events on it
+    /// (<https://discord.com/developers/docs/events/gateway#sharding>).
+    pub const fn carries(self, server: ServerId) -> bool {
+        (server.0 >> 22) % self.total as u64 == self.id as u64
+    }
 }
 
 impl fmt::Display for GatewayShard {

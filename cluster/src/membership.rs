@@ -28,6 +28,8 @@ pub(crate) const LEADER: i32 = 0;
 pub(crate) const MEMBERSHIP: &str = "helpline_membership";
 /// Channel that says a plan changed or a shard was released. Payload: the worker concerned, or nothing = all.
 pub(crate) const PLACEMENT: &str = "helpline_placement";
+/// Said whenever a move of a server was planned or came further; the payload is the shard that has to act, or empty.
+pub const MOVES: &str = "helpline_moves";
 
 /// Longest wait for one connection or one short statement.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 //!
 //! `balance` is the core: units of load onto bins, sticky greedy. Orphans go heaviest first to the coldest bin,
 //! then units go from hot bins to cold ones within a budget, each move making the pair more even, so that
-//! repeated plans come to rest. `plan` puts shards onto workers with it; servers onto shards is the same problem.
+//! repeated plans come to rest. `plan` puts shards onto workers with it, [`servers`] servers onto shards.
 //!
 //! Promise, once a plan is empty and nothing is barred: the heaviest bin carries at most
 //! `(1 + tolerance) x mean + heaviest unit`, counted in weights (see [`weights`]).
@@ -12,6 +12,8 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::time::Duration;
 
 use crate::ids::{ShardId, WorkerId};
+
+pub mod servers;
 
 /// A unit's load counts this many times as much as its share of the mean load.
 /// The rest spreads units without load evenly by count.
@@ -126,8 +128,20 @@ pub fn balance(bins: u32, units: &[Unit], params: &Params) -> Vec<Move> {
     }
     let mut packing = Packing::new(bins, units);
     packing.place_orphans();
-    packing.level(params);
+    packing.level(params.tolerance_percent, params.budget);
     packing.moves
+}
+
+/// How many units may still leave and enter each bin by choice.
+struct Doors {
+    out: Vec<u32>,
+    into: Vec<u32>,
+}
+
+impl Doors {
+    fn open(bins: usize) -> Self {
+        Self { out: vec![u32::MAX; bins], into: vec![u32::MAX; bins] }
+    }
 }
 
 struct Packing<'a> {
@@ -135,6 +149,7 @@ struct Packing<'a> {
     weights: Vec<u64>,
     /// Weight per bin.
     bins: Vec<u64>,
+    doors: Doors,
     moved: Vec<bool>,
     moves: Vec<Move>,
 }
@@ -148,7 +163,12 @@ impl<'a> Packing<'a> {
                 filled[bin as usize] += weight;
             }
         }
-        Self { units, weights, bins: filled, moved: vec![false; units.len()], moves: Vec::new() }
+        Self::filled(filled, units, weights, Doors::open(bins as usize))
+    }
+
+    /// Bins that hold more than the units given: the rest stays where it is.
+    fn filled(bins: Vec<u64>, units: &'a [Unit], weights: Vec<u64>, doors: Doors) -> Self {
+        Self { units, weights, bins, doors, moved: vec![false; units.len()], moves: Vec::new() }
     }
 
     fn place_orphans(&mut self) {
@@ -168,20 +188,22 @@ impl<'a> Packing<'a> {
     }
 
     /// Moves from hot to cold until every bin is within tolerance, no move would help, or the budget is spent.
-    fn level(&mut self, params: &Params) {
-        let (low, high) = self.bounds(params.tolerance_percent);
+    fn level(&mut self, tolerance_percent: u32, budget: usize) {
+        let (low, high) = self.bounds(tolerance_percent);
         let mut order: BTreeSet<(u64, u32)> = self.bins.iter().copied().zip(0..).collect();
         let (Some(coldest), Some(hottest)) = (order.first(), order.last()) else { return };
-        if params.budget == 0 || (hottest.0 <= high && coldest.0 >= low) {
+        if budget == 0 || (hottest.0 <= high && coldest.0 >= low) {
             return;
         }
         let mut contents = Contents::of(self);
-        for _ in 0..params.budget {
+        for _ in 0..budget {
             let Some((from, to, at)) = self.best_move(&order, &mut contents, low, high) else { return };
             let unit = contents.of_bin(from, &self.weights).remove(at);
             order.remove(&(self.bins[from as usize], from));
             order.remove(&(self.bins[to as usize], to));
             self.apply(unit, Some(from), to);
+            self.doors.out[from as usize] -= 1;
+            self.doors.into[to as usize] -= 1;
             order.insert((self.bins[from as usize], from));
             order.insert((self.bins[to as usize], to));
         }
@@ -203,10 +225,10 @@ impl<'a> Packing<'a> {
         low: u64,
         high: u64,
     ) -> Option<(u32, u32, usize)> {
-        for &(hot, from) in order.iter().rev() {
+        for &(hot, from) in order.iter().rev().filter(|(_, from)| self.doors.out[*from as usize] > 0) {
             let candidates = contents.of_bin(from, &self.weights);
             let Some(&lightest) = candidates.first() else { continue };
-            for &(cold, to) in order {
+            for &(cold, to) in order.iter().filter(|(_, to)| self.doors.into[*to as usize] > 0) {
                 let gap = hot.saturating_sub(cold);
                 if (hot <= high && cold >= low) || self.weights[lightest] >= gap {
                     break;

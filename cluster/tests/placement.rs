@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "placing/servers.rs"]
+mod servers;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -124,6 +124,14 @@ pub async fn sweep(tx: &mut FencedTx) -> Result<u64, Error> {
     Ok(swept.rows_affected())
 }
 
+/// The lanes of a server in which something waits.
+pub async fn waiting_lanes_of(database: &Database, server: ServerId) -> Result<Vec<Lane>, Error> {
+    let rows = sqlx::query_file_scalar!("src/deliver/sql/waiting_lanes_of_server.sql", server.db())
+        .fetch_all(database.read().await?.conn())
+        .await?;
+    Ok(rows.into_iter().map(|conversation| Lane { server, conversation }).collect())
+}
+
 /// Marks an effect as carried out. False: it was marked before.
 pub async fn mark_sent(
     tx: &mut FencedTx,

@@ -2,24 +2,29 @@
 //!
 //! Overflow rule: a full backlog refuses the next event, and the gateway connection is closed so that Discord
 //! keeps the events for a resume. Entries wait in one lane per shard, in order; a lane whose stream refuses
-//! waits by itself while the others go on. Events of a server that has no shard yet wait apart.
+//! waits by itself while the others go on. Events of a server that has no shard yet wait apart, those of one that
+//! moves as [`super::markers`] says.
 //!
 //! [`Backlog::safe_sequence`] is what may be saved for a resume: at and below it, everything has been
 //! published or deliberately dropped.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use helpline_cluster::ids::{ServerId, ShardId};
+use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::time::Instant;
 
+use super::markers::{Markers, OpenMoves, ToLane, Way};
 use super::routes::Route;
 
 /// What an entry costs besides its payload.
 const ENTRY_BYTES: usize = 200;
 /// Pause of a lane whose stream refused.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Stands for the session of what is no event of a session.
+const NO_SESSION: u32 = u32::MAX;
 
 /// Bounds of one gateway shard's backlog.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +56,26 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry of our own making, which no sequence waits for. `number` tells it from others of its kind.
+    pub fn beside_the_session(
+        number: u64,
+        origin: String,
+        kind: &str,
+        server: ServerId,
+        payload: Bytes,
+    ) -> Self {
+        Self {
+            sequence: number,
+            origin,
+            kind: kind.to_owned(),
+            server: Some(server),
+            received_at_ms: 0,
+            payload,
+            if_listening: false,
+            session: NO_SESSION,
+        }
+    }
+
     fn bytes(&self) -> usize {
         self.payload.len() + ENTRY_BYTES
     }
@@ -101,6 +126,8 @@ pub struct Backlog {
     bytes: usize,
     lanes: HashMap<ShardId, Lane>,
     unrouted: HashMap<ServerId, VecDeque<Entry>>,
+    /// Events of servers that move wait there.
+    markers: Markers,
     /// Sequences of the current session that wait.
     outstanding: BTreeSet<u64>,
     session: u32,
@@ -118,6 +145,7 @@ impl Backlog {
             bytes: 0,
             lanes: HashMap::new(),
             unrouted: HashMap::new(),
+            markers: Markers::default(),
             outstanding: BTreeSet::new(),
             session: 0,
             session_id: String::new(),
@@ -153,12 +181,56 @@ impl Backlog {
         self.entries += 1;
         self.bytes += bytes;
         self.outstanding.insert(entry.sequence);
-        match (route, entry.server) {
-            (Some(route), _) => self.lanes.entry(route.shard).or_default().queue.push_back(entry),
-            (None, Some(server)) => self.unrouted.entry(server).or_default().push_back(entry),
-            (None, None) => self.lanes.entry(ShardId(0)).or_default().queue.push_back(entry),
-        }
+        self.place(entry, route);
         Taken::Queued
+    }
+
+    /// Puts a taken entry where it waits: with its server's move, in a lane, or apart until it has a route.
+    fn place(&mut self, entry: Entry, route: Option<Route>) {
+        if let Some(server) = entry.server {
+            if let Some(waiting) = self.unrouted.get_mut(&server) {
+                return waiting.push_back(entry);
+            }
+            match self.markers.way(server, route) {
+                Way::Lane(shard) => return self.to_lane((shard, entry)),
+                Way::Wait => return self.markers.wait(server, entry),
+                Way::Route => {}
+            }
+        }
+        match (route, entry.server) {
+            (Some(route), _) => self.to_lane((route.shard, entry)),
+            (None, Some(server)) => self.unrouted.entry(server).or_default().push_back(entry),
+            (None, None) => self.to_lane((ShardId(0), entry)),
+        }
+    }
+
+    fn to_lane(&mut self, (shard, entry): ToLane) {
+        if entry.session == NO_SESSION {
+            self.entries += 1;
+            self.bytes += entry.bytes();
+        }
+        self.lanes.entry(shard).or_default().queue.push_back(entry);
+    }
+
+    /// Takes the open moves of servers: their markers go into lanes. `route` is where a server lives by the routes.
+    pub fn look_at_moves(
+        &mut self,
+        gateway: GatewayShard,
+        open: &Arc<OpenMoves>,
+        now: Instant,
+        route: impl Fn(ServerId) -> Option<ShardId>,
+    ) {
+        if !self.markers.is_due(open, now) {
+            return;
+        }
+        let lanes = &self.lanes;
+        let queued = |shard: ShardId, marker: &Entry| {
+            let lane = lanes.get(&shard);
+            lane.is_some_and(|lane| lane.queue.iter().any(|entry| entry.origin == marker.origin))
+        };
+        for to_lane in self.markers.look(gateway, open, now, queued, route) {
+            self.to_lane(to_lane);
+        }
     }
 
     /// Notes an event that is not passed on.
@@ -180,7 +252,7 @@ impl Backlog {
                     dropped += 1;
                     self.forget(&entry);
                 } else {
-                    self.lanes.entry(route.shard).or_default().queue.push_back(entry);
+                    self.place(entry, Some(route));
                 }
             }
         }
@@ -227,6 +299,9 @@ impl Backlog {
                     if let Some(entry) = place.and_then(|place| lane.queue.remove(place)) {
                         lane.retry_at = None;
                         self.forget(&entry);
+                        for to_lane in self.markers.published(&entry) {
+                            self.to_lane(to_lane);
+                        }
                     }
                 }
             }

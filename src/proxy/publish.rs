@@ -219,7 +219,13 @@ impl Publishing {
     }
 
     fn reroute(&self) {
-        let dropped = self.link.lock().backlog.reroute(|server| self.routes.get(server));
+        let open = self.routes.open_moves();
+        let route = |server| self.routes.get(server).map(|route| route.shard);
+        let dropped = {
+            let mut state = self.link.lock();
+            state.backlog.look_at_moves(self.gateway, &open, Instant::now(), route);
+            state.backlog.reroute(|server| self.routes.get(server))
+        };
         if dropped > 0 {
             let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
             ::metrics::counter!(metrics::DROPPED, "reason" => "not_listening").increment(dropped);

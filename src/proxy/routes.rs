@@ -1,5 +1,5 @@
-//! Which shard a server belongs to, and whether it wants support: the proxy's view of `servers` and
-//! `server_shards`.
+//! Which shard a server belongs to, where it is moving, and whether it wants support: the proxy's view of `servers`,
+//! `server_shards` and `helpline.server_moves`.
 //!
 //! Loaded before the gateway is connected, then kept fresh: what changed is read about every second and at
 //! once on a notification, everything every minute. Servers seen for the first time are added in batches.
@@ -10,12 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use helpline_cluster::ids::{ServerId, ShardId};
+use helpline_cluster::ids::{MoveId, ServerId, ShardId};
+use helpline_cluster::membership::MOVES;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+use super::markers::{OpenMove, OpenMoves};
 
 const POLL_EVERY: Duration = Duration::from_secs(1);
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
@@ -41,6 +44,10 @@ pub struct Routes {
     unknown: Mutex<HashSet<ServerId>>,
     wanted: Notify,
     changed: watch::Sender<u64>,
+    moves: RwLock<Arc<OpenMoves>>,
+    /// How many readings were asked for, and up to which of them the table is fresh.
+    asked: watch::Sender<u64>,
+    fresh: watch::Sender<u64>,
 }
 
 struct Row {
@@ -55,6 +62,8 @@ impl Routes {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(pool: &PgPool) -> sqlx::Result<(Arc<Self>, Reader)> {
+        // The moves first: one that is done by then has its effect in the table.
+        let moves = read_moves(pool).await?;
         let (table, since) = read_all(pool).await?;
         tracing::info!(servers = table.len(), "loaded the shards of all servers");
         let routes = Arc::new(Self {
@@ -62,6 +71,9 @@ impl Routes {
             unknown: Mutex::default(),
             wanted: Notify::new(),
             changed: watch::Sender::new(0),
+            moves: RwLock::new(Arc::new(moves)),
+            asked: watch::Sender::new(0),
+            fresh: watch::Sender::new(0),
         });
         let reader = Reader { pool: pool.clone(), routes: Arc::clone(&routes), since };
         Ok((routes, reader))
@@ -81,7 +93,23 @@ impl Routes {
         }
     }
 
-    /// Changes whenever servers were added.
+    /// The moves of servers that are not done.
+    pub fn open_moves(&self) -> Arc<OpenMoves> {
+        Arc::clone(&self.moves.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns once the table and the moves have been read after this call. Who begins to publish for a gateway shard
+    /// calls it after its epoch is raised: he must not know less than the holder before him.
+    pub async fn read_anew(&self) {
+        let mut asked = 0;
+        self.asked.send_modify(|number| {
+            *number += 1;
+            asked = *number;
+        });
+        let _ = self.fresh.subscribe().wait_for(|fresh| *fresh >= asked).await;
+    }
+
+    /// Changes whenever servers were added, or their moves changed.
     pub fn additions(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -95,6 +123,15 @@ impl Routes {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             table.insert(row.server, row.route);
+        }
+    }
+
+    fn put_moves(&self, moves: OpenMoves) {
+        let mut known = self.moves.write().unwrap_or_else(PoisonError::into_inner);
+        if **known != moves {
+            *known = Arc::new(moves);
+            drop(known);
+            self.changed.send_modify(|version| *version += 1);
         }
     }
 
@@ -133,9 +170,11 @@ impl Reader {
         let mut poll_at = tokio::time::Instant::now() + POLL_EVERY;
         let mut failing = false;
         let routes = Arc::clone(&self.routes);
+        let mut asked = routes.asked.subscribe();
         loop {
             let adding = tokio::select! {
                 () = routes.wanted.notified() => true,
+                Ok(()) = asked.changed() => false,
                 () = hint.notified() => false,
                 () = tokio::time::sleep_until(poll_at) => false,
             };
@@ -174,18 +213,26 @@ impl Reader {
     }
 
     async fn refresh(&mut self) -> sqlx::Result<()> {
+        let asked = *self.routes.asked.borrow();
+        let moves = read_moves(&self.pool).await?;
         let rows = read_changed(&self.pool, self.since - OVERLAP).await?;
         if let Some(newest) = rows.iter().map(|row| row.changed_at).max() {
             self.since = self.since.max(newest);
         }
         self.routes.put(&rows);
+        self.routes.put_moves(moves);
+        self.routes.fresh.send_replace(asked);
         Ok(())
     }
 
     async fn reload(&mut self) -> sqlx::Result<()> {
+        let asked = *self.routes.asked.borrow();
+        let moves = read_moves(&self.pool).await?;
         let (table, since) = read_all(&self.pool).await?;
         self.since = self.since.max(since);
         *self.routes.table.write().unwrap_or_else(PoisonError::into_inner) = table;
+        self.routes.put_moves(moves);
+        self.routes.fresh.send_replace(asked);
         Ok(())
     }
 
@@ -216,7 +263,7 @@ async fn listen(session_url: &str, hint: &Notify) {
     loop {
         let result: sqlx::Result<()> = async {
             let mut listener = PgListener::connect(session_url).await?;
-            listener.listen("server_config_changed").await?;
+            listener.listen_all(["server_config_changed", MOVES]).await?;
             failing = false;
             loop {
                 // None = the connection was lost and made again: something may have been missed.
@@ -245,6 +292,20 @@ async fn read_all(pool: &PgPool) -> sqlx::Result<(HashMap<ServerId, Route>, Offs
         table.insert(ServerId::from_db(row.server_id), route);
     }
     Ok((table, since))
+}
+
+async fn read_moves(pool: &PgPool) -> sqlx::Result<OpenMoves> {
+    let rows = sqlx::query_file!("src/proxy/sql/open_moves.sql").fetch_all(pool).await?;
+    let moves = rows.into_iter().map(|row| {
+        let moving = OpenMove {
+            id: MoveId::from_db(row.move_id),
+            from: ShardId::from_db(row.from_shard),
+            to: ShardId::from_db(row.to_shard),
+            left: row.left,
+        };
+        (ServerId::from_db(row.server_id), moving)
+    });
+    Ok(moves.collect())
 }
 
 async fn read_changed(pool: &PgPool, since: OffsetDateTime) -> sqlx::Result<Vec<Row>> {

@@ -1,15 +1,16 @@
 //! From events to commands: what an event means, and T1, the fenced transaction that stores what follows from a batch
 //! of them together with the cursor.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use helpline_cluster::consumer::{self, Item, Place, Step};
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::{self, Fence, FencedTx};
 use helpline_cluster::ids::ServerId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Shared;
+use super::{Shared, moving};
 use crate::conversation::command::{Action, Command, Origin, Press, Question};
 use crate::conversation::state::Conversation;
 use crate::conversation::store;
@@ -29,6 +30,12 @@ pub enum Error {
     Outbox(#[from] outbox::Error),
     #[error("apply an event: {0}")]
     Database(#[from] sqlx::Error),
+    /// Between two statements of the transaction: it is to be tried again.
+    #[error("{0} has moved meanwhile")]
+    MovedMeanwhile(ServerId),
+    /// The shard waits until some of them could be applied.
+    #[error("too many events of {0} are held until it has left its old shard")]
+    HeldFull(ServerId),
 }
 
 impl Error {
@@ -36,6 +43,7 @@ impl Error {
     pub fn is_about_the_event(&self) -> bool {
         let database = match self {
             Self::Fence(fence::Error::Superseded { .. } | fence::Error::Unknown { .. }) => return false,
+            Self::MovedMeanwhile(_) | Self::HeldFull(_) => return false,
             Self::Fence(fence::Error::ServerElsewhere { .. }) => return true,
             Self::Conversation(store::Error::Malformed { .. } | store::Error::Job { .. }) => return true,
             Self::Fence(fence::Error::Database(error))
@@ -74,8 +82,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Relevant {
     pub server: ServerId,
-    /// (gateway session, sequence).
-    origin: String,
+    /// As it was read; its origin (gateway session, sequence) is the first event key.
+    entry: Entry,
     received_at: OffsetDateTime,
     event: Event,
 }
@@ -98,7 +106,7 @@ pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
     };
     let millis = i128::from(entry.received_at_ms) * 1_000_000;
     let received_at = OffsetDateTime::from_unix_timestamp_nanos(millis).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    Ok(Some(Relevant { server, origin: entry.origin.clone(), received_at, event }))
+    Ok(Some(Relevant { server, entry: entry.clone(), received_at, event }))
 }
 
 /// What became of a batch.
@@ -122,14 +130,22 @@ pub async fn apply(
     for event in batch {
         configs.push(shared.configs.get(event.server).await?);
     }
-    let mut t1 = T1 {
-        tx: FencedTx::begin(&shared.pool, fence).await?,
-        bot: *shared.identity.borrow(),
-        locked: HashSet::new(),
-        lanes: HashSet::new(),
-    };
+    let mut servers: Vec<ServerId> = batch.iter().map(|event| event.server).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let (mut t1, places) = T1::begin(shared, fence, &servers).await?;
     for (event, config) in batch.iter().zip(&configs) {
-        t1.apply(event, config).await?;
+        let unknown = Place { lives_on: None, moving: None, waiting: false };
+        let place = places.get(&event.server).unwrap_or(&unknown);
+        match consumer::step(fence.shard, Item::Event, place) {
+            Step::Hold => moving::hold(&mut t1.tx, fence.shard, event.server, &event.entry).await?,
+            Step::HandOn(to) => moving::hold(&mut t1.tx, to, event.server, &event.entry).await?,
+            Step::Refuse => {
+                let (server, shard) = (event.server, fence.shard);
+                return Err(fence::Error::ServerElsewhere { server, shard }.into());
+            }
+            _ => t1.apply(event, config).await?,
+        }
     }
     if !t1.tx.move_cursor(cursor).await? {
         t1.tx.rollback().await?;
@@ -140,15 +156,29 @@ pub async fn apply(
 }
 
 /// The transaction of one batch.
-struct T1 {
-    tx: FencedTx,
+pub(super) struct T1 {
+    pub(super) tx: FencedTx,
     bot: Option<UserId>,
     locked: HashSet<ServerId>,
-    lanes: HashSet<Lane>,
+    pub(super) lanes: HashSet<Lane>,
 }
 
 impl T1 {
-    async fn apply(&mut self, relevant: &Relevant, config: &ServerConfig) -> Result<(), Error> {
+    /// Begins, and says where the servers stand. Those that live on the shard are locked.
+    pub(super) async fn begin(
+        shared: &Shared,
+        fence: &Fence,
+        servers: &[ServerId],
+    ) -> Result<(Self, HashMap<ServerId, Place>), Error> {
+        let mut tx = FencedTx::begin(&shared.pool, fence).await?;
+        let places = moving::places(&mut tx, servers).await?;
+        let here = places.iter().filter(|(_, place)| place.lives_on == Some(fence.shard));
+        let locked = here.map(|(server, _)| *server).collect();
+        let t1 = Self { tx, bot: *shared.identity.borrow(), locked, lanes: HashSet::new() };
+        Ok((t1, places))
+    }
+
+    pub(super) async fn apply(&mut self, relevant: &Relevant, config: &ServerConfig) -> Result<(), Error> {
         match &relevant.event {
             Event::Message(message) => self.message(relevant, message, config).await,
             Event::Interaction(interaction) => self.interaction(relevant, interaction, config).await,
@@ -301,7 +331,7 @@ impl T1 {
 
     /// Both keys are remembered, so that neither a replay of the session nor a second way in applies it again.
     async fn is_new(&mut self, relevant: &Relevant, key: &str) -> Result<bool, Error> {
-        let new = self.tx.remember_events(&[&relevant.origin, key]).await?;
+        let new = self.tx.remember_events(&[&relevant.entry.origin, key]).await?;
         Ok(new.into_iter().all(|new| new))
     }
 
@@ -370,6 +400,32 @@ impl T1 {
             .await?;
         Ok(())
     }
+}
+
+/// Keeps an event that cannot be applied, for a person to look at.
+pub async fn add_dead_letter(
+    tx: &mut FencedTx,
+    entry: &Entry,
+    stream_id: &str,
+    failure: &str,
+) -> Result<(), Error> {
+    // NUL is the one character that jsonb cannot hold; a payload that is no JSON at all is kept as a string.
+    let text =
+        String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
+    let payload = serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
+    let shard = tx.fence().shard;
+    sqlx::query_file!(
+        "src/worker/sql/dead_letter.sql",
+        shard.db(),
+        entry.server.map(|server| server.db()),
+        stream_id,
+        entry.kind,
+        payload,
+        failure
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Stores what follows from a command. Returns the lanes that have something to do.

@@ -1,4 +1,5 @@
-//! Deletes what has served its time: event keys, delivered effects. Rarely; each worker those of its own shards.
+//! Deletes what has served its time: event keys, delivered effects, moves that are done, loads that have decayed. Rarely;
+//! effects each worker those of its own shards.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) 
 
 /// Deletes in steps, so that no statement holds locks for long. Returns how many rows went.
 pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
-    let mut total = sweep_event_keys(database).await?;
+    let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
     for fence in fences {
         match sweep_effects(database, fence).await {
             Ok(swept) => total += swept,
@@ -46,6 +47,20 @@ async fn sweep_event_keys(database: &Database) -> Result<u64, Error> {
         let swept = sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(conn.conn()).await?;
         total += swept.rows_affected();
         if swept.rows_affected() == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+async fn sweep_moves(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::PlacementHints).await?;
+    let mut total = 0;
+    loop {
+        let moves = sqlx::query_file!("src/worker/sql/sweep_moves.sql").execute(conn.conn()).await?;
+        let loads = sqlx::query_file!("src/worker/sql/sweep_load.sql").execute(conn.conn()).await?;
+        let swept = moves.rows_affected() + loads.rows_affected();
+        total += swept;
+        if swept == 0 {
             return Ok(total);
         }
     }

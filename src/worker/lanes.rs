@@ -6,8 +6,8 @@
 
 mod delivery;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use helpline_cluster::claims::Lease;
@@ -15,14 +15,14 @@ use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::apply::{Error, store_actions};
-use super::{Backoff, IN_HAND, Shared};
+use super::{Backoff, IN_HAND, Shared, moving};
 use crate::answer::{Answer, AnswerRequest};
 use crate::conversation::command::{AnswerJob, Command};
 use crate::conversation::store;
@@ -30,20 +30,28 @@ use crate::deliver::confirm::{self, Confirmed};
 use crate::deliver::outbox::{self, Lane};
 use crate::metrics as names;
 
+/// How long a lane of a server that leaves the shard may take to come to an end.
+const LEAVE_WITHIN: Duration = Duration::from_millis(100);
+
 /// The lanes of one shard under one lease.
 #[derive(Clone)]
 pub struct Lanes {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     shared: Arc<Shared>,
+    /// A running lane has one of its own: its `stop` ends the lane alone.
     lease: Lease,
-    /// Lanes that run, and whether something came in since they last looked.
-    running: Mutex<HashMap<Lane, bool>>,
+    running: Arc<Mutex<Running>>,
+    /// A lane has ended.
+    ended: Arc<Notify>,
     lost: watch::Sender<Option<Lost>>,
     /// Our own messages that came back through the gateway.
-    confirmed: Mutex<Confirmed>,
+    confirmed: Arc<Mutex<Confirmed>>,
+    /// Ends all lanes of the shard.
+    shard_stop: CancellationToken,
     /// Ends lanes that do not end by themselves.
     abandoned: CancellationToken,
     tasks: TaskTracker,
@@ -68,6 +76,24 @@ impl Lost {
     }
 }
 
+#[derive(Default)]
+struct Running {
+    lanes: HashMap<Lane, RunningLane>,
+    /// Servers that leave the shard or have left it: no lane of theirs begins here.
+    away: HashSet<ServerId>,
+    begun: u64,
+}
+
+struct RunningLane {
+    /// Tells one run of a lane from the next.
+    number: u64,
+    /// Something came in since it last looked.
+    again: bool,
+    stop: CancellationToken,
+    /// Its server leaves the shard, which does not wait for long.
+    leave: CancellationToken,
+}
+
 /// Whether a lane may go on.
 enum Flow {
     Continue,
@@ -77,30 +103,79 @@ enum Flow {
 
 impl Lanes {
     pub fn new(shared: Arc<Shared>, lease: Lease) -> Self {
+        let shard_stop = lease.stop.clone();
         let inner = Inner {
             shared,
             lease,
-            running: Mutex::default(),
+            running: Arc::default(),
+            ended: Arc::new(Notify::new()),
             lost: watch::Sender::new(None),
-            confirmed: Mutex::default(),
+            confirmed: Arc::default(),
+            shard_stop,
             abandoned: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Makes a lane look for work, now or when it is through with what it has.
+    /// Makes a lane of a server that lives here look for work, now or when it is through with what it has.
     pub fn kick(&self, lane: Lane) {
-        let mut running = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(again) = running.get_mut(&lane) {
-            *again = true;
+        self.inner.lock().away.remove(&lane.server);
+        self.kick_unless_away(lane);
+    }
+
+    fn kick_unless_away(&self, lane: Lane) {
+        let mut running = self.inner.lock();
+        if running.away.contains(&lane.server) {
             return;
         }
-        running.insert(lane, false);
-        let inner = Arc::clone(&self.inner);
-        self.inner.tasks.spawn(async move {
-            inner.abandoned.run_until_cancelled(inner.run(lane)).await;
-        });
+        if let Some(lane) = running.lanes.get_mut(&lane) {
+            lane.again = true;
+            return;
+        }
+        let stop = self.inner.lease.stop.child_token();
+        running.begun += 1;
+        let number = running.begun;
+        let leave = CancellationToken::new();
+        let begun = RunningLane { number, again: false, stop: stop.clone(), leave: leave.clone() };
+        running.lanes.insert(lane, begun);
+        drop(running);
+        let mut inner = Inner::clone(&self.inner);
+        inner.lease.stop = stop;
+        self.inner.tasks.spawn(async move { inner.run_to_its_end(lane, number, leave).await });
+    }
+
+    /// Stops the lanes of a server that is to leave the shard; returns when none runs any more.
+    pub async fn leave(&self, server: ServerId) {
+        self.inner.send_away(server);
+        loop {
+            let ended = self.inner.ended.notified();
+            if !self.inner.lock().lanes.keys().any(|lane| lane.server == server) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    pub fn is_away(&self, server: ServerId) -> bool {
+        self.inner.lock().away.contains(&server)
+    }
+
+    /// The server lives here: its lanes go on from what waits in the stores.
+    pub async fn arrive(&self, server: ServerId) {
+        self.inner.lock().away.remove(&server);
+        let mut backoff = Backoff::new();
+        loop {
+            match outbox::waiting_lanes_of(&self.inner.shared.pool, server).await {
+                Ok(lanes) => return lanes.into_iter().for_each(|lane| self.kick_unless_away(lane)),
+                Err(error) => {
+                    tracing::warn!(%error, "looking for waiting answers of {server}");
+                    if self.inner.lease.stop.run_until_cancelled(backoff.wait()).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Takes note of our own messages among these events: what they carry out is done.
@@ -117,7 +192,7 @@ impl Lanes {
         let mut backoff = Backoff::new();
         loop {
             match outbox::waiting_lanes(&self.inner.shared.pool, self.inner.lease.fence.shard).await {
-                Ok(lanes) => return lanes.into_iter().for_each(|lane| self.kick(lane)),
+                Ok(lanes) => return lanes.into_iter().for_each(|lane| self.kick_unless_away(lane)),
                 Err(error) => {
                     tracing::warn!(%error, "looking for waiting answers of {}", self.inner.lease.fence.shard);
                     if self.inner.lease.stop.run_until_cancelled(backoff.wait()).await.is_none() {
@@ -149,6 +224,40 @@ impl Lanes {
 }
 
 impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        // Every change under the lock is complete before anything can panic.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send_away(&self, server: ServerId) {
+        let mut running = self.lock();
+        running.away.insert(server);
+        for (_, lane) in running.lanes.iter().filter(|(lane, _)| lane.server == server) {
+            lane.stop.cancel();
+            lane.leave.cancel();
+        }
+    }
+
+    async fn run_to_its_end(&self, lane: Lane, number: u64, leave: CancellationToken) {
+        let patience = async {
+            leave.cancelled().await;
+            tokio::time::sleep(LEAVE_WITHIN).await;
+        };
+        // Whatever it is cut off from, a transaction most of all, is undone or repeated under the next shard.
+        tokio::select! {
+            () = self.run(lane) => {}
+            () = patience => {}
+            () = self.abandoned.cancelled() => {}
+        }
+        let mut running = self.lock();
+        // It has removed itself when it was through, and another run of the lane may have begun since.
+        if running.lanes.get(&lane).is_some_and(|lane| lane.number == number) {
+            running.lanes.remove(&lane);
+        }
+        drop(running);
+        self.ended.notify_waiters();
+    }
+
     async fn run(&self, lane: Lane) {
         let slots = Arc::clone(&self.shared.lane_slots);
         let stop = &self.lease.stop;
@@ -158,11 +267,11 @@ impl Inner {
             match self.work(lane).await {
                 Ok(Flow::Continue) => {
                     backoff = Backoff::new();
-                    let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                    match running.get_mut(&lane) {
-                        Some(again) if *again => *again = false,
+                    let mut running = self.lock();
+                    match running.lanes.get_mut(&lane) {
+                        Some(lane) if lane.again => lane.again = false,
                         _ => {
-                            running.remove(&lane);
+                            running.lanes.remove(&lane);
                             return;
                         }
                     }
@@ -175,6 +284,10 @@ impl Inner {
                 Err(error) if error.is_unknown() => {
                     tracing::warn!(%error, "{} is acquired anew", self.lease.fence.shard);
                     self.lose(Lost::Unknown);
+                    return;
+                }
+                Err(error) if moving::is_elsewhere(&error) => {
+                    tracing::info!("{error}; its lanes go on there");
                     return;
                 }
                 Err(error) => {
@@ -250,7 +363,9 @@ impl Inner {
             match self.lease.stop.run_until_cancelled(attempt).await {
                 None => return Ok(None),
                 Some(Ok(answer)) => {
-                    metrics::histogram!(names::ANSWER_SECONDS).record(started.elapsed().as_secs_f64());
+                    let took = started.elapsed();
+                    metrics::histogram!(names::ANSWER_SECONDS).record(took.as_secs_f64());
+                    self.shared.load.answered(server, took);
                     return Ok(Some(answer));
                 }
                 Some(Err(error)) => {
@@ -297,7 +412,7 @@ impl Inner {
     /// Nothing of the shard is read or done any more under this lease.
     fn lose(&self, lost: Lost) {
         self.lost.send_replace(Some(lost));
-        self.lease.stop.cancel();
+        self.shard_stop.cancel();
     }
 
     /// Waits while the worker cannot renew its lease. False: the lease is over.

@@ -3,11 +3,11 @@
 //! A batch that cannot be applied because of one event is applied event by event; an event that fails three times is
 //! put into `helpline.dead_letters`, so that it never stops its shard. Failures of the stores are waited out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use helpline_cluster::claims::{Claims, Lease};
+use helpline_cluster::consumer::{DurableCursor, Item};
 use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, StreamId};
@@ -15,16 +15,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::apply::{self, Applied, Error, Relevant};
+use super::arriving::Arriving;
 use super::lanes::{Lanes, Lost};
+use super::moving::{self, Marked};
 use super::{Backoff, IN_HAND, Shared};
 use crate::metrics as names;
 
 /// A cursor that moved over events without effect is stored after this long: losing it repeats nothing visible.
 const CURSOR_FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// How often one event is tried before it is put aside.
-const TRIES: u32 = 3;
-/// The log keeps what lies above the durable cursor of this long ago.
-const KEEP: Duration = Duration::from_secs(60);
+pub(super) const TRIES: u32 = 3;
 const TRIM_EVERY: Duration = Duration::from_secs(15);
 /// How long one transaction may take while the lease goes on.
 const LONGEST_TRANSACTION: Duration = Duration::from_secs(20);
@@ -39,12 +39,14 @@ pub struct ShardLoop {
     lanes: Lanes,
     cursor: StreamId,
     unflushed_since: Option<Instant>,
-    /// Durable cursors and when they became so, oldest first.
-    durable: VecDeque<(Instant, StreamId)>,
+    durable: DurableCursor,
+    started: Instant,
+    /// Servers that come from other shards.
+    arriving: Arriving,
 }
 
 /// Nothing more is applied under this lease.
-enum Stopped {
+pub(super) enum Stopped {
     /// It is over, or the worker stops.
     Over,
     /// What stands is in doubt.
@@ -63,6 +65,7 @@ pub enum Ending {
 impl ShardLoop {
     pub fn new(shared: Arc<Shared>, claims: Claims, reader: Reader, log: EventLog, lease: Lease) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
+        let arriving = Arriving::new(Arc::clone(&shared), lease.clone(), lanes.clone());
         let cursor = lease.cursor;
         Self {
             shared,
@@ -73,7 +76,9 @@ impl ShardLoop {
             lanes,
             cursor,
             unflushed_since: None,
-            durable: VecDeque::new(),
+            durable: DurableCursor::default(),
+            started: Instant::now(),
+            arriving,
         }
     }
 
@@ -91,6 +96,7 @@ impl ShardLoop {
                 biased;
                 () = stop.cancelled() => Err(Stopped::Over),
                 () = flush_at(self.unflushed_since) => self.flush().await,
+                () = self.arriving.due() => self.arriving.step().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
                 _ = trim.tick() => { self.trim().await; Ok(()) }
             };
@@ -130,7 +136,7 @@ impl ShardLoop {
                         Ok(cursor) => {
                             tracing::warn!("the log of {} was lost and starts anew at {cursor}", fence.shard);
                             self.cursor = cursor;
-                            self.durable.clear();
+                            self.durable.forget();
                             *deliveries = self.reader.watch(&fence, cursor);
                             return Ok(());
                         }
@@ -149,12 +155,64 @@ impl ShardLoop {
     }
 
     async fn entries(&mut self, entries: Vec<Entry>) -> Result<(), Stopped> {
-        let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(()) };
         metrics::counter!(names::EVENTS_APPLIED).increment(entries.len() as u64);
         self.lanes.note_own(&entries);
+        self.shared.load.events(&entries);
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            // A marker has a transaction of its own.
+            let read = |entry: &Entry| Item::read(&entry.kind, &entry.payload);
+            let events = rest.iter().take_while(|entry| read(entry) == Ok(Item::Event)).count();
+            self.events(&rest[..events]).await?;
+            if let Some(marker) = rest.get(events) {
+                match read(marker) {
+                    Ok(item) => self.marker(marker, item).await?,
+                    Err(bad) => self.put_aside(marker, &bad.to_string()).await?,
+                }
+            }
+            rest = rest.get(events + 1..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    async fn marker(&mut self, entry: &Entry, item: Item) -> Result<(), Stopped> {
+        let id = match item {
+            Item::Event => return Ok(()),
+            Item::MovedIn(id) => {
+                self.arriving.moved_in(id, entry.server);
+                self.passed_over(entry.id);
+                return Ok(());
+            }
+            Item::MovedOut(id) => id,
+        };
+        let mut backoff = Backoff::new();
+        loop {
+            self.wait_until_valid().await?;
+            let moved_out = moving::moved_out(&self.shared, &self.lease.fence, &self.lanes, entry, id);
+            match self.in_hand(moved_out).await? {
+                Ok(Marked::Passed) => {
+                    self.moved(entry.id);
+                    return Ok(());
+                }
+                Ok(Marked::HeldFirst(server)) => self.arriving.drain(server).await?,
+                Err(error) if error.is_superseded() => return Err(Stopped::Over),
+                Err(error) if error.is_unknown() => return Err(self.doubt(&error)),
+                Err(error) => self.wait_out(&error, &mut backoff).await?,
+            }
+        }
+    }
+
+    /// Entries without effect: their cursor is stored with the next one's, or a moment later.
+    fn passed_over(&mut self, last: StreamId) {
+        self.cursor = last;
+        self.unflushed_since.get_or_insert_with(Instant::now);
+    }
+
+    async fn events(&mut self, entries: &[Entry]) -> Result<(), Stopped> {
+        let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(()) };
         let mut batch = Vec::new();
         let mut readable = true;
-        for entry in &entries {
+        for entry in entries {
             match apply::parse(entry) {
                 Ok(Some(relevant)) => batch.push(relevant),
                 Ok(None) => {}
@@ -162,16 +220,15 @@ impl ShardLoop {
             }
         }
         if !readable {
-            return self.one_by_one(&entries).await;
+            return self.one_by_one(entries).await;
         }
         if batch.is_empty() {
-            self.cursor = last;
-            self.unflushed_since.get_or_insert_with(Instant::now);
+            self.passed_over(last);
             return Ok(());
         }
         match self.try_apply(&batch, last).await? {
             Ok(()) => Ok(()),
-            Err(_) => self.one_by_one(&entries).await,
+            Err(_) => self.one_by_one(entries).await,
         }
     }
 
@@ -275,22 +332,8 @@ impl ShardLoop {
     }
 
     async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
-        // NUL is the one character that jsonb cannot hold; a payload that is no JSON at all is kept as a string.
-        let text =
-            String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
-        let payload = serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
         let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
-        sqlx::query_file!(
-            "src/worker/sql/dead_letter.sql",
-            self.lease.fence.shard.db(),
-            entry.server.map(|server| server.db()),
-            entry.id.to_string(),
-            entry.kind,
-            payload,
-            failure
-        )
-        .execute(tx.conn())
-        .await?;
+        apply::add_dead_letter(&mut tx, entry, &entry.id.to_string(), failure).await?;
         tx.move_cursor(entry.id).await?;
         tx.commit().await?;
         Ok(())
@@ -335,21 +378,11 @@ impl ShardLoop {
     fn moved(&mut self, to: StreamId) {
         self.cursor = to;
         self.unflushed_since = None;
-        let now = Instant::now();
-        if self.durable.back().is_none_or(|(at, _)| now - *at > Duration::from_secs(1)) {
-            self.durable.push_back((now, to));
-        }
+        self.durable.committed(self.started.elapsed(), to);
     }
 
     async fn trim(&mut self) {
-        let mut below = None;
-        while let Some((at, id)) = self.durable.front()
-            && at.elapsed() > KEEP
-        {
-            below = Some(*id);
-            self.durable.pop_front();
-        }
-        if let Some(below) = below
+        if let Some(below) = self.durable.trim_below(self.started.elapsed())
             && let Err(error) = self.log.trim(&self.lease.fence, below).await
         {
             tracing::debug!(%error, "trimming the log of {}", self.lease.fence.shard);

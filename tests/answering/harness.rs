@@ -16,15 +16,15 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::settled::settle;
-use crate::support::{TestDb, TestRedis, eventually};
+use crate::support::{SHARDS, TestDb, TestRedis, eventually};
 
 pub struct Town {
     pub sim: Simulator,
     pub db: TestDb,
     pub keys: Keys,
     pub redis: TestRedis,
-    proxy_url: String,
-    _proxy: Process,
+    pub proxy_url: String,
+    pub proxy: Option<Process>,
 }
 
 /// A role in a runtime of its own, which ends with this value as if by kill -9.
@@ -78,6 +78,15 @@ impl Town {
     }
 
     pub async fn with(config: Config) -> Self {
+        let town = Self::without_servers(config).await;
+        for server in town.sim.servers() {
+            settle(&town.db.pool, server, u32::try_from(server.index).expect("few servers") % SHARDS).await;
+        }
+        town.with_proxy().await
+    }
+
+    /// Nothing but the stores and Discord.
+    pub async fn without_servers(config: Config) -> Self {
         helpline::telemetry::install_crypto();
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -86,22 +95,38 @@ impl Town {
         let (db, redis) = (TestDb::new().await, TestRedis::new());
         let keys = Keys::new(&redis.prefix);
         let sim = Simulator::start(config).await.expect("the simulator starts");
-        for server in sim.servers() {
-            settle(&db.pool, server, u32::try_from(server.index).expect("two servers")).await;
-        }
-        let (proxy, proxy_url) = start_proxy(&sim, &db, &redis, &keys);
+        Self { sim, db, keys, redis, proxy_url: String::new(), proxy: None }
+    }
+
+    pub async fn with_proxy(mut self) -> Self {
         // Before that Discord has nobody to send events to.
+        self.replace_proxy().await;
+        self
+    }
+
+    /// Another proxy in the place of one that was killed; workers find it at its own address only.
+    pub async fn replace_proxy(&mut self) {
+        let (proxy, proxy_url) = start_proxy(&self.sim, &self.db, &self.redis, &self.keys);
         proxy.ready().await;
-        Self { sim, db, keys, redis, proxy_url, _proxy: proxy }
+        (self.proxy, self.proxy_url) = (Some(proxy), proxy_url);
     }
 
     pub fn worker(&self) -> Process {
         self.worker_with(worker::Repair::default())
     }
 
+    #[allow(dead_code, reason = "tests of moves and others share this file")]
+    pub fn worker_named(&self, name: &str) -> Process {
+        self.start_worker(name, worker::Repair::default())
+    }
+
     pub fn worker_with(&self, repair: worker::Repair) -> Process {
+        self.start_worker("test", repair)
+    }
+
+    fn start_worker(&self, name: &str, repair: worker::Repair) -> Process {
         let config = worker::Config {
-            name: "test".to_owned(),
+            name: name.to_owned(),
             database_url: self.db.role_url("helpline_worker"),
             session_url: self.db.role_url("helpline_worker"),
             redis_url: self.redis.url.clone(),
@@ -239,6 +264,7 @@ fn start_proxy(sim: &Simulator, db: &TestDb, redis: &TestRedis, keys: &Keys) -> 
         session_url: db.role_url("helpline_proxy"),
         redis_url: redis.url.clone(),
         keys: keys.clone(),
+        rest_per_s: sim.config().rest_global_per_s.unwrap_or(10_000),
         ..proxy::Config::default()
     };
     let process = Process::start(|health, cancel| async move {

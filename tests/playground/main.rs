@@ -8,6 +8,8 @@ mod browser;
 #[path = "../answering/harness.rs"]
 #[allow(dead_code, reason = "the tests of answering use the rest")]
 mod harness;
+#[path = "../support/settled.rs"]
+mod settled;
 #[path = "../support/mod.rs"]
 mod support;
 

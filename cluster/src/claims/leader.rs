@@ -2,6 +2,7 @@
 //! a leader whose session ended cannot write a plan any more.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -11,6 +12,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::levelling::Weights;
 use crate::ids::{ShardId, WorkerId};
 use crate::membership::{self, Error, LEADER, PATIENCE, PLACEMENT, Purpose};
 use crate::placement::{self, Assignment, Input, Params, Shard};
@@ -27,6 +29,10 @@ pub(crate) struct Leader {
     pub(crate) params: Params,
     pub(crate) membership: watch::Receiver<u64>,
     pub(crate) placement: watch::Receiver<u64>,
+    /// Tells the planner of servers whether this worker leads.
+    pub(crate) leads: watch::Sender<bool>,
+    /// What it found the shards to weigh.
+    pub(crate) weights: watch::Receiver<Weights>,
 }
 
 impl Leader {
@@ -38,6 +44,7 @@ impl Leader {
                 () = life.cancelled() => return,
                 led = self.lead_on_one_connection(&mut pause) => led,
             };
+            self.leads.send_replace(false);
             if let Err(error) = led {
                 tracing::warn!(%error, "{} stands for leader on a new connection", self.id);
             }
@@ -71,7 +78,9 @@ impl Leader {
     async fn plan_once(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut tx = conn.begin().await?;
         // Through a pooler no lock outlives a transaction: whoever gets it plans this time.
-        if !self.fast && !membership::try_lead_once(&mut tx).await? {
+        let leads = self.fast || membership::try_lead_once(&mut tx).await?;
+        self.leads.send_if_modified(|led| std::mem::replace(led, leads) != leads);
+        if !leads {
             return Ok(());
         }
         let (input, params, mut plan) = self.look(&mut tx).await?;
@@ -99,6 +108,7 @@ impl Leader {
         }
         let mut on_their_way = 0;
         let mut stay = Vec::new();
+        let weights = Arc::clone(&self.weights.borrow());
         let mut shards = Vec::with_capacity(rows.len());
         for row in rows {
             let assigned = row.assigned.map(WorkerId::from_db).filter(|worker| workers.contains(worker));
@@ -114,7 +124,10 @@ impl Leader {
             let ago = Duration::try_from_secs_f64(row.assigned_seconds_ago).unwrap_or_default();
             shards.push(Shard {
                 id: shard,
-                load: u64::from(row.server_count.max(0).cast_unsigned()),
+                load: weights
+                    .get(&shard)
+                    .copied()
+                    .unwrap_or(u64::from(row.server_count.max(0).cast_unsigned())),
                 assigned: assigned.or(owner),
                 moved: row.moved_from.map(|from| (WorkerId::from_db(from), ago)),
             });

@@ -67,6 +67,9 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.gaps", "select delete"),
     ("helpline_worker", "helpline.knowledge_passages", "select insert update delete"),
     ("helpline_worker", "helpline.knowledge_indexed", "select insert update delete"),
+    ("helpline_worker", "helpline.server_moves", "select insert update delete"),
+    ("helpline_worker", "helpline.held_events", "select insert update delete"),
+    ("helpline_worker", "helpline.server_load", "select insert update delete"),
     ("helpline_proxy", "public._sqlx_migrations", "select(version,success)"),
     (
         "helpline_proxy",
@@ -77,6 +80,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_proxy", "public.shards", "select(id)"),
     ("helpline_proxy", "helpline.gaps", "select update"),
     ("helpline_proxy", "helpline.gap_channels", "select update delete"),
+    ("helpline_proxy", "helpline.server_moves", "select(move_id,server_id,from_shard,to_shard,state)"),
     ("helpline_web", "public._sqlx_migrations", "select(version,success)"),
     ("helpline_web", "public.servers", "select(id,name,active,plan_id) update(plan_id)"),
     ("helpline_web", "public.billing_plans", "select"),
@@ -91,6 +95,7 @@ const CALLABLE: &[(&str, &str)] = &[
         "helpline_proxy",
         "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval)",
     ),
+    ("helpline_worker", "helpline.decayed_load(double precision,timestamp with time zone)"),
 ];
 
 struct Column {

@@ -34,6 +34,15 @@ insert into helpline.event_keys (key, seen_at)
 select substring(sha256(convert_to(n::text, 'UTF8')) for 16), now() - interval '49 hours' + n * interval '49 hours' / {n}
 from generate_series(1, {n}) n;
 
+insert into helpline.server_moves (server_id, from_shard, to_shard, state, left_at, done_at)
+select s, s % 64, (s + 1) % 64, case s % ({servers} / 20) when 0 then 'planned' when 1 then 'left' else 'done' end,
+    now(), now() - s * interval '25 hours' / {servers}
+from generate_series(1, {servers}) s;
+insert into helpline.held_events (shard_id, server_id, origin, kind, received_at_ms, payload)
+select s % 64, s, 'a:' || n, 'MESSAGE_CREATE', 0, 'x' from generate_series(1, 100) s cross join generate_series(1, 20) n;
+insert into helpline.server_load (server_id, load_milli, measured_at)
+select s, s, now() - s * interval '126 minutes' / {servers} from generate_series(1, {servers}) s;
+
 alter table public.knowledge_documents disable trigger user;
 insert into public.knowledge_documents (server_id, title, content, file_type)
 select case when n % 10 = 0 then 1 else 1 + n % {servers} end, 'Document ' || n, repeat('What is written here. ', 40), 'md'

@@ -39,6 +39,12 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
+        "with here as ( select server_id from public.server_shards where server_id = any ($1) and shard_id = $2",
+        "array[{server}, 5], 1",
+        &["server_shards_pkey", "held_events_pkey|held_events_shard_id_server_id_origin_key"],
+    ),
+    hot(
+        WORKER,
         "insert into helpline.event_keys (key) select key from unnest",
         r"array['\x01'::bytea, '\x02']",
         &["arbiter event_keys_pkey"],
@@ -152,6 +158,8 @@ pub const QUERIES: &[Query] = &[
         "1",
         &["outbox_sent_at_idx", "server_shards_pkey|server_shards_shard_id_idx"],
     ),
+    hot(WORKER, "delete from helpline.server_moves", "", &["server_moves_done_at_idx"]),
+    hot(WORKER, "delete from helpline.server_load", "", &["server_load_measured_at_idx"]),
     // Answering --------------------------------------------------------------------------------------------------
     hot(
         WORKER,
@@ -192,6 +200,47 @@ pub const QUERIES: &[Query] = &[
         "{server}, gen_random_uuid()",
         &["knowledge_passages_pkey"],
     ),
+    // Servers that move, and what they cost -----------------------------------------------------------------------
+    hot(
+        WORKER,
+        "select to_shard as \"shard_id!\" from helpline.server_moves where state = 'left' union",
+        "",
+        &["server_moves_arriving_idx|server_moves_open_idx"],
+    ),
+    hot(WORKER, "select count(*) as \"open!\", count(*) filter", "10", &["server_moves_open_idx"]),
+    hot(
+        WORKER,
+        "insert into helpline.server_load as known (server_id, load_milli, measured_at)",
+        "array[{server}], array[7]",
+        &["arbiter server_load_pkey", "servers_pkey"],
+    ),
+    hot(
+        PROXY,
+        "select server_id, move_id, from_shard, to_shard, state = 'left'",
+        "",
+        &["server_moves_open_idx"],
+    ),
+    other(WORKER, Kind::Whole, "with placed as ( select coalesce(m.to_shard, p.shard_id) as shard_id"),
+    other(WORKER, Kind::Rare, "select c.server_id as \"server_id!\", source.shard_id"),
+    other(WORKER, Kind::Rare, "insert into helpline.server_moves (server_id, from_shard, to_shard)"),
+    other(WORKER, Kind::Rare, "select server_shards.server_id as \"server_id!\", server_shards.shard_id"),
+    other(WORKER, Kind::Rare, "select server_id from helpline.server_moves where move_id = $1"),
+    other(WORKER, Kind::Rare, "select server_moves.server_id as \"server_id!\", server_moves.from_shard"),
+    other(WORKER, Kind::Rare, "with left_behind as ( update public.server_shards"),
+    other(WORKER, Kind::Rare, "update helpline.server_moves set state = 'done'"),
+    other(
+        WORKER,
+        Kind::Rare,
+        "select server_id as \"server_id!\" from helpline.server_moves where to_shard = $1",
+    ),
+    other(WORKER, Kind::Rare, "select count(*) as \"held!\" from helpline.held_events"),
+    other(WORKER, Kind::Rare, "insert into helpline.held_events"),
+    other(WORKER, Kind::Rare, "select id, origin, kind, received_at_ms, payload from helpline.held_events"),
+    other(WORKER, Kind::Rare, "delete from helpline.held_events where shard_id = $1"),
+    other(WORKER, Kind::Rare, "with taken as ( delete from helpline.held_events"),
+    other(WORKER, Kind::Rare, "select distinct lanes.conversation_id"),
+    other(OWNER, Kind::Rare, "with loads as ( select p.shard_id, sum(helpline.decayed_load("),
+    other(OWNER, Kind::Rare, "select coalesce(max(id) + 1, 0)::bigint as \"there!\" from public.shards"),
     // Routing ----------------------------------------------------------------------------------------------------
     hot(
         PROXY,
@@ -294,4 +343,6 @@ pub const QUERIES: &[Query] = &[
 pub const READ_AS_A_WHOLE: &[(&str, &str)] = &[
     // Once for each claim of a shard, and the questions that wait are few.
     ("select distinct lanes.server_id", "answer_jobs"),
+    // Every second by every worker: all but empty.
+    ("select to_shard as \"shard_id!\"", "held_events"),
 ];

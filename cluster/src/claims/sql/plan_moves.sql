@@ -1,0 +1,7 @@
+-- Two that plan at once, for a moment, plan a server once: the index of open moves decides.
+insert into helpline.server_moves (server_id, from_shard, to_shard)
+select given.server_id, given.from_shard, given.to_shard
+from unnest($1::bigint[], $2::integer[], $3::integer[]) as given (server_id, from_shard, to_shard)
+join public.server_shards p on p.server_id = given.server_id and p.shard_id = given.from_shard
+join public.shards s on s.id = given.to_shard
+on conflict (server_id) where state <> 'done' do nothing
