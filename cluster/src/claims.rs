@@ -402,6 +402,7 @@ impl Shared {
             options: self.session.clone(),
             id,
             fast,
+            ttl: self.config.ttl,
             params: self.config.placement,
             membership: self.signals.membership.subscribe(),
             placement: self.signals.placement.subscribe(),

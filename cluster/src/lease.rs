@@ -4,6 +4,7 @@
 //! shards. Claims and releases are the statements that change a fence row; a claim waits for the
 //! transactions of the former owner. The Redis lease is a hint: alone it takes nothing over.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -139,17 +140,33 @@ pub(crate) async fn claim_held(
         tx.commit().await?;
         Ok(row.map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous)))
     };
-    let ending = async {
-        loop {
-            sleep(IDLE_BLOCKER).await;
-            if let Err(error) = terminate_blockers(pool, pid).await {
-                tracing::warn!(%error, "cannot end the transactions that hold the fence of {shard}");
-            }
-        }
-    };
     tokio::select! {
         claimed = claiming => claimed,
-        () = ending => unreachable!("it loops for ever"),
+        never = end_blockers(pool, pid, shard) => match never {},
+    }
+}
+
+/// [`release`] of a shard that is not in use any more, past what hangs in its old transactions: as [`claim_held`] waits.
+pub(crate) async fn release_held(pool: &PgPool, fence: &Fence) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let pid = prepare_to_wait(&mut tx).await?;
+    let releasing = async {
+        let released = release_on(&mut *tx, fence).await?;
+        tx.commit().await?;
+        Ok(released)
+    };
+    tokio::select! {
+        released = releasing => released,
+        never = end_blockers(pool, pid, fence.shard) => match never {},
+    }
+}
+
+async fn end_blockers(pool: &PgPool, waiting: i32, shard: ShardId) -> Infallible {
+    loop {
+        sleep(IDLE_BLOCKER).await;
+        if let Err(error) = terminate_blockers(pool, waiting).await {
+            tracing::warn!(%error, "cannot end the transactions that hold the fence of {shard}");
+        }
     }
 }
 
@@ -181,6 +198,10 @@ async fn terminate_blockers(pool: &PgPool, waiting: i32) -> Result<(), sqlx::Err
 
 /// Gives the shard up, after the owner's open transactions. False: it was not the shard's fence any more.
 pub(crate) async fn release(pool: &PgPool, fence: &Fence) -> Result<bool, sqlx::Error> {
+    release_on(pool, fence).await
+}
+
+async fn release_on(db: impl sqlx::PgExecutor<'_>, fence: &Fence) -> Result<bool, sqlx::Error> {
     let released = sqlx::query_file!(
         "src/lease/sql/release.sql",
         fence.shard.db(),
@@ -188,7 +209,7 @@ pub(crate) async fn release(pool: &PgPool, fence: &Fence) -> Result<bool, sqlx::
         fence.claim_token,
         fence.owner.db()
     )
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await?;
     Ok(released.is_some())
 }

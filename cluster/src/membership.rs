@@ -156,6 +156,12 @@ pub(crate) async fn try_lead_once(conn: &mut PgConnection) -> Result<bool, sqlx:
         .await
 }
 
+/// Ends this transaction, and with it its session, when its client does nothing for so long within it.
+pub(crate) async fn end_if_idle(conn: &mut PgConnection, after: Duration) -> Result<(), sqlx::Error> {
+    let set = format!("set local idle_in_transaction_session_timeout = {}", after.as_millis().max(1));
+    sqlx::raw_sql(AssertSqlSafe(set)).execute(conn).await.map(drop)
+}
+
 /// Whether this very backend holds the lock.
 async fn holds(conn: &mut PgConnection, key: i32, mode: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(

@@ -163,6 +163,21 @@ impl Held {
         self.change(|entries| entries.by_shard.retain(|_, entry| entry.stop(now)));
     }
 
+    /// Forgets what the consumer has not been given yet. True: there was something, which is to be released.
+    pub fn stop_preparing(&self) -> bool {
+        self.change(|entries| {
+            let before = entries.by_shard.len();
+            entries.by_shard.retain(|_, entry| {
+                let prepares = entry.phase == Phase::Preparing;
+                if prepares {
+                    entry.stop.cancel();
+                }
+                !prepares
+            });
+            entries.by_shard.len() < before
+        })
+    }
+
     /// All leases that the consumer runs, which are from now on revoked.
     pub fn revoke_all(&self) -> Vec<Fence> {
         self.change(|entries| {

@@ -26,6 +26,7 @@ pub(crate) struct Leader {
     pub(crate) options: PgConnectOptions,
     pub(crate) id: WorkerId,
     pub(crate) fast: bool,
+    pub(crate) ttl: Duration,
     pub(crate) params: Params,
     pub(crate) membership: watch::Receiver<u64>,
     pub(crate) placement: watch::Receiver<u64>,
@@ -83,6 +84,8 @@ impl Leader {
         if !leads {
             return Ok(());
         }
+        // A leader that freezes in here would keep its locks until it is declared dead.
+        membership::end_if_idle(&mut tx, self.ttl / 2).await?;
         let (input, params, mut plan) = self.look(&mut tx).await?;
         plan.extend(placement::plan(&input, &params));
         if !plan.is_empty() {

@@ -72,17 +72,23 @@ impl Reconciler {
         let now = Instant::now();
         let forget_before = now.checked_sub(shared.config.ttl);
         let steps = shared.held.compare(self.id, &standings, seen_at, now, forget_before);
-        let Steps { mut claim, release, revoke } = steps;
+        let Steps { mut claim, mut release, revoke } = steps;
+        if shared.is_draining() {
+            // What came back to be acquired anew, or was never begun: nobody else takes it from one who lives.
+            let left = standings.into_iter().filter(|standing| claim.contains(&standing.shard));
+            release.extend(left.filter_map(|standing| standing.mine));
+            claim.clear();
+        }
         shared.count_shards();
         for fence in revoke {
             self.tell(Ownership::Revoked { shard: fence.shard, fence }).await;
         }
         for fence in release {
             shared.held.remove(&fence);
-            membership::within(PATIENCE, lease::release(&shared.pool, &fence)).await?;
+            self.release(fence, waiting);
         }
         claim.retain(|shard| !waiting.borrow().contains(shard));
-        if claim.is_empty() || shared.is_draining() || !self.self_fence.is_valid() {
+        if claim.is_empty() || !self.self_fence.is_valid() {
             return Ok(());
         }
         let wanted: Vec<(ShardId, Epoch)> =
@@ -119,6 +125,30 @@ impl Reconciler {
                 }
             })
             .collect())
+    }
+
+    /// Releases beside everything else: a transaction that hangs holds up its own shard alone.
+    fn release(&self, fence: Fence, waiting: &watch::Sender<HashSet<ShardId>>) {
+        if !waiting.send_if_modified(|waiting| waiting.insert(fence.shard)) {
+            return;
+        }
+        let (this, waiting) = (self.clone(), waiting.clone());
+        self.tasks.spawn(async move {
+            let releasing = async {
+                let _turn = this.shared.waiting_claims.acquire().await;
+                lease::release_held(&this.shared.pool, &fence).await
+            };
+            match this.life.run_until_cancelled(releasing).await {
+                None => return,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "{} has to release {} again", this.id, fence.shard)
+                }
+            }
+            waiting.send_modify(|waiting| _ = waiting.remove(&fence.shard));
+            raise(&this.shared.signals.mine);
+            raise(&this.shared.held.changed);
+        });
     }
 
     /// Waits for a fence that is held, beside everything else.
