@@ -181,6 +181,18 @@ pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<
     Ok(())
 }
 
+pub async fn gateway_shards_show(database: &DatabaseArgs) -> anyhow::Result<()> {
+    proxy::cli::show(&database.connect().await?).await
+}
+
+pub async fn gateway_shards_set(database: &DatabaseArgs, total: u32) -> anyhow::Result<()> {
+    proxy::cli::set(&database.connect().await?, total).await
+}
+
+pub async fn gateway_shards_abandon(database: &DatabaseArgs) -> anyhow::Result<()> {
+    proxy::cli::abandon(&database.connect().await?).await
+}
+
 pub async fn partition_list(database: &DatabaseArgs) -> anyhow::Result<()> {
     let pool = database.connect().await?;
     for partition in partition::list(&pool).await? {

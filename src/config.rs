@@ -88,6 +88,12 @@ pub struct ProxyArgs {
     /// Where workers send their REST requests. Whoever reaches it speaks as the bot: keep it private
     #[arg(long, env = "PROXY_ADDR", default_value = "127.0.0.1:8300")]
     pub proxy_addr: String,
+    /// Name shown to operators [default: HOSTNAME]
+    #[arg(long, env = "PROXY_NAME")]
+    pub name: Option<String>,
+    /// After how many milliseconds of silence a proxy loses its gateway shards
+    #[arg(long, env = "LEASE_TTL_MS", default_value = "5000")]
+    pub lease_ttl_ms: String,
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -98,7 +104,7 @@ pub struct WorkerArgs {
     pub admin: AdminArgs,
     #[command(flatten)]
     pub tuning: WorkerTuning,
-    /// The proxy that carries REST requests to Discord
+    /// The proxies that carry REST requests to Discord, with commas between
     #[arg(long, env = "HELPLINE_PROXY_URL", default_value = "http://127.0.0.1:8300")]
     pub proxy_url: String,
     /// Name shown to operators [default: HOSTNAME]
@@ -175,6 +181,18 @@ impl Checker {
             self.problem(format!("{name} is not a URL of the form {}", schemes.join(" or ")));
         }
         value
+    }
+
+    /// One URL, or several with commas between.
+    fn urls(&mut self, name: &str, value: &str, schemes: &[&str]) -> String {
+        let urls = value.split(',').map(|url| self.url(name, url.trim().to_owned(), schemes));
+        let urls: Vec<String> = urls.filter(|url| !url.is_empty()).collect();
+        if urls.is_empty() {
+            self.problem(format!(
+                "{name} is empty: give the URL of a proxy, or of several with commas between"
+            ));
+        }
+        urls.join(",")
     }
 
     fn number<T: std::str::FromStr + PartialOrd + Copy + fmt::Display>(
@@ -275,6 +293,12 @@ impl ProxyArgs {
             keys: stores.keys,
             listen: check.address("PROXY_ADDR", &self.proxy_addr),
             rest_per_s: check.number("REST_PER_SECOND", &self.discord.rest_per_second, 1..=10_000),
+            name: process_name(self.name.as_deref(), "proxy"),
+            lease_ttl: Duration::from_millis(check.number(
+                "LEASE_TTL_MS",
+                &self.lease_ttl_ms,
+                1_000..=60_000,
+            )),
             gateway_shards: self
                 .discord
                 .gateway_shards
@@ -289,23 +313,24 @@ impl ProxyArgs {
     }
 }
 
+/// What operators see: the given name, else the host's.
+fn process_name(given: Option<&str>, role: &str) -> String {
+    let hostname = || std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    given.map(str::to_owned).or_else(hostname).unwrap_or_else(|| format!("{role}-{}", std::process::id()))
+}
+
 impl WorkerArgs {
     pub fn resolve(&self) -> Result<worker::Config, Invalid> {
         let mut check = Checker::default();
         let stores = check.stores(&self.stores);
         let ttl = check.number("LEASE_TTL_MS", &self.tuning.lease_ttl_ms, 1_000..=60_000);
-        let hostname = || std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
         let config = worker::Config {
-            name: self
-                .name
-                .clone()
-                .or_else(hostname)
-                .unwrap_or_else(|| format!("worker-{}", std::process::id())),
+            name: process_name(self.name.as_deref(), "worker"),
             database_url: stores.database,
             session_url: stores.session,
             redis_url: stores.redis,
             keys: stores.keys,
-            proxy_url: check.url("HELPLINE_PROXY_URL", self.proxy_url.clone(), &["http", "https"]),
+            proxy_url: check.urls("HELPLINE_PROXY_URL", &self.proxy_url, &["http", "https"]),
             lease_ttl: Duration::from_millis(ttl),
             lanes: check.number("ANSWER_LANES", &self.tuning.answer_lanes, 1..=10_000),
             pool_size: check.number("DATABASE_POOL", &self.tuning.database_pool, 4..=500),
@@ -348,6 +373,7 @@ mod tests {
                 ..Default::default()
             },
             proxy_addr: "8300".into(),
+            lease_ttl_ms: "5000".into(),
             ..Default::default()
         };
         let text = args.resolve().unwrap_err().to_string();

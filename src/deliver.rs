@@ -9,6 +9,7 @@ pub mod client;
 pub mod confirm;
 pub mod look;
 pub mod outbox;
+mod proxies;
 pub mod render;
 pub mod resend;
 

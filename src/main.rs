@@ -41,6 +41,9 @@ enum Role {
     /// Show the shards, or add some
     #[command(subcommand)]
     Shards(ShardsCommand),
+    /// Show the gateway shards, or change their number while everything runs
+    #[command(subcommand)]
+    GatewayShards(GatewayShardsCommand),
     /// Give busy servers a partition of their own in the database
     #[command(subcommand)]
     Partition(PartitionCommand),
@@ -74,6 +77,28 @@ enum KnowledgeCommand {
         server: ServerId,
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+}
+
+/// DATABASE_URL here is Postgres of the owner or of helpline_proxy.
+#[derive(Subcommand)]
+enum GatewayShardsCommand {
+    /// Show the sets of gateway shards and how many each proxy holds
+    Show {
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Let this many come up beside those that serve, and take over from them
+    Set {
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        total: u32,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Give a change up, as long as no old gateway shard has begun to close
+    Abandon {
         #[command(flatten)]
         database: commands::DatabaseArgs,
     },
@@ -137,6 +162,15 @@ async fn main() -> ExitCode {
         Role::Shards(ShardsCommand::List { args }) => commands::shards_list(&args).await,
         Role::Shards(ShardsCommand::Set { number, database }) => {
             commands::shards_set(&database, number).await
+        }
+        Role::GatewayShards(GatewayShardsCommand::Show { database }) => {
+            commands::gateway_shards_show(&database).await
+        }
+        Role::GatewayShards(GatewayShardsCommand::Set { total, database }) => {
+            commands::gateway_shards_set(&database, total).await
+        }
+        Role::GatewayShards(GatewayShardsCommand::Abandon { database }) => {
+            commands::gateway_shards_abandon(&database).await
         }
         Role::Partition(PartitionCommand::List { database }) => commands::partition_list(&database).await,
         Role::Partition(PartitionCommand::Promote { server, args }) => {

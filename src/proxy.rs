@@ -1,5 +1,6 @@
 //! The proxy role: the only part that talks to Discord, and the only one that knows the bot's token.
 //!
+//! Several of them share the gateway shards ([`holdings`], [`helpline_cluster::gateway_shards`]).
 //! In: gateway events, each into the stream of its server's shard ([`gateway`], [`ingest`], [`backlog`],
 //! [`publish`], [`routes`]). Out: the workers' REST requests, within Discord's limits ([`egress`]), and the first
 //! reply to an interaction that no worker has acknowledged ([`defer`]).
@@ -7,19 +8,24 @@
 //! is never ahead of the streams; every buffer is bounded.
 
 pub mod backlog;
+pub mod cli;
+mod connects;
 pub mod defer;
 pub mod egress;
 pub mod epochs;
 pub mod gateway;
-mod identifies;
+mod holdings;
 pub mod ingest;
 pub mod invalid;
+mod limit;
 pub mod markers;
 pub mod metrics;
+mod permit;
 pub mod publish;
 pub mod rest;
 pub mod routes;
 pub mod setup;
+mod telling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,30 +35,31 @@ use anyhow::Context as _;
 use helpline_cluster::clock::SystemClock;
 use helpline_cluster::event_log::Publisher;
 use helpline_cluster::gateway_session::{Session, SessionStore};
-use helpline_cluster::identify::RedisQueue;
-use helpline_cluster::ids::GatewayShard;
+use helpline_cluster::gateway_shards::{self, GatewayClaims, Lease, Phase};
+use helpline_cluster::identify::Identifies;
 use helpline_cluster::invalid_requests::{Breaker, Settings};
 use helpline_cluster::keys::Keys;
 use helpline_cluster::rate_limit::{self, Limiter};
-use helpline_cluster::redis_link::{Connection, RedisLink};
+use helpline_cluster::redis_link::RedisLink;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::{ConfigBuilder, Intents};
 
-use crate::admin::{Health, Readiness};
+use crate::admin::Health;
 use crate::config::Secret;
 use crate::{store, telemetry};
 use backlog::Bounds;
+use connects::Connects;
 use defer::Deferrals;
 use egress::Egress;
 use epochs::Epochs;
 use gateway::{Fatal, Polling};
-use identifies::Identifies;
+use holdings::{Holdings, Ups, announce};
 use ingest::Identity;
 use invalid::InvalidBudget;
+use permit::Permit;
 use publish::{End, Link, Publishing};
 use rest::Rest;
 use routes::Routes;
@@ -86,8 +93,12 @@ pub struct Config {
     pub invalid_per_10_min: u32,
     /// While the breaker is open one request is sent so often, to see whether Discord takes us again.
     pub invalid_probe_every: Duration,
-    /// Default: as many as Discord recommends.
+    /// How many the first proxy of all begins with; default: as many as Discord recommends.
     pub gateway_shards: Option<u32>,
+    /// For people: what this proxy is called.
+    pub name: String,
+    /// How long a silent proxy keeps its gateway shards; equal for all.
+    pub lease_ttl: Duration,
     /// What one gateway shard may buffer.
     pub backlog: Bounds,
     /// How long a start waits for Postgres, Redis and Discord.
@@ -114,6 +125,8 @@ impl Default for Config {
             invalid_per_10_min: 5_000,
             invalid_probe_every: Duration::from_secs(10),
             gateway_shards: None,
+            name: "proxy".to_owned(),
+            lease_ttl: Duration::from_secs(5),
             backlog: Bounds::default(),
             start_deadline: Duration::from_secs(60),
         }
@@ -148,7 +161,7 @@ pub async fn run_on(
     let stop = cancel.child_token();
     let parts = Parts::gather(&config, &stop).await?;
     tracing::info!(
-        gateway_shards = parts.gateway_shards,
+        recommended_gateway_shards = parts.gateway.shards,
         max_concurrency = parts.gateway.session_start_limit.max_concurrency,
         sessions_left = parts.gateway.session_start_limit.remaining,
         "Discord takes us as user {}; REST of the workers on {}",
@@ -157,8 +170,8 @@ pub async fn run_on(
     );
     let mut tasks = JoinSet::new();
     parts.spawn_egress(listener, &config, &stop, &mut tasks);
-    let shards = parts.spawn_gateway(config, &stop, &mut tasks).await?;
-    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(shards, health, &stop));
+    let (claims, ups) = parts.spawn_gateway(config, &stop, &mut tasks).await?;
+    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, health, &stop));
     result
 }
 
@@ -183,8 +196,8 @@ struct Parts {
     rest: Rest,
     me: Identity,
     gateway: Gateway,
-    gateway_shards: u32,
     redis: RedisLink,
+    pool: sqlx::PgPool,
     routes: Arc<Routes>,
     reader: routes::Reader,
     deferrals: Arc<Deferrals>,
@@ -198,13 +211,12 @@ impl Parts {
         let gateway = setup.gateway().await?;
         let me = setup.identity().await?;
         setup.register_commands(me.application_id).await?;
-        let gateway_shards = config.gateway_shards.unwrap_or(gateway.shards).max(1);
         let redis = store::redis(&config.redis_url, stop).await?;
         let pool = store::postgres(&config.database_url, DATABASE_POOL, IDLE_IN_TRANSACTION, stop).await?;
         crate::migrate::check(&pool).await?;
         let (routes, reader) = Routes::load(&pool).await.context("read the shards of servers")?;
         let deferrals = Deferrals::new();
-        Ok(Self { rest, me, gateway, gateway_shards, redis, routes, reader, deferrals })
+        Ok(Self { rest, me, gateway, redis, pool, routes, reader, deferrals })
     }
     /// Workers need REST as soon as they run, whatever the gateway does.
     fn spawn_egress(
@@ -249,54 +261,115 @@ impl Parts {
         config: Config,
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) -> anyhow::Result<Vec<watch::Receiver<bool>>> {
+    ) -> anyhow::Result<(GatewayClaims, Ups)> {
         let publisher = Publisher::new(&self.redis, config.keys.clone());
         let sessions = SessionStore::new(&self.redis, config.keys.clone());
-        let limit = &self.gateway.session_start_limit;
-        let queue = RedisQueue::new(&self.redis, config.keys.clone(), limit.max_concurrency);
-        let queue = Identifies::new(queue, limit, Instant::now());
-        tasks.spawn(tell_workers(self.redis.shared(), config.keys.clone(), self.me, stop.clone()));
+        let identifies = Identifies::new(&self.redis, config.keys.clone());
+        if let Err(error) = identifies.learn(self.gateway.limit()).await {
+            tracing::warn!(%error, "the identify queue learns later how many sessions are left");
+        }
+        let (limit, rest, recommended) = (identifies.clone(), self.rest.clone(), self.gateway.shards);
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            limit::keep(limit, rest, recommended, stopped).await;
+            Ok(())
+        });
+        tasks.spawn(telling::tell_workers(self.redis.shared(), config.keys.clone(), self.me, stop.clone()));
         // Events of new servers wait for their shard: the routes are kept until the last gateway shard has stopped.
         let reading = CancellationToken::new();
-        let still_reading = Arc::new(reading.clone().drop_guard());
+        let still_reading = reading.clone().drop_guard();
         let (reader, session_url) = (self.reader, config.session_url.clone());
         tasks.spawn(async move {
             reader.run(session_url, reading).await;
             Ok(())
         });
+        let first_total = config.gateway_shards.unwrap_or(self.gateway.shards);
+        let mut claiming = gateway_shards::Config::new(&config.name, config.keys.clone(), first_total);
+        claiming.ttl = config.lease_ttl;
+        // Draining ends it, not the token: the gateway shards are handed over first.
+        let until_dropped = CancellationToken::new();
+        let (claims, leases) =
+            GatewayClaims::start(claiming, self.pool, &config.session_url, &self.redis, &until_dropped)
+                .context("join the other proxies")?;
         let address = config.upstream_gateway.as_deref().unwrap_or(&self.gateway.url).trim_end_matches('/');
-        let twilight = ConfigBuilder::new(config.token.expose().to_owned(), config.intents)
-            .proxy_url(address.to_owned())
-            .queue(queue)
-            .build();
-        let mut ups = Vec::new();
-        for id in 0..self.gateway_shards {
-            let (up, is_up) = watch::channel(false);
-            ups.push(is_up);
-            let link = Link::new(config.backlog);
-            let shard = GatewayTask {
-                publisher: publisher.clone(),
-                sessions: sessions.clone(),
-                polling: Polling {
-                    gateway: GatewayShard::new(id, self.gateway_shards),
-                    config: twilight.clone(),
-                    fixed_address: config.upstream_gateway.is_some(),
-                    me: self.me,
-                    link,
-                    routes: Arc::clone(&self.routes),
-                    deferrals: Arc::clone(&self.deferrals),
-                    clock: Arc::new(SystemClock),
-                    up,
-                },
-            };
-            let (still_reading, stop) = (Arc::clone(&still_reading), stop.clone());
-            tasks.spawn(async move {
-                let _still_reading = still_reading;
-                shard.run(stop).await
-            });
-        }
-        Ok(ups)
+        let maker = Maker {
+            publisher,
+            sessions,
+            identifies,
+            routes: self.routes,
+            deferrals: self.deferrals,
+            me: self.me,
+            connects: Arc::default(),
+            address: address.to_owned(),
+            config,
+        };
+        let ups = Ups::default();
+        let holdings = Holdings {
+            claims: claims.clone(),
+            task: move |lease: &Lease| maker.make(lease),
+            ups: Arc::clone(&ups),
+        };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            let _kept = (still_reading, until_dropped.drop_guard());
+            holdings.run(leases, stop).await
+        });
+        Ok((claims, ups))
     }
+}
+
+/// Makes what runs for a lease.
+struct Maker {
+    publisher: Publisher,
+    sessions: SessionStore,
+    identifies: Identifies,
+    routes: Arc<Routes>,
+    deferrals: Arc<Deferrals>,
+    me: Identity,
+    connects: Arc<Connects>,
+    address: String,
+    config: Config,
+}
+
+impl Maker {
+    fn make(&self, lease: &Lease) -> GatewayTask {
+        let permit = Permit::of(lease);
+        // While an old set publishes for the same servers, nobody misses this one.
+        let essential = Arc::new({
+            let permit = permit.clone();
+            move || permit.phase() != Phase::Held
+        });
+        let twilight = ConfigBuilder::new(self.config.token.expose().to_owned(), self.config.intents)
+            .proxy_url(self.address.clone())
+            .queue(self.identifies.of(lease.gateway, essential))
+            .build();
+        GatewayTask {
+            publisher: self.publisher.clone(),
+            sessions: self.sessions.clone(),
+            polling: Polling {
+                gateway: lease.gateway,
+                config: twilight,
+                fixed_address: self.config.upstream_gateway.is_some(),
+                me: self.me,
+                link: Link::new(self.config.backlog),
+                routes: Arc::clone(&self.routes),
+                deferrals: Arc::clone(&self.deferrals),
+                clock: Arc::new(SystemClock),
+                up: lease.up.clone(),
+                permit,
+                connects: Arc::clone(&self.connects),
+            },
+        }
+    }
+}
+
+/// How what ran for a lease has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// The next holder resumes.
+    Stopped,
+    /// The session of a closing gateway shard has ended, and everything of it is published.
+    Retired,
 }
 
 /// One gateway shard: its connection and its publisher.
@@ -307,62 +380,105 @@ struct GatewayTask {
 }
 
 impl GatewayTask {
-    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(self, lease: &mut Lease, claims: &GatewayClaims) -> anyhow::Result<Done> {
         let gateway = self.polling.gateway;
         // The epoch first: from then on no other proxy publishes or saves for this gateway shard.
-        let Some((epoch, session)) = self.take_over(&stop).await else { return Ok(()) };
+        let Some(session) = self.take_over(lease, claims).await else { return Ok(Done::Stopped) };
         // The holder before may have known of moves that this process has not heard of.
-        if stop.run_until_cancelled(self.polling.routes.read_anew()).await.is_none() {
-            return Ok(());
+        if lease.release.run_until_cancelled(self.polling.routes.read_anew()).await.is_none() {
+            return Ok(Done::Stopped);
         }
         if let Some(session) = session {
             tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
             self.polling.link.restore(session);
         }
-        let (polling_stop, no_more_events) = (stop.child_token(), CancellationToken::new());
+        let (polling_stop, no_more_events) = (lease.release.child_token(), CancellationToken::new());
+        let permit = self.polling.permit.clone();
+        let (gate, gated) = watch::channel(permit.phase());
         let publishing = Publishing {
             gateway,
-            epoch,
+            epoch: lease.epoch,
             link: Arc::clone(&self.polling.link),
             publisher: self.publisher,
-            sessions: self.sessions.for_epoch(epoch),
+            sessions: self.sessions.for_epoch(lease.epoch),
             routes: Arc::clone(&self.polling.routes),
+            permit: permit.behind(gated),
         };
         let publishing = tokio::spawn({
             let (no_more_events, polling_stop) = (no_more_events.clone(), polling_stop.clone());
+            let (link, mut phases) = (Arc::clone(&self.polling.link), permit.clone());
+            let routes = Arc::clone(&self.polling.routes);
             async move {
-                let end = publishing.run(no_more_events).await;
+                let phases = async {
+                    loop {
+                        let phase = phases.next().await;
+                        if phase == Phase::Serving {
+                            // As above: the old set may have known of moves.
+                            routes.read_anew().await;
+                        }
+                        gate.send_replace(phase);
+                        link.look_again();
+                    }
+                };
+                let end = tokio::select! {
+                    end = publishing.run(no_more_events) => end,
+                    () = phases => unreachable!("it loops for ever"),
+                };
                 polling_stop.cancel();
                 end
             }
         });
-        let polled: Result<(), Fatal> = self.polling.run(polling_stop).await;
+        let polled: Result<(), Fatal> = self.polling.run(polling_stop.clone()).await;
+        let retired = permit.is_closing() && !polling_stop.is_cancelled();
         no_more_events.cancel();
         match publishing.await.context("the publisher panicked")? {
-            End::Superseded => tracing::error!(
-                "{gateway}: another proxy has taken over this gateway shard; this one stops it. \
-                 Run one proxy for each set of gateway shards"
-            ),
+            End::Superseded => {
+                tracing::warn!("{gateway}: another proxy has taken it over; this one stops it")
+            }
+            End::Lost => {
+                tracing::warn!("{gateway}: it may belong to another proxy by now; this one stops it")
+            }
+            End::Stopped { .. } if retired && polled.is_ok() => {
+                tracing::info!("{gateway}: closed for good; everything is published");
+                return Ok(Done::Retired);
+            }
             End::Stopped { left: 0 } => tracing::info!("{gateway}: stopped; everything is published"),
             End::Stopped { left } => {
                 tracing::warn!(left, "{gateway}: stopped; the next proxy gets what is left by resuming");
             }
         }
-        Ok(polled?)
+        match polled {
+            Err(error @ (Fatal::InvalidShard(_) | Fatal::ShardingRequired))
+                if permit.phase() == Phase::Held =>
+            {
+                tracing::error!("{error}; the change to {} gateway shards is given up", gateway.total);
+                if let Err(error) = claims.abandon(gateway.total).await {
+                    tracing::warn!(%error, "the change cannot be given up yet");
+                }
+                Ok(Done::Stopped)
+            }
+            polled => Ok(polled.map(|()| Done::Stopped)?),
+        }
     }
 
-    /// Raises the epoch and reads the session; repeats while Redis is away. None when stopped meanwhile.
-    async fn take_over(&self, stop: &CancellationToken) -> Option<(u64, Option<Session>)> {
+    /// Raises the epoch in Redis and reads the session; repeats while Redis is away. None: the lease is over.
+    async fn take_over(&self, lease: &mut Lease, claims: &GatewayClaims) -> Option<Option<Session>> {
         let gateway = self.polling.gateway;
+        let release = lease.release.clone();
         let mut told = false;
         loop {
             let taken = async {
-                let epoch = self.publisher.raise_gateway_epoch(gateway).await?;
-                let session = self.sessions.for_epoch(epoch).load(gateway).await?;
-                anyhow::Ok((epoch, session))
+                if let Some(stands) = self.publisher.raise_gateway_epoch_to(gateway, lease.epoch).await? {
+                    return Ok(claims.raise_epoch(lease, stands).await?.then_some(None));
+                }
+                let session = self.sessions.for_epoch(lease.epoch).load(gateway).await?;
+                anyhow::Ok(Some(Some(session)))
             };
-            match taken.await {
-                Ok(taken) => return Some(taken),
+            match release.run_until_cancelled(taken).await? {
+                Ok(Some(Some(session))) => return Some(session),
+                // Its epoch is higher now: once more.
+                Ok(Some(None)) => continue,
+                Ok(None) => return None,
                 Err(error) if !told => {
                     told = true;
                     tracing::warn!(%error, "{gateway}: cannot be taken over yet; trying again");
@@ -370,47 +486,7 @@ impl GatewayTask {
                 Err(_) => {}
             }
             let pause = Duration::from_millis(fastrand::u64(200..600));
-            stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
+            release.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
     }
-}
-
-/// Keeps the bot's user id where workers look for it: they have no token to ask Discord with.
-async fn tell_workers(
-    mut redis: Connection,
-    keys: Keys,
-    me: Identity,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    loop {
-        let told: redis::RedisResult<()> =
-            redis::cmd("SET").arg(keys.bot_user()).arg(me.user_id).query_async(&mut redis).await;
-        if let Err(error) = told {
-            tracing::debug!(%error, "workers cannot be told who the bot is");
-        }
-        // Repeated, because Redis may be wiped, and a new worker applies nothing before it knows.
-        if stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-/// Reports how many gateway shards have their session.
-async fn announce(mut shards: Vec<watch::Receiver<bool>>, health: &Health, stop: &CancellationToken) {
-    let watching = async {
-        loop {
-            let up = shards.iter().filter(|shard| *shard.borrow()).count();
-            let all = shards.len();
-            let missing = || Readiness::Missing(format!("{up} of {all} gateway shards have their session"));
-            health.set("gateway", if up == all { Readiness::Ready } else { missing() });
-            // A gateway shard that ended stays as it was last seen: not up.
-            shards.retain(|shard| shard.has_changed().is_ok() || *shard.borrow());
-            let changes: Vec<_> = shards.iter_mut().map(|shard| Box::pin(shard.changed())).collect();
-            if changes.is_empty() {
-                return;
-            }
-            let _ = futures_util::future::select_all(changes).await;
-        }
-    };
-    stop.run_until_cancelled(watching).await;
 }

@@ -143,6 +143,8 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
         discord: args.discord.clone(),
         admin: args.admin.clone(),
         proxy_addr: format!("127.0.0.1:{proxy_port}"),
+        name: None,
+        lease_ttl_ms: args.tuning.lease_ttl_ms.clone(),
     }
     .resolve()?;
     let worker_config = WorkerArgs {

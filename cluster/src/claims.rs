@@ -26,7 +26,7 @@ use crate::keys::Keys;
 use crate::lease::{self, RedisLease, SelfFence};
 use crate::membership::session::{End, Session};
 use crate::membership::watch::Watch;
-use crate::membership::{self, PATIENCE};
+use crate::membership::{self, Kind, PATIENCE};
 use crate::placement;
 use crate::redis_link::RedisLink;
 
@@ -37,7 +37,7 @@ mod levelling;
 mod log;
 mod reconcile;
 mod renew;
-mod signals;
+pub(crate) mod signals;
 
 pub use log::Error as LogError;
 
@@ -315,7 +315,7 @@ impl Shared {
             let asked_at = Instant::now();
             let joining = tokio::select! {
                 () = self.cancel.cancelled() => return,
-                joining = Session::join(&self.session, &self.config.name, self.config.session_locks) => joining,
+                joining = Session::join(&self.session, Kind::Worker, &self.config.name, self.config.session_locks) => joining,
             };
             match joining {
                 Ok(session) => {
@@ -381,6 +381,7 @@ impl Shared {
         tasks: &TaskTracker,
     ) {
         let watch = Watch {
+            kind: Kind::Worker,
             options: self.session.clone(),
             id,
             key,

@@ -130,6 +130,20 @@ impl Publisher {
         }
     }
 
+    /// Makes every holder below `epoch` unable to publish, in all slot groups. Some: this higher one stands, and `epoch`
+    /// is to go above it, or to give way.
+    ///
+    /// # Errors
+    /// [`Error::Redis`]; to be repeated then, before anything is published.
+    pub async fn raise_gateway_epoch_to(
+        &self,
+        gateway: GatewayShard,
+        epoch: u64,
+    ) -> Result<Option<u64>, Error> {
+        let raised = try_join_all((0..GROUPS).map(|group| self.raise(gateway, epoch, group))).await?;
+        Ok(raised.into_iter().map(|(_, stands)| stands).max().filter(|stands| *stands > epoch))
+    }
+
     async fn raise(&self, gateway: GatewayShard, epoch: u64, group: u32) -> Result<(bool, u64), Error> {
         let key = self.keys.gateway_epoch(group, gateway);
         Ok(RAISE.key(key).arg(epoch).invoke_async(&mut self.redis.clone()).await?)

@@ -134,6 +134,31 @@ impl fmt::Display for WorkerId {
     }
 }
 
+/// A running proxy process; new at every start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProxyId(pub Uuid);
+
+impl ProxyId {
+    pub const fn get(self) -> Uuid {
+        self.0
+    }
+
+    pub const fn db(self) -> Uuid {
+        self.0
+    }
+
+    pub const fn from_db(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for ProxyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "proxy {}", self.0)
+    }
+}
+
 /// Raised at every change of owner of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -65,6 +65,16 @@ impl Keys {
         format!("{}:{{identify}}:bucket:{bucket}", self.prefix)
     }
 
+    /// What is left of the day's sessions (hash): `hl:{identify}:budget`.
+    pub fn identify_budget(&self) -> String {
+        format!("{}:{{identify}}:budget", self.prefix)
+    }
+
+    /// How often a gateway shard has identified lately (hash with a TTL): `hl:{identify}:starts:0:2`.
+    pub fn identify_starts(&self, gateway: GatewayShard) -> String {
+        format!("{}:{{identify}}:starts:{}:{}", self.prefix, gateway.id, gateway.total)
+    }
+
     /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.
     pub fn bot_user(&self) -> String {
         format!("{}:{{bot}}:user", self.prefix)

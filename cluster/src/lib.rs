@@ -7,6 +7,7 @@ pub mod database;
 pub mod event_log;
 pub mod fence;
 pub mod gateway_session;
+pub mod gateway_shards;
 pub mod identify;
 pub mod ids;
 pub mod invalid_requests;

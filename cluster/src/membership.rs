@@ -6,7 +6,8 @@
 //! lost connection, a restart or a failover nothing that was seen before counts. Through a pooler session
 //! locks mean nothing; then silence alone tells (Redis lease gone and heartbeat older than the TTL).
 //!
-//! What counts as evidence is decided in [`evidence`]. For [`crate::claims`] alone, but for that.
+//! What counts as evidence is decided in [`evidence`]. Proxies are members in the same way, in a table of their own
+//! ([`Kind`]). For [`crate::claims`] and [`crate::gateway_shards`] alone, but for the evidence.
 
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use crate::ids::WorkerId;
+use crate::ids::{ProxyId, WorkerId};
 
 pub mod evidence;
 pub(crate) mod session;
 pub(crate) mod watch;
 
 /// First key of every advisory lock of the cluster. The second is a worker's liveness key, or [`LEADER`].
-const LOCK_CLASS: i32 = 0x484C;
+pub(crate) const LOCK_CLASS: i32 = 0x484C;
 /// Second key of the leader's lock; liveness keys begin at 1.
 pub(crate) const LEADER: i32 = 0;
 /// Channel that says a worker came, went, drains or died.
@@ -30,6 +31,31 @@ pub(crate) const MEMBERSHIP: &str = "helpline_membership";
 pub(crate) const PLACEMENT: &str = "helpline_placement";
 /// Said whenever a move of a server was planned or came further; the payload is the shard that has to act, or empty.
 pub const MOVES: &str = "helpline_moves";
+
+/// What a member is. The two kinds do not see each other: each watches its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Worker,
+    Proxy,
+}
+
+impl Kind {
+    /// The table of its members. Their liveness keys never meet, so one lock class serves both.
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Worker => "helpline.workers",
+            Self::Proxy => "helpline.proxies",
+        }
+    }
+
+    /// A member's name in a log line.
+    pub(crate) fn of(self, id: WorkerId) -> String {
+        match self {
+            Self::Worker => id.to_string(),
+            Self::Proxy => ProxyId(id.get()).to_string(),
+        }
+    }
+}
 
 /// Longest wait for one connection or one short statement.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -106,15 +132,16 @@ pub(crate) async fn lock(conn: &mut PgConnection, key: i32) -> Result<bool, Erro
     .await
 }
 
-/// Waits for a peer's lock, for a round or until a worker joins that is newer than `newest`. Postgres looks
+/// Waits for a peer's lock, for a round or until a member joins that is newer than `newest`. Postgres looks
 /// for one each time the connection's lock_timeout has passed, without a round trip.
 pub(crate) async fn lock_shared(
     conn: &mut PgConnection,
+    kind: Kind,
     key: i32,
     newest: i32,
     round: Duration,
 ) -> Result<bool, Error> {
-    let round_ms = round.as_millis();
+    let (round_ms, table) = (round.as_millis(), kind.table());
     let waits = format!(
         "do $$ declare until constant timestamptz := clock_timestamp() + interval '{round_ms} ms';
         begin
@@ -124,7 +151,7 @@ pub(crate) async fn lock_shared(
                     exit;
                 exception when lock_not_available then
                     exit when clock_timestamp() > until
-                        or (select max(liveness_key) from helpline.workers) is distinct from {newest};
+                        or (select max(liveness_key) from {table}) is distinct from {newest};
                 end;
             end loop;
         end $$"

@@ -18,6 +18,7 @@ use helpline_cluster::ids::Epoch;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::proxies::Proxies;
 use super::{Controls, Effect};
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
 use crate::first_reply::{FirstReply, HUMAN};
@@ -51,7 +52,7 @@ const DONE: Outcome = Outcome::Done { message: None, thread: None };
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    base: String,
+    proxies: Proxies,
 }
 
 /// An answer of Discord's, or the reason why there is none.
@@ -63,7 +64,7 @@ pub(super) enum Reply {
 }
 
 impl Client {
-    /// `proxy_url` is HELPLINE_PROXY_URL, without a path.
+    /// `proxy_url` is HELPLINE_PROXY_URL: one URL or several with commas between, without a path.
     pub fn new(proxy_url: &str) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -71,7 +72,7 @@ impl Client {
             .timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(128)
             .build()?;
-        Ok(Self { http, base: format!("{}/api/v10", proxy_url.trim_end_matches('/')) })
+        Ok(Self { http, proxies: Proxies::new(proxy_url) })
     }
 
     /// Carries one effect out. `thread` is the conversation's thread as known now.
@@ -295,15 +296,15 @@ impl Request<'_> {
 
 impl Client {
     pub(super) async fn send(&self, fence: &Fence, method: Method, path: &str, body: Option<Value>) -> Reply {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .header(SHARD, fence.shard.get())
-            .header(EPOCH, fence.epoch.get());
-        if let Some(body) = &body {
-            request = request.json(body);
-        }
-        let reply = match request.send().await {
+        let to = |base: &str| {
+            let request = self.http.request(method.clone(), format!("{base}{path}"));
+            let request = request.header(SHARD, fence.shard.get()).header(EPOCH, fence.epoch.get());
+            match &body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        };
+        let reply = match self.proxies.send(to).await {
             Ok(reply) => reply,
             // The path holds interaction tokens: the URL stays out of the reason.
             Err(error) => return Reply::Again { after: None, reason: error.without_url().to_string() },
@@ -316,7 +317,11 @@ impl Client {
         {
             return Reply::Superseded { stands };
         }
-        let body: Value = reply.json().await.unwrap_or(Value::Null);
+        let body: Value = match reply.bytes().await {
+            Ok(body) => serde_json::from_slice(&body).unwrap_or(Value::Null),
+            // The proxy is gone in the middle of its answer.
+            Err(error) => return Reply::Again { after: None, reason: error.without_url().to_string() },
+        };
         if status.is_success() {
             return Reply::Ok(body);
         }

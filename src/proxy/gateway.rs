@@ -5,13 +5,17 @@
 //! from the sequence that the link has taken, not from the one twilight has seen.
 //! Sources: <https://discord.com/developers/docs/events/gateway#connection-lifecycle> and its close codes.
 
+mod ended;
+
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::gateway_session::Session;
+use helpline_cluster::identify::ShardQueue;
 use helpline_cluster::ids::{GatewayShard, ServerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,14 +24,17 @@ use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState,
 };
 
+pub use ended::Fatal;
+use ended::{Ended, backoff};
+
 use super::backlog::{Arrival, Taken};
+use super::connects::Connects;
 use super::defer::{self, Deferrals};
-use super::identifies::Identifies;
 use super::ingest::{self, Class, Dropped, Frame, Identity, Payload, Verdict};
 use super::metrics;
+use super::permit::Permit;
 use super::publish::Link;
 use super::routes::Routes;
-use super::setup::REFUSED_TOKEN;
 
 /// Discord answers a heartbeat every 41 s; a connection silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -37,87 +44,19 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 const CLOSE_STEP: Duration = Duration::from_millis(50);
 /// A connection that held so long was a good one: the next attempt comes at once.
 const GOOD_CONNECTION: Duration = Duration::from_secs(30);
-const BACKOFF_FIRST: Duration = Duration::from_millis(250);
-const BACKOFF_LONGEST: Duration = Duration::from_secs(60);
 
-/// Discord will not have us until a person changes something.
-#[derive(Debug, thiserror::Error)]
-pub enum Fatal {
-    #[error("{REFUSED_TOKEN}")]
-    Token,
-    #[error(
-        "Discord refused the Message Content Intent (4014): switch it on at https://discord.com/developers/applications, \
-         your application, Bot, Privileged Gateway Intents, and start again"
-    )]
-    DisallowedIntents,
-    #[error(
-        "Discord says that gateway shard {0} does not exist (4010): check GATEWAY_SHARDS and start again"
-    )]
-    InvalidShard(GatewayShard),
-    #[error(
-        "Discord demands more gateway shards (4011): raise GATEWAY_SHARDS or leave it unset, and start again"
-    )]
-    ShardingRequired,
-    #[error("Discord no longer takes this version of its gateway (4012): update Helpline")]
-    ApiVersion,
-    #[error("Discord does not know the intents asked for (4013): update Helpline")]
-    InvalidIntents,
-}
-
-impl Fatal {
-    fn of_close_code(code: u16, gateway: GatewayShard) -> Option<Self> {
-        Some(match code {
-            4004 => Self::Token,
-            4010 => Self::InvalidShard(gateway),
-            4011 => Self::ShardingRequired,
-            4012 => Self::ApiVersion,
-            4013 => Self::InvalidIntents,
-            4014 => Self::DisallowedIntents,
-            _ => return None,
-        })
-    }
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-enum Ended {
-    Cancelled,
-    /// The backlog took no more.
-    Full,
-    /// Closed by the other side, or lost.
-    Closed(Option<u16>),
-    /// Not even opened.
-    Unreachable(String),
-    InvalidSession {
-        resumable: bool,
-    },
-    /// Discord asked us to connect again.
-    Asked,
-    Silent,
-    Fatal(Fatal),
-}
-
-impl Ended {
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Cancelled => "stopped",
-            Self::Full => "full",
-            Self::Closed(_) => "closed",
-            Self::Unreachable(_) => "unreachable",
-            Self::InvalidSession { .. } => "invalid_session",
-            Self::Asked => "asked",
-            Self::Silent => "silent",
-            Self::Fatal(_) => "fatal",
-        }
-    }
-}
+/// Two sessions get the same event at slightly different times: a session that closes is listened to so long after
+/// it has caught up.
+const OVERLAP: Duration = Duration::from_secs(1);
+/// A connection that was not opened after being polled so often is one that twilight opens again and again.
+const MOST_POLLS: u32 = 500;
 
 /// Polls one gateway shard.
 #[derive(Debug)]
 pub struct Polling {
     pub gateway: GatewayShard,
     /// Token, intents, queue and gateway address; the session is set for each connection.
-    pub config: Config<Identifies>,
+    pub config: Config<ShardQueue>,
     /// Ignore the resume address that Discord gives: somebody else's gateway stands in between.
     pub fixed_address: bool,
     pub me: Identity,
@@ -127,10 +66,13 @@ pub struct Polling {
     pub clock: Arc<dyn Clock>,
     /// Whether the session is up.
     pub up: watch::Sender<bool>,
+    pub permit: Permit,
+    /// Shared by all gateway shards of this process.
+    pub connects: Arc<Connects>,
 }
 
 impl Polling {
-    /// Keeps the gateway shard connected until cancelled.
+    /// Keeps the gateway shard connected until cancelled, or until it is to close and its session has ended.
     ///
     /// # Errors
     /// When Discord will not have us whatever we repeat.
@@ -138,6 +80,14 @@ impl Polling {
         let mut attempt = 0;
         let mut use_resume_address = true;
         loop {
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                () = async { self.permit.valid().await; self.connects.turn().await } => {}
+            }
+            if self.permit.is_closing() && self.link.session().is_none() {
+                tracing::info!("{}: closed; it had no session to end", self.gateway);
+                return Ok(());
+            }
             let started = Instant::now();
             let ended = self.connection(use_resume_address && !self.fixed_address, &cancel).await;
             self.up.send_replace(false);
@@ -145,9 +95,14 @@ impl Polling {
             use_resume_address = true;
             let mut least = Duration::ZERO;
             // A connection that we closed was a good one: waiting for the backlog is the pause.
-            let good = matches!(ended, Ended::Full);
+            let good = matches!(ended, Ended::Full | Ended::Fenced | Ended::Closing);
             match ended {
-                Ended::Cancelled => return Ok(()),
+                Ended::Cancelled | Ended::Retired => return Ok(()),
+                Ended::Closing => tracing::info!("{}: closes; resuming once more to catch up", self.gateway),
+                Ended::Fenced => tracing::warn!(
+                    "{}: neither Postgres nor Redis renews this proxy's lease; disconnected until one of them does",
+                    self.gateway
+                ),
                 Ended::Fatal(fatal) => return Err(fatal),
                 Ended::Full => {
                     tracing::warn!(
@@ -206,14 +161,31 @@ impl Polling {
         }
         let id = TwilightId::new(self.gateway.id, self.gateway.total);
         let mut shard = Shard::with_config(id, config.build());
+        // A closing gateway shard has everything once it was resumed after it was told to close.
+        let closing = self.permit.is_closing();
+        let (mut overlapped, mut barrier) = (None, None);
         loop {
             let item = tokio::select! {
                 biased;
                 () = cancel.cancelled() => {
-                    close(&mut shard).await;
+                    close(&mut shard, CloseFrame::RESUME).await;
                     return Ended::Cancelled;
                 }
-                item = tokio::time::timeout(SILENCE, shard.next()) => item,
+                () = self.permit.expired() => {
+                    close(&mut shard, CloseFrame::RESUME).await;
+                    return Ended::Fenced;
+                }
+                () = self.permit.closing(), if !closing => {
+                    close(&mut shard, CloseFrame::RESUME).await;
+                    return Ended::Closing;
+                }
+                () = self.caught_up(overlapped, &mut barrier), if overlapped.is_some() => {
+                    // Forgotten first: a next holder that finds none has nothing to do.
+                    self.link.forget_session();
+                    close(&mut shard, CloseFrame::NORMAL).await;
+                    return Ended::Retired;
+                }
+                item = tokio::time::timeout(SILENCE, next(&mut shard)) => item,
             };
             let text = match item {
                 Err(_) => return Ended::Silent,
@@ -227,11 +199,25 @@ impl Polling {
             };
             if let Some(ended) = self.take(&text) {
                 if !matches!(ended, Ended::InvalidSession { .. }) {
-                    close(&mut shard).await;
+                    close(&mut shard, CloseFrame::RESUME).await;
                 }
                 return ended;
             }
+            if closing && overlapped.is_none() && *self.up.borrow() {
+                overlapped = Some(Instant::now() + OVERLAP);
+            }
         }
+    }
+
+    /// Resolves once everything that came until `overlapped` is in its stream.
+    async fn caught_up(&self, overlapped: Option<Instant>, barrier: &mut Option<u64>) {
+        if barrier.is_none() {
+            let Some(overlapped) = overlapped else { return std::future::pending().await };
+            tokio::time::sleep_until(overlapped).await;
+        }
+        let taken = || self.link.session().map_or(0, |session| session.sequence);
+        let barrier = *barrier.get_or_insert_with(taken);
+        self.link.passed(barrier).await;
     }
 
     fn closed(&self, code: Option<u16>) -> Ended {
@@ -245,7 +231,7 @@ impl Polling {
     fn failed(
         &self,
         error: &twilight_gateway::error::ReceiveMessageError,
-        shard: &Shard<Identifies>,
+        shard: &Shard<ShardQueue>,
     ) -> Option<Ended> {
         use twilight_gateway::error::ReceiveMessageErrorType as Kind;
         match error.kind() {
@@ -366,9 +352,35 @@ fn dropped(why: Dropped) {
     ::metrics::counter!(metrics::DROPPED, "reason" => why.label()).increment(1);
 }
 
-/// Closes so that the session stays. What still comes in is not looked at: the resume brings it again.
-async fn close(shard: &mut Shard<Identifies>) {
-    shard.close(CloseFrame::RESUME);
+/// The next item. Twilight connects again by itself, without a pause, when the other side ends a connection before
+/// it has said anything: that ends here instead.
+async fn next(
+    shard: &mut Shard<ShardQueue>,
+) -> Option<Result<Message, twilight_gateway::error::ReceiveMessageError>> {
+    let (mut opened, mut polls) = (!is_disconnected(shard), 0);
+    std::future::poll_fn(|context| {
+        let polled = shard.poll_next_unpin(context);
+        if polled.is_pending() {
+            let disconnected = is_disconnected(shard);
+            polls = if disconnected { polls + 1 } else { 0 };
+            if disconnected && (opened || polls > MOST_POLLS) {
+                return Poll::Ready(None);
+            }
+            opened |= !disconnected;
+        }
+        polled
+    })
+    .await
+}
+
+fn is_disconnected(shard: &Shard<ShardQueue>) -> bool {
+    matches!(shard.state(), ShardState::Disconnected { .. })
+}
+
+/// Closes, with a frame that keeps the session or ends it. What still comes in is not looked at: a resume brings it
+/// again.
+async fn close(shard: &mut Shard<ShardQueue>, frame: CloseFrame<'static>) {
+    shard.close(frame);
     let deadline = Instant::now() + CLOSE_WAIT;
     while Instant::now() < deadline {
         match tokio::time::timeout(CLOSE_STEP, shard.next()).await {
@@ -384,35 +396,4 @@ async fn close(shard: &mut Shard<Identifies>) {
 /// Any other state is twilight's own attempt to come back, which must not resume behind our back.
 fn may_still_close(state: ShardState) -> bool {
     matches!(state, ShardState::Active | ShardState::Disconnected { .. })
-}
-
-/// Full jitter in the upper half, doubling up to the longest; the first attempt comes nearly at once.
-fn backoff(attempt: u32) -> Duration {
-    let full = match attempt {
-        0 | 1 => Duration::from_millis(100),
-        _ => BACKOFF_FIRST.saturating_mul(1 << (attempt - 2).min(16)).min(BACKOFF_LONGEST),
-    };
-    full.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_grows_and_stays_bounded() {
-        assert!(backoff(0) <= Duration::from_millis(100));
-        assert!(backoff(6) >= Duration::from_secs(2));
-        assert!(backoff(1_000) <= BACKOFF_LONGEST);
-    }
-
-    #[test]
-    fn a_fatal_close_says_what_to_do() {
-        let gateway = GatewayShard::new(0, 1);
-        let text = |code| Fatal::of_close_code(code, gateway).expect("fatal").to_string();
-        assert!(text(4004).contains("DISCORD_TOKEN"));
-        assert!(text(4014).contains("Message Content Intent"));
-        assert!((4010..=4013).all(|code| Fatal::of_close_code(code, gateway).is_some()));
-        assert!(Fatal::of_close_code(4009, gateway).is_none());
-    }
 }

@@ -16,6 +16,16 @@ pub const BACKLOG_BYTES: &str = "helpline_proxy_backlog_bytes";
 pub const SEQUENCE_SAVED: &str = "helpline_proxy_saved_sequence";
 pub const RESUMES: &str = "helpline_proxy_resumes_total";
 pub const IDENTIFIES: &str = "helpline_proxy_identifies_total";
+/// NaN while nothing is known.
+pub const IDENTIFIES_LEFT: &str = "helpline_proxy_identifies_left";
+pub const IDENTIFIES_LOW: &str = "helpline_proxy_identifies_low";
+pub const RECOMMENDED: &str = "helpline_proxy_recommended_gateway_shards";
+pub const GATEWAY_SHARDS_HELD: &str = "helpline_proxy_gateway_shards_held";
+pub const GATEWAY_SHARDS_UP: &str = "helpline_proxy_gateway_shards_up";
+pub const GATEWAY_SHARDS_UNHELD: &str = "helpline_proxy_gateway_shards_unheld";
+pub const PROXIES: &str = "helpline_proxies";
+/// Counted where the claim is won, in the cluster's library.
+pub const TAKEOVERS: &str = "helpline_proxy_takeovers_total";
 pub const SESSIONS_LOST: &str = "helpline_proxy_lost_sessions_total";
 /// Labels: `why`.
 pub const DISCONNECTS: &str = "helpline_proxy_disconnects_total";
@@ -56,6 +66,14 @@ pub fn describe() {
     describe_gauge!(SEQUENCE_SAVED, "Gateway sequence from which another proxy would resume");
     describe_counter!(RESUMES, "Sessions resumed");
     describe_counter!(IDENTIFIES, "Sessions started; Discord allows 1,000 a day");
+    describe_gauge!(IDENTIFIES_LEFT, "Sessions that may still be started today, over all proxies");
+    describe_gauge!(IDENTIFIES_LOW, "1 while a gateway shard waits because the day's sessions run out");
+    describe_gauge!(RECOMMENDED, "Gateway shards that Discord recommends");
+    describe_gauge!(GATEWAY_SHARDS_HELD, "Gateway shards that this proxy holds");
+    describe_gauge!(GATEWAY_SHARDS_UP, "Gateway shards of this proxy that have their session");
+    describe_gauge!(GATEWAY_SHARDS_UNHELD, "Gateway shards that no living proxy holds");
+    describe_gauge!(PROXIES, "Living proxies, as this one sees them");
+    describe_counter!(TAKEOVERS, "Gateway shards taken over from dead proxies");
     describe_counter!(
         SESSIONS_LOST,
         "Sessions that Discord refused to resume: events between them are missed"

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Arrival, Backlog, Bounds, Entry, Outcome, Taken};
 use super::metrics;
+use super::permit::Permit;
 use super::routes::{Route, Routes};
 
 /// Entries published by one call.
@@ -101,6 +102,23 @@ impl Link {
         self.lock().backlog.skip(sequence);
     }
 
+    /// Waits until everything up to what was taken last is published, or was dropped on purpose.
+    pub async fn passed(&self, sequence: u64) {
+        loop {
+            let published = self.published.notified();
+            if self.lock().backlog.safe_sequence() >= sequence {
+                return;
+            }
+            // Dropping tells nobody.
+            let _ = tokio::time::timeout(SAVE_EVERY, published).await;
+        }
+    }
+
+    /// Wakes the publisher: what it may do has changed.
+    pub fn look_again(&self) {
+        self.arrived.notify_one();
+    }
+
     /// Waits until the backlog is half empty.
     pub async fn drained(&self) {
         loop {
@@ -123,6 +141,8 @@ impl Link {
 pub enum End {
     /// Another proxy holds the gateway shard now.
     Superseded,
+    /// This process may have been taken for dead, or was.
+    Lost,
     /// Stopped; so many events are left, which the next proxy gets by its resume.
     Stopped { left: usize },
 }
@@ -136,6 +156,7 @@ pub struct Publishing {
     pub publisher: Publisher,
     pub sessions: SessionStore,
     pub routes: Arc<Routes>,
+    pub permit: Permit,
 }
 
 /// What was last saved.
@@ -154,6 +175,9 @@ impl Publishing {
         let mut failing = false;
         let mut deadline = None;
         loop {
+            if self.permit.is_lost() {
+                return End::Lost;
+            }
             if stop.is_cancelled() {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN_DEADLINE);
                 if Instant::now() > deadline {
@@ -177,8 +201,8 @@ impl Publishing {
                         let state = self.link.lock();
                         (state.backlog.is_empty(), state.backlog.next_retry())
                     };
-                    if empty && stop.is_cancelled() {
-                        return End::Stopped { left: 0 };
+                    if stop.is_cancelled() && (empty || !self.permit.publishes()) {
+                        return End::Stopped { left: self.link.lock().backlog.len() };
                     }
                     if !published {
                         self.wait(&stop, &mut additions, retry_at).await;
@@ -234,6 +258,9 @@ impl Publishing {
 
     /// Publishes one batch; whether anything got into a stream.
     async fn publish(&self) -> Result<bool, Failure> {
+        if !self.permit.publishes() {
+            return Ok(false);
+        }
         let batch = self.link.lock().backlog.batch(BATCH, Instant::now());
         if batch.is_empty() {
             return Ok(false);

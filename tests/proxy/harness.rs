@@ -1,6 +1,6 @@
 //! A simulated Discord, a database, a part of Redis, and proxies that can be started, stopped and killed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use helpline_sim::{Config, Server, Simulator};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +145,34 @@ impl Bench {
         .await
     }
 
+    /// Waits until every message is in the stream of its server's shard, and checks that, counting each once as the
+    /// event keys make the workers do, those of a server come in the order in which they were said.
+    pub async fn wait_until_applied(&self, said: &[(usize, u64)]) {
+        let wanted: HashSet<u64> = said.iter().map(|(_, id)| *id).collect();
+        let streams = eventually(&format!("all {} messages are in their streams", said.len()), async || {
+            let mut streams = Vec::new();
+            for shard in 0..SHARDS {
+                streams.push(self.messages(shard).await);
+            }
+            let there: HashSet<u64> = streams.iter().flatten().copied().collect();
+            wanted.is_subset(&there).then_some(streams)
+        })
+        .await;
+        let mut order: HashMap<u64, usize> = HashMap::new();
+        for stream in &streams {
+            let mut seen = HashSet::new();
+            let first = stream.iter().filter(|id| seen.insert(**id));
+            order.extend(first.enumerate().map(|(place, id)| (*id, place)));
+        }
+        let mut last: HashMap<usize, (usize, u64)> = HashMap::new();
+        for (server, id) in said {
+            let place = order[id];
+            if let Some((before, earlier)) = last.insert(*server, (place, *id)) {
+                assert!(before < place, "message {id} of server {server} is before message {earlier}");
+            }
+        }
+    }
+
     /// The sequence from which the next proxy would resume.
     pub async fn saved_sequence(&self) -> Option<u64> {
         self.fred.hget(self.keys.gateway_session(GATEWAY), "seq").await.expect("read the session")
@@ -198,10 +227,15 @@ impl Bench {
     }
 
     pub async fn start_with(&self, config: proxy::Config) -> Running {
+        self.start_at(config, SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// With the workers' requests at this address.
+    pub async fn start_at(&self, config: proxy::Config, address: SocketAddr) -> Running {
         let runtime = Runtime::new().expect("a runtime");
         let cancel = CancellationToken::new();
         let health = Arc::new(Health::default());
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = std::net::TcpListener::bind(address).expect("the port is free");
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("an address");
         let task = runtime.spawn({
@@ -212,6 +246,52 @@ impl Bench {
             }
         });
         Running { runtime: Some(runtime), cancel, task, address, health }
+    }
+}
+
+/// Members of all servers in turn, who say something again and again.
+pub struct Load {
+    count: watch::Receiver<usize>,
+    stop: CancellationToken,
+    task: JoinHandle<Vec<(usize, u64)>>,
+}
+
+impl Load {
+    pub fn start(bench: &Bench, every: Duration) -> Self {
+        let (sim, servers) = (bench.sim.clone(), bench.sim.servers().to_vec());
+        let (counted, count) = watch::channel(0);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                let mut said = Vec::new();
+                while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+                    let index = said.len() % servers.len();
+                    let server = &servers[index];
+                    let text = format!("load {}", said.len());
+                    let id = sim.say(server.support_channel, server.members[0], &text);
+                    said.push((index, id.expect("the member may write").get()));
+                    counted.send_replace(said.len());
+                }
+                said
+            }
+        });
+        Self { count, stop, task }
+    }
+
+    pub fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// Waits until so many were said.
+    pub async fn reaches(&self, count: usize) {
+        eventually("the load goes on", async || (self.count() >= count).then_some(())).await;
+    }
+
+    /// The server's index and the id of each message, in order.
+    pub async fn stop(self) -> Vec<(usize, u64)> {
+        self.stop.cancel();
+        self.task.await.expect("no panic")
     }
 }
 

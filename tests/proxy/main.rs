@@ -3,14 +3,18 @@
 
 mod bench_rest_limits;
 mod egress;
+mod failover;
 mod harness;
 mod ingest;
 mod interactions;
 mod outage;
 #[path = "../support/own_redis.rs"]
 mod own_redis;
+mod resharding;
 mod sessions;
+mod several;
 mod shared_limits;
+mod starting;
 mod superseded;
 #[path = "../support/mod.rs"]
 mod support;

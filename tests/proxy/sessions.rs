@@ -61,7 +61,9 @@ async fn a_killed_proxy_is_resumed_by_the_next_without_identify_and_nothing_is_m
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        proxy = proxy.ready().await;
+        // Ready alone would not do: the killed one counts as a holder until it has been seen to be dead.
+        eventually("the next has resumed", async || (bench.sim.counters().resumes > round).then_some(()))
+            .await;
     }
     let messages = bench.wait_for_messages(3, said.len()).await;
     let mut unique = messages.clone();
@@ -159,26 +161,6 @@ async fn a_session_that_discord_forgot_is_followed_by_a_new_one() {
     assert!(bench.wait_for_messages(3, 2).await.contains(&after));
     bench.wait_until_saved(bench.last_sequence()).await;
     proxy.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_proxy_takes_the_gateway_shard_over_and_the_first_stops_it() {
-    let bench = Bench::with_servers(1).await;
-    let server = bench.server(0);
-    bench.place(&server, 3, true).await;
-    let first = bench.start().await.ready().await;
-    bench.say(&server, "one");
-    bench.wait_for_messages(3, 1).await;
-    let second = bench.start().await.ready().await;
-    bench.say(&server, "two");
-    bench.wait_for_messages(3, 2).await;
-    eventually("the first has no session any more", async || (!first.health.is_ready()).then_some(())).await;
-    bench.say(&server, "three");
-    bench.wait_for_messages(3, 3).await;
-    assert!(second.health.is_ready());
-    assert_eq!(bench.sim.counters().identifies, 1);
-    first.stop().await;
-    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,8 +15,17 @@ use crate::support::{TestDb, run};
 const SMALL: u32 = 50_000;
 
 /// Tables with a row for each shard, worker or plan: a sequential scan is the best there is.
-const SMALL_TABLES: [&str; 6] =
-    ["billing_plans", "shard_assignments", "shard_fences", "shard_streams", "shards", "workers"];
+const SMALL_TABLES: [&str; 9] = [
+    "billing_plans",
+    "gateway_sets",
+    "gateway_shards",
+    "proxies",
+    "shard_assignments",
+    "shard_fences",
+    "shard_streams",
+    "shards",
+    "workers",
+];
 
 pub struct Query {
     /// Empty: the owner.

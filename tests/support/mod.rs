@@ -71,6 +71,11 @@ impl TestDb {
         pool(self.role_options(role))
     }
 
+    /// What the server calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn role_options(&self, role: &str) -> PgConnectOptions {
         server_options().database(&self.name).username(role)
     }
@@ -189,6 +194,11 @@ fn pool(options: PgConnectOptions) -> PgPool {
         .max_connections(10)
         .acquire_timeout(Duration::from_secs(20))
         .connect_lazy_with(options)
+}
+
+/// A connection to the server that is to no test's database.
+pub async fn server_connection() -> PgConnection {
+    connect(&server()).await
 }
 
 async fn connect(url: &str) -> PgConnection {

@@ -1,4 +1,4 @@
-//! A worker's own membership: joining, the heartbeat, and coming back after a lost connection.
+//! A member's own membership: joining, the heartbeat, and coming back after a lost connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, LOCK_CLASS, MEMBERSHIP, PATIENCE, Purpose, connect, lock, notify};
+use super::{Error, Kind, LOCK_CLASS, MEMBERSHIP, PATIENCE, Purpose, connect, lock, notify};
 use super::{session_locks_work, within};
 use crate::ids::{ShardId, WorkerId};
 use crate::lease::{SelfFence, Status, report};
@@ -25,9 +25,10 @@ pub(crate) enum End {
     Cancelled,
 }
 
-/// The direct connection that vouches for this worker.
+/// The direct connection that vouches for this member.
 #[derive(Debug)]
 pub(crate) struct Session {
+    kind: Kind,
     options: PgConnectOptions,
     conn: PgConnection,
     pub(crate) id: WorkerId,
@@ -39,19 +40,18 @@ pub(crate) struct Session {
 
 impl Session {
     /// Joins under a new id. Row and lock become visible together.
-    pub(crate) async fn join(options: &PgConnectOptions, name: &str, try_locks: bool) -> Result<Self, Error> {
+    pub(crate) async fn join(
+        options: &PgConnectOptions,
+        kind: Kind,
+        name: &str,
+        try_locks: bool,
+    ) -> Result<Self, Error> {
         let id = WorkerId::random();
         let mut conn = connect(options, Purpose::Alive, id, RELOCK_WAIT).await?;
         let fast = try_locks && session_locks_work(&mut conn, options, id).await?;
         let key = within(PATIENCE, async {
             let mut tx = conn.begin().await?;
-            let key = sqlx::query_scalar!(
-                "insert into helpline.workers (id, name) values ($1, $2) returning liveness_key",
-                id.db(),
-                name
-            )
-            .fetch_one(&mut *tx)
-            .await?;
+            let key = add(&mut tx, kind, id, name).await?;
             if fast {
                 // A session lock: it outlives this transaction, which makes the row visible after it.
                 sqlx::query!("select pg_advisory_lock($1, $2)::text as locked", LOCK_CLASS, key)
@@ -63,7 +63,7 @@ impl Session {
             Ok(key)
         })
         .await?;
-        Ok(Self { options: options.clone(), conn, id, key, fast, locked: fast })
+        Ok(Self { kind, options: options.clone(), conn, id, key, fast, locked: fast })
     }
 
     /// Keeps the membership until it is over. `shards` says what this worker answers for at the moment.
@@ -83,7 +83,8 @@ impl Session {
                     Ok(true) => {}
                     Ok(false) => return End::DeclaredDead,
                     Err(error) => {
-                        tracing::warn!(%error, "{} lost its session connection and opens another", self.id);
+                        let me = self.kind.of(self.id);
+                        tracing::warn!(%error, "{me} lost its session connection and opens another");
                         tokio::select! {
                             () = life.cancelled() => return End::Cancelled,
                             () = self.reconnect(every) => continue,
@@ -107,9 +108,7 @@ impl Session {
         shards: impl Fn() -> Vec<(ShardId, Status)>,
     ) -> Result<bool, Error> {
         let asked_at = Instant::now();
-        let beating = sqlx::query_file!("src/membership/sql/heartbeat.sql", self.id.db());
-        let beaten = within(every, beating.execute(&mut self.conn)).await?;
-        if beaten.rows_affected() == 0 {
+        if !within(every, beat(&mut self.conn, self.kind, self.id)).await? {
             return Ok(false);
         }
         fence.renewed(asked_at);
@@ -131,7 +130,7 @@ impl Session {
         loop {
             match self.try_reconnect().await {
                 Ok(()) => return,
-                Err(error) => tracing::debug!(%error, "{} could not reconnect yet", self.id),
+                Err(error) => tracing::debug!(%error, "{} could not reconnect yet", self.kind.of(self.id)),
             }
             sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(every);
@@ -147,4 +146,39 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Adds the member and gives its liveness key.
+async fn add(conn: &mut PgConnection, kind: Kind, id: WorkerId, name: &str) -> Result<i32, sqlx::Error> {
+    match kind {
+        Kind::Worker => {
+            sqlx::query_scalar!(
+                "insert into helpline.workers (id, name) values ($1, $2) returning liveness_key",
+                id.db(),
+                name
+            )
+            .fetch_one(conn)
+            .await
+        }
+        Kind::Proxy => {
+            sqlx::query_scalar!(
+                "insert into helpline.proxies (id, name) values ($1, $2) returning liveness_key",
+                id.db(),
+                name
+            )
+            .fetch_one(conn)
+            .await
+        }
+    }
+}
+
+/// False: declared dead.
+async fn beat(conn: &mut PgConnection, kind: Kind, id: WorkerId) -> Result<bool, sqlx::Error> {
+    let beaten = match kind {
+        Kind::Worker => sqlx::query_file!("src/membership/sql/heartbeat.sql", id.db()).execute(conn).await?,
+        Kind::Proxy => {
+            sqlx::query_file!("src/membership/sql/heartbeat_of_proxy.sql", id.db()).execute(conn).await?
+        }
+    };
+    Ok(beaten.rows_affected() == 1)
 }

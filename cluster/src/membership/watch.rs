@@ -1,4 +1,4 @@
-//! Watching the others. Each worker waits for the lock of its successor in the ring of ids, and looks at
+//! Watching the others. Each member waits for the lock of its successor in the ring of ids, and looks at
 //! everybody's lock and heartbeat once a round, so that neighbours that die together are found too.
 
 use std::time::Duration;
@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::evidence::{Cause, Evidence, Finding, Sight};
 use super::within;
-use super::{Error, LOCK_CLASS, PATIENCE, Purpose, connect, lock_shared, try_lock_shared, unlock_shared};
+use super::{Error, Kind, LOCK_CLASS, PATIENCE, Purpose};
+use super::{connect, lock_shared, try_lock_shared, unlock_shared};
 use crate::ids::WorkerId;
 use crate::lease::RedisLease;
 
@@ -20,11 +21,12 @@ const LONGEST_ROUND: Duration = Duration::from_millis(900);
 /// So soon a worker that just joined is watched.
 const LOOK_FOR_NEW: Duration = Duration::from_millis(100);
 
-/// What one worker needs to watch its peers.
+/// What one member needs to watch its peers.
 pub(crate) struct Watch {
+    pub(crate) kind: Kind,
     pub(crate) options: PgConnectOptions,
     pub(crate) id: WorkerId,
-    /// This worker's own liveness key.
+    /// This member's own liveness key.
     pub(crate) key: i32,
     pub(crate) fast: bool,
     pub(crate) ttl: Duration,
@@ -50,7 +52,7 @@ impl Watch {
                 watched = self.watch_on_one_connection() => watched,
             };
             if let Err(error) = watched {
-                tracing::warn!(%error, "{} watches its peers on a new connection", self.id);
+                tracing::warn!(%error, "{} watches its peers on a new connection", self.kind.of(self.id));
             }
             if started.elapsed() > self.ttl {
                 pause = Duration::from_millis(50);
@@ -88,11 +90,24 @@ impl Watch {
     }
 
     async fn snapshot(&self, conn: &mut PgConnection) -> Result<Vec<Peer>, Error> {
-        let looking = sqlx::query_file!("src/membership/sql/snapshot.sql", self.id.db(), LOCK_CLASS);
-        let rows = within(PATIENCE, looking.fetch_all(conn)).await?;
-        let sight = |id, held, beat| Sight { id: WorkerId::from_db(id), held, beat };
-        let peers = rows.into_iter();
-        Ok(peers.map(|row| Peer { key: row.liveness_key, seen: sight(row.id, row.held, row.beat) }).collect())
+        let me = self.id.db();
+        let peer = |id, key, held, beat| Peer { key, seen: Sight { id: WorkerId::from_db(id), held, beat } };
+        within(PATIENCE, async {
+            Ok(match self.kind {
+                Kind::Worker => {
+                    let looking = sqlx::query_file!("src/membership/sql/snapshot.sql", me, LOCK_CLASS);
+                    let rows = looking.fetch_all(conn).await?.into_iter();
+                    rows.map(|row| peer(row.id, row.liveness_key, row.held, row.beat)).collect()
+                }
+                Kind::Proxy => {
+                    let looking =
+                        sqlx::query_file!("src/membership/sql/snapshot_of_proxies.sql", me, LOCK_CLASS);
+                    let rows = looking.fetch_all(conn).await?.into_iter();
+                    rows.map(|row| peer(row.id, row.liveness_key, row.held, row.beat)).collect()
+                }
+            })
+        })
+        .await
     }
 
     /// Blocks on the lock of a peer that was just seen to hold it: to get it means that its session ended.
@@ -103,7 +118,7 @@ impl Watch {
         newest: i32,
         round: Duration,
     ) -> Result<(), Error> {
-        let taken = lock_shared(conn, peer.key, newest, round).await?;
+        let taken = lock_shared(conn, self.kind, peer.key, newest, round).await?;
         if Cause::SessionEnded.is_proved_by(Finding::Lock { taken }) {
             self.bury(conn, peer, Cause::SessionEnded).await?;
             unlock_shared(conn, peer.key).await?;
@@ -133,19 +148,37 @@ impl Watch {
     async fn bury(&self, conn: &mut PgConnection, peer: &Peer, cause: Cause) -> Result<(), Error> {
         let silent = cause == Cause::Silence;
         let Sight { id, beat, .. } = peer.seen;
-        let burying = sqlx::query_file!("src/membership/sql/bury.sql", id.db(), silent.then_some(beat));
-        if within(PATIENCE, burying.fetch_optional(&mut *conn)).await?.is_none() {
+        if !within(PATIENCE, self.delete(conn, id, silent.then_some(beat))).await? {
             return Ok(());
         }
         let why = if silent { "it has been silent for its TTL" } else { "its session ended" };
-        tracing::warn!("declared {id} dead: {why}");
+        tracing::warn!("declared {} dead: {why}", self.kind.of(id));
         let name = id.get().to_string();
         let ending = sqlx::query_file!("src/membership/sql/terminate_backends.sql", name);
         within(PATIENCE, ending.fetch_one(conn)).await.map(drop)
     }
+
+    /// Whether it was there to be deleted; a silent one only if it has not beaten since `silent_since`.
+    async fn delete(
+        &self,
+        conn: &mut PgConnection,
+        id: WorkerId,
+        silent_since: Option<i64>,
+    ) -> Result<bool, sqlx::Error> {
+        Ok(match self.kind {
+            Kind::Worker => {
+                let burying = sqlx::query_file!("src/membership/sql/bury.sql", id.db(), silent_since);
+                burying.fetch_optional(conn).await?.is_some()
+            }
+            Kind::Proxy => {
+                let burying = sqlx::query_file!("src/membership/sql/bury_proxy.sql", id.db(), silent_since);
+                burying.fetch_optional(conn).await?.is_some()
+            }
+        })
+    }
 }
 
-/// The next living worker in the ring of ids; peers come sorted.
+/// The next living member in the ring of ids; peers come sorted.
 fn successor(id: WorkerId, peers: &[Peer]) -> Option<&Peer> {
     let mut living = peers.iter().filter(|peer| peer.seen.held);
     let first = living.clone().next();

@@ -81,6 +81,13 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_proxy", "helpline.gaps", "select update"),
     ("helpline_proxy", "helpline.gap_channels", "select update delete"),
     ("helpline_proxy", "helpline.server_moves", "select(move_id,server_id,from_shard,to_shard,state)"),
+    ("helpline_proxy", "helpline.proxies", "select insert(id,name) update(draining,last_heartbeat) delete"),
+    ("helpline_proxy", "helpline.gateway_sets", "select insert(total,state) update(state) delete"),
+    (
+        "helpline_proxy",
+        "helpline.gateway_shards",
+        "select insert(total,id,phase) update(phase,up,owner,epoch,claimed_at) delete",
+    ),
     ("helpline_web", "public._sqlx_migrations", "select(version,success)"),
     ("helpline_web", "public.servers", "select(id,name,active,plan_id) update(plan_id)"),
     ("helpline_web", "public.billing_plans", "select"),

@@ -51,6 +51,10 @@ from generate_series(1, 3) n;
 insert into public.analytics (server_id, date, total_queries) select id, '2026-01-01', 41 from public.servers;
 
 insert into helpline.workers (id, name) values ('e0000000-0000-0000-0000-000000000001', 'w1');
+insert into helpline.proxies (id, name) values ('e0000000-0000-0000-0000-000000000002', 'p1');
+insert into helpline.gateway_sets (total, state) values (2, 'serving');
+insert into helpline.gateway_shards (total, id, owner)
+values (2, 1, 'e0000000-0000-0000-0000-000000000002');
 insert into helpline.shard_assignments (shard_id, worker_id)
 values (3, 'e0000000-0000-0000-0000-000000000001');
 insert into helpline.event_keys (key) values ('\x01');
