@@ -141,7 +141,7 @@ fn what_acts_for_shards_holds_nothing_that_writes_without_a_fence() {
     assert!(files.len() > 10, "the list of owners is out of date");
     assert_none(
         files,
-        &["PgPool", "Pool<Postgres>", "PgConnection", "PoolConnection", "sqlx::Transaction", "PgListener"],
+        &["PgPool", "Pool<Postgres>", "PgConnection", "PoolConnection", "sqlx::Transaction"],
         "an owner reads through Database, and writes through FencedTx",
     );
 }

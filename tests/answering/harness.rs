@@ -17,6 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settled::settle;
 use crate::support::{SHARDS, TestDb, TestRedis, eventually};
+use wire::Wire;
+
+#[path = "../../cluster/tests/worker/wire.rs"]
+pub mod wire;
 
 pub struct Town {
     pub sim: Simulator,
@@ -117,17 +121,24 @@ impl Town {
 
     #[allow(dead_code, reason = "tests of moves and others share this file")]
     pub fn worker_named(&self, name: &str) -> Process {
-        self.start_worker(name, worker::Repair::default())
+        self.start_worker(name, self.db.role_url("helpline_worker"), worker::Repair::default())
+    }
+
+    /// Its stores are reached through a wire that can harm commits; its session is not.
+    #[allow(dead_code, reason = "others share this file")]
+    pub async fn worker_on_a_wire(&self) -> (Process, Wire) {
+        let (url, wire) = Wire::to(&self.db.role_url("helpline_worker")).await;
+        (self.start_worker("test", url, worker::Repair::default()), wire)
     }
 
     pub fn worker_with(&self, repair: worker::Repair) -> Process {
-        self.start_worker("test", repair)
+        self.start_worker("test", self.db.role_url("helpline_worker"), repair)
     }
 
-    fn start_worker(&self, name: &str, repair: worker::Repair) -> Process {
+    fn start_worker(&self, name: &str, database_url: String, repair: worker::Repair) -> Process {
         let config = worker::Config {
             name: name.to_owned(),
-            database_url: self.db.role_url("helpline_worker"),
+            database_url,
             session_url: self.db.role_url("helpline_worker"),
             redis_url: self.redis.url.clone(),
             keys: self.keys.clone(),

@@ -1,8 +1,11 @@
 //! What becomes of answers when a worker no longer knows whether its shard is its own.
 
+use std::time::Duration;
+
 use helpline_cluster::ids::ShardId;
 
 use crate::harness::Town;
+use crate::harness::wire::Harm;
 use crate::support::eventually;
 
 async fn epoch_of(town: &Town, shard: ShardId) -> i64 {
@@ -30,4 +33,32 @@ async fn an_answer_that_the_proxy_refuses_for_its_epoch_waits_for_the_next_one_a
     assert_eq!(town.count("select count(*) from helpline.outbox where state = 'failed'").await, 0);
     eventually("the shard is claimed above it", async || (epoch_of(&town, shard).await > 500).then_some(()))
         .await;
+}
+
+#[tokio::test]
+async fn commits_whose_answers_are_lost_cost_an_epoch_and_change_nothing_that_a_member_sees() {
+    let town = Town::new().await;
+    let (_worker, wire) = town.worker_on_a_wire().await;
+    town.answer(town.ask(0, "how do I restore a backup?")).await;
+    town.at_rest().await;
+    let before = epoch_of(&town, town.shard_of(0).await).await;
+    let late = Harm::Late(Duration::from_millis(80));
+    let mut questions = Vec::new();
+    for harm in [Harm::LoseAnswer, Harm::LoseCommit, late, Harm::LoseAnswer, Harm::LoseCommit, late] {
+        wire.harm_next_commit(harm);
+        let question = town.ask(0, "how long do I have to ask for a refund?");
+        town.answer(question).await;
+        assert!(wire.has_harmed(), "no commit was in the way");
+        // Another one hits the commit that says what was delivered, or the answer's own.
+        wire.harm_next_commit(harm);
+        questions.push(question);
+        questions.push(town.ask(1, "how do I restore a backup?"));
+    }
+    for question in questions {
+        town.answer(question).await;
+        town.at_rest().await;
+        assert_eq!(town.answers(question).len(), 1);
+    }
+    assert_eq!(town.count("select count(*) from helpline.outbox where state = 'failed'").await, 0);
+    assert!(epoch_of(&town, town.shard_of(0).await).await >= before + 3, "the shard was not acquired anew");
 }
