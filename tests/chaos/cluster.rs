@@ -296,6 +296,16 @@ impl Cluster {
         held.into_iter().collect()
     }
 
+    /// Postgres ends the session by which the worker at `index` is known to be alive.
+    pub async fn end_session_of(&self, index: usize) {
+        let end = "select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
+            join helpline.workers w on a.application_name like '% ' || w.id::text
+            where a.datname = current_database() and w.name = $1";
+        let ended: i64 =
+            sqlx::query_scalar(end).bind(&self.workers[index].name).fetch_one(self.pool()).await.unwrap_or(0);
+        assert!(ended > 0, "the worker has a session of its own");
+    }
+
     /// Workers that are members now.
     pub async fn workers_joined(&self) -> usize {
         let joined = "select count(distinct name) from helpline.workers where not draining";

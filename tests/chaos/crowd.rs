@@ -132,11 +132,11 @@ impl Crowd {
         let asked = [talked, commanded].concat();
         cluster.in_service().await;
         cluster.at_rest().await;
-        let entries = cluster.sim.transcript().snapshot();
-        let entries: Vec<Arc<Entry>> =
-            entries.into_iter().filter(|entry| entry.index >= self.from_entry).collect();
-        let records = cluster.recorder.since(0).await;
+        let mut entries = cluster.sim.transcript().snapshot();
+        // Of those before as well: the record of the database is judged from its beginning.
         let forgiven = if self.habits.interactions_may_fail { failed(&entries) } else { HashSet::new() };
+        entries.retain(|entry| entry.index >= self.from_entry);
+        let records = cluster.recorder.since(0).await;
         Verdict::of(asked, &entries, records, cluster.recorder.homes(), &forgiven)
     }
 }

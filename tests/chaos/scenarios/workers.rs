@@ -94,3 +94,18 @@ async fn two_of_three_workers_killed_at_once_are_replaced_by_the_third() {
     tokio::time::timeout(Duration::from_secs(60), cluster.in_service()).await.expect("the third owns all");
     crowd.leaves(&cluster).await.passes("two kills at once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_taken_for_dead_while_it_works_writes_nothing_more_for_what_it_lost() {
+    let cluster = Cluster::start(Setup { workers: 3, ..Setup::default() }).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    for victim in [0, 1, 2, 0, 1, 2] {
+        crowd.waits_for(&cluster, victim).await;
+        // Its lock is free, which its peers take for its death; its other connections, and it itself, go on.
+        cluster.end_session_of(victim).await;
+        crowd.burst(cluster.setup.servers).await;
+        crowd.served(8).await;
+    }
+    crowd.leaves(&cluster).await.passes("six workers taken for dead");
+}
