@@ -150,7 +150,7 @@ async fn bench_moves() {
             let inserted = sqlx::query(
                 "insert into helpline.server_moves (server_id, from_shard, to_shard)
                  select server_id, shard_id, $2 from public.server_shards where server_id = $1 and shard_id <> $2
-                 on conflict do nothing",
+                 for share on conflict do nothing",
             )
             .bind(server)
             .bind(rng.u32(..SHARDS).cast_signed())

@@ -72,7 +72,7 @@ pub async fn assert_answered_once(town: &Town, server: usize, asked: &[QuestionI
 pub async fn plan(town: &Town, server: usize, to: ShardId) -> i64 {
     let id: i64 = sqlx::query_scalar(
         "insert into helpline.server_moves (server_id, from_shard, to_shard)
-         select server_id, shard_id, $2 from public.server_shards where server_id = $1 returning move_id",
+         select server_id, shard_id, $2 from public.server_shards where server_id = $1 for share returning move_id",
     )
     .bind(town.server(server).id.get().cast_signed())
     .bind(to.db())
