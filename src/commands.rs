@@ -78,7 +78,7 @@ impl DatabaseArgs {
         }
     }
 
-    async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
+    pub async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
         let pool = store::postgres_once(&self.url()?).await?;
         migrate::check(&pool).await?;
         Ok(pool)

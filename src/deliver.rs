@@ -79,6 +79,9 @@ pub enum Effect {
         ping_user: Option<UserId>,
         /// Where to say it when `channel` is gone or could not be made: as a reply to that message.
         fallback: Option<(ChannelId, MessageId)>,
+        /// When the question was asked that this begins to answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_at_ms: Option<i64>,
     },
     /// The first reply to an interaction, due within 3 s: "thinking…", public.
     Defer { interaction: InteractionId, token: String },
@@ -100,6 +103,9 @@ pub enum Effect {
         /// Where to say it, and to whom, when the interaction can no longer be answered.
         channel: ChannelId,
         user: UserId,
+        /// When the question was asked that this begins to answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_at_ms: Option<i64>,
     },
     /// A thread on the reply to an interaction; its id becomes the conversation's thread.
     StartThreadOnOriginal { application: ApplicationId, token: String, channel: ChannelId, name: String },
@@ -120,6 +126,18 @@ impl std::fmt::Debug for Effect {
 }
 
 impl Effect {
+    /// The effect as it is carried out at this moment: an answer that comes late opens with an apology.
+    pub fn at(&self, now_ms: i64) -> Self {
+        let mut effect = self.clone();
+        if let Self::Post { content, asked_at_ms: Some(asked), .. }
+        | Self::EditOriginal { content, asked_at_ms: Some(asked), .. } = &mut effect
+            && now_ms - *asked > render::LATE_AFTER_MS
+        {
+            content.insert_str(0, render::SORRY);
+        }
+        effect
+    }
+
     /// A label for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {

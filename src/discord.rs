@@ -121,11 +121,35 @@ pub struct Message {
     pub position: Option<u64>,
     #[serde(default)]
     pub webhook_id: Option<String>,
+    #[serde(default)]
+    edited_timestamp: Option<String>,
 }
 
 impl Message {
+    /// When it was last edited, in ms since 1970; none when it never was.
+    pub fn edited_ms(&self) -> Option<i64> {
+        let format = &time::format_description::well_known::Rfc3339;
+        let at = time::OffsetDateTime::parse(self.edited_timestamp.as_deref()?, format).ok()?;
+        i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
+    }
+
     pub fn is_by_a_person(&self) -> bool {
         !self.author.bot && self.webhook_id.is_none() && matches!(self.kind, 0 | 19)
+    }
+}
+
+/// MESSAGE_DELETE and MESSAGE_DELETE_BULK.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MessagesGone {
+    #[serde(default)]
+    id: Option<MessageId>,
+    #[serde(default)]
+    ids: Vec<MessageId>,
+}
+
+impl MessagesGone {
+    pub fn ids(self) -> Vec<MessageId> {
+        self.id.into_iter().chain(self.ids).collect()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod commands;
 pub mod config;
 pub mod conversation;
+pub mod dead_letters;
 pub mod deliver;
 pub mod discord;
 pub mod first_reply;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use helpline::config::{self, ProxyArgs, WorkerArgs};
-use helpline::{commands, telemetry, up};
+use helpline::{commands, dead_letters, telemetry, up};
 use helpline_cluster::ids::ServerId;
 
 #[derive(Parser)]
@@ -44,6 +44,9 @@ enum Role {
     /// Show the gateway shards, or change their number while everything runs
     #[command(subcommand)]
     GatewayShards(GatewayShardsCommand),
+    /// Events that could not be applied: look at them, apply them again, drop them
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Give busy servers a partition of their own in the database
     #[command(subcommand)]
     Partition(PartitionCommand),
@@ -121,6 +124,49 @@ enum ShardsCommand {
 }
 
 #[derive(Subcommand)]
+enum DeadLettersCommand {
+    /// List them, oldest first
+    List {
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Print one with its payload, which holds what a member wrote
+    Show {
+        id: i64,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Have the owner of its shard apply one again, or all
+    Replay {
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<i64>,
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+    /// Delete one: its event is never applied
+    Drop {
+        id: i64,
+        #[command(flatten)]
+        database: commands::DatabaseArgs,
+    },
+}
+
+impl DeadLettersCommand {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List { database } => dead_letters::list(&database.connect().await?).await,
+            Self::Show { id, database } => dead_letters::show(&database.connect().await?, id).await,
+            Self::Replay { id, all: _, database } => {
+                dead_letters::replay(&database.connect().await?, id).await
+            }
+            Self::Drop { id, database } => dead_letters::drop(&database.connect().await?, id).await,
+        }
+    }
+}
+
+#[derive(Subcommand)]
 enum PartitionCommand {
     /// List the partitions with their sizes, and what an interrupted promotion left
     List {
@@ -172,6 +218,7 @@ async fn main() -> ExitCode {
         Role::GatewayShards(GatewayShardsCommand::Abandon { database }) => {
             commands::gateway_shards_abandon(&database).await
         }
+        Role::DeadLetters(command) => command.run().await,
         Role::Partition(PartitionCommand::List { database }) => commands::partition_list(&database).await,
         Role::Partition(PartitionCommand::Promote { server, args }) => {
             commands::partition_promote(&args, server).await

@@ -12,6 +12,10 @@ pub const EVENTS_APPLIED: &str = "helpline_events_applied_total";
 pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
 /// Labels: `result` = found, not_there.
 pub const LOOKS: &str = "helpline_resend_looks_total";
+/// Labels: `done` = told, left.
+pub const LATE_QUESTIONS: &str = "helpline_late_questions_total";
+/// Labels: `result` = applied, failed.
+pub const REPLAYS: &str = "helpline_dead_letter_replays_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
 pub const SHARD_LOOPS: &str = "helpline_shard_loops";
 pub const EVENTS_HELD: &str = "helpline_held_events_total";
@@ -37,6 +41,8 @@ pub fn describe() {
     describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");
+    describe_counter!(LATE_QUESTIONS, "Questions too old to be answered, by what was done instead");
+    describe_counter!(REPLAYS, "Dead letters that were applied again, by result");
     describe_counter!(LOOKS, "Messages looked for before they would have been sent again, by result");
     describe_counter!(
         CONFIG_UNREADABLE,

@@ -9,9 +9,12 @@ mod arriving;
 pub mod configs;
 pub mod janitor;
 pub mod lanes;
+pub mod letters;
 pub mod load;
+mod marks;
 pub mod moving;
 pub mod shard_loop;
+pub mod trial;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -75,6 +75,10 @@ pub enum Command {
     Overhear(Question),
     /// An answer was found for an [`AnswerJob`].
     Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime },
+    /// A question that is not answered yet reads differently now.
+    Edit { event_id: String, text: String },
+    /// A question that is not answered yet was deleted.
+    Retract { event_id: String },
     /// A member wants a human.
     AskHuman { press: Press, support_role: Option<RoleId> },
 }
@@ -91,6 +95,9 @@ pub struct AnswerJob {
     pub first: bool,
     #[serde(with = "time::serde::timestamp::milliseconds")]
     pub asked_at: OffsetDateTime,
+    /// The edit that `question` reads as; none: as it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at_ms: Option<i64>,
 }
 
 /// What the caller of [`super::state::Conversation::apply`] has to store in the same transaction.

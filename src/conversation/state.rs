@@ -103,6 +103,8 @@ impl Conversation {
             Command::Ask(question) => self.ask(question),
             Command::Overhear(question) => self.overhear(&question),
             Command::Answered { job, answer, at } => self.answered(job, answer, at),
+            Command::Edit { event_id, text } => self.edit(&event_id, &text),
+            Command::Retract { event_id } => self.retract(&event_id),
             Command::AskHuman { press, support_role } => self.ask_human(&press, support_role),
         };
         (self, actions)
@@ -141,12 +143,30 @@ impl Conversation {
             question: question.text,
             history,
             asked_at: question.asked_at,
+            edited_at_ms: None,
         }));
         actions
     }
 
     fn overhear(&mut self, question: &Question) -> Vec<Action> {
         self.record(question, false);
+        Vec::new()
+    }
+
+    fn edit(&mut self, event: &str, new: &str) -> Vec<Action> {
+        for turn in &mut self.transcript {
+            if let Turn::Member { event_id, text, .. } = turn
+                && event_id == event
+            {
+                new.clone_into(text);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whoever deletes a question wants it gone from everywhere.
+    fn retract(&mut self, event: &str) -> Vec<Action> {
+        self.transcript.retain(|turn| !matches!(turn, Turn::Member { event_id, .. } if event_id == event));
         Vec::new()
     }
 
@@ -196,6 +216,7 @@ impl Conversation {
                 ping_role: None,
                 ping_user: None,
                 fallback: Some((*channel, *message)),
+                asked_at_ms: asked_at_ms(job, part),
             },
             Origin::Slash { channel, application, token, .. } if part == 0 => Effect::EditOriginal {
                 application: *application,
@@ -204,6 +225,7 @@ impl Conversation {
                 controls,
                 channel: *channel,
                 user: job.author,
+                asked_at_ms: asked_at_ms(job, part),
             },
             Origin::Slash { channel, .. } => Effect::PostInThread { content, controls, channel: *channel },
         }
@@ -233,6 +255,7 @@ impl Conversation {
             ping_role: support_role,
             ping_user: None,
             fallback: None,
+            asked_at_ms: None,
         };
         vec![
             respond("A human has been asked. They will answer here."),
@@ -274,6 +297,12 @@ impl Conversation {
 
 fn key(event_id: &str, effect: &'static str, part: usize) -> OutboxKey {
     OutboxKey { event_id: event_id.to_owned(), effect, part: number(part) }
+}
+
+/// The first part opens the answer, also with an apology when it comes late.
+fn asked_at_ms(job: &AnswerJob, part: usize) -> Option<i64> {
+    let ms = i64::try_from(job.asked_at.unix_timestamp_nanos() / 1_000_000).ok();
+    ms.filter(|_| part == 0)
 }
 
 fn number(part: usize) -> u16 {

@@ -194,3 +194,67 @@ pub async fn end_job(tx: &mut FencedTx, server: ServerId, id: i64) -> Result<boo
             .await?;
     Ok(ended.rows_affected() == 1)
 }
+
+/// The conversation in which a question waits for its answer.
+pub async fn asked_in(tx: &mut FencedTx, server: ServerId, event_id: &str) -> Result<Option<Uuid>, Error> {
+    Ok(sqlx::query_scalar!(
+        "select conversation_id from helpline.answer_jobs where server_id = $1 and event_id = $2",
+        server.db(),
+        event_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// The job of a question. The caller has loaded its conversation, which keeps the job as it is.
+pub async fn job_of(
+    tx: &mut FencedTx,
+    server: ServerId,
+    event_id: &str,
+) -> Result<Option<(i64, AnswerJob)>, Error> {
+    let row = sqlx::query!(
+        "select id, job from helpline.answer_jobs where server_id = $1 and event_id = $2",
+        server.db(),
+        event_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    row.map(|row| {
+        let job = serde_json::from_value(row.job).map_err(|source| Error::Job { id: row.id, source })?;
+        Ok((row.id, job))
+    })
+    .transpose()
+}
+
+/// Puts an edited question in the place of the one that waits.
+pub async fn change_job(tx: &mut FencedTx, server: ServerId, id: i64, job: &AnswerJob) -> Result<(), Error> {
+    let json = serde_json::to_value(job).expect("a job has string keys");
+    sqlx::query!(
+        "update helpline.answer_jobs set job = $3 where server_id = $1 and id = $2",
+        server.db(),
+        id,
+        json
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Ends a job that still asks what was answered. False: it was ended before, or edited meanwhile.
+pub async fn finish_job(
+    tx: &mut FencedTx,
+    server: ServerId,
+    id: i64,
+    job: &AnswerJob,
+) -> Result<bool, Error> {
+    let ended = sqlx::query!(
+        "delete from helpline.answer_jobs
+         where server_id = $1 and id = $2 and coalesce((job ->> 'edited_at_ms')::bigint, 0) = $3",
+        server.db(),
+        id,
+        job.edited_at_ms.unwrap_or(0)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}

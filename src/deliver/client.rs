@@ -88,7 +88,7 @@ impl Client {
             Effect::StartThread { channel, message, name } => {
                 request.start_thread(*channel, *message, name).await
             }
-            Effect::Post { channel, content, reply_to, controls, ping_role, ping_user, fallback } => {
+            Effect::Post { channel, content, reply_to, controls, ping_role, ping_user, fallback, .. } => {
                 let message = Post {
                     content,
                     controls: *controls,
@@ -108,7 +108,7 @@ impl Client {
             Effect::Respond { interaction, token, content, application } => {
                 request.respond(interaction.0, token, content, *application).await
             }
-            Effect::EditOriginal { application, token, content, controls, channel, user } => {
+            Effect::EditOriginal { application, token, content, controls, channel, user, .. } => {
                 let done = request.edit_original(*application, token, content, *controls).await;
                 match done {
                     Outcome::GiveUp { .. } => {

@@ -164,3 +164,16 @@ pub async fn mark_failed(tx: &mut FencedTx, server: ServerId, id: i64, reason: &
     .await?;
     Ok(())
 }
+
+/// Takes back what waits because of an event, as far as nobody can have seen it.
+pub async fn withdraw(tx: &mut FencedTx, server: ServerId, event_id: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "delete from helpline.outbox
+         where server_id = $1 and event_id = $2 and state = 'pending' and attempted_at is null",
+        server.db(),
+        event_id
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

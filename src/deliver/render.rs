@@ -6,15 +6,21 @@ use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};
 /// Opens the line that names the documents an answer came from.
 pub const SOURCES: &str = "-# Sources: ";
 
+/// Opens an answer that is posted later than this after its question.
+pub const LATE_AFTER_MS: i64 = 30_000;
+pub const SORRY: &str = "Sorry for the wait.\n\n";
+/// Room of one part: what is posted late needs a line more.
+const PART_CHARS: usize = MAX_CONTENT_CHARS - SORRY.len();
+
 /// The messages of an answer, in order. The last one carries the sources.
 pub fn answer(answer: &Answer) -> Vec<String> {
     match answer.action {
-        Action::Unsure => split(&answer.text, MAX_CONTENT_CHARS),
+        Action::Unsure => split(&answer.text, PART_CHARS),
         Action::Answer => {
             let sources = sources(answer);
-            let mut parts = split(&answer.text, MAX_CONTENT_CHARS);
+            let mut parts = split(&answer.text, PART_CHARS);
             match parts.last_mut() {
-                Some(last) if chars(last) + 2 + chars(&sources) <= MAX_CONTENT_CHARS => {
+                Some(last) if chars(last) + 2 + chars(&sources) <= PART_CHARS => {
                     last.push_str("\n\n");
                     last.push_str(&sources);
                 }

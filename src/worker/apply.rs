@@ -1,6 +1,10 @@
 //! From events to commands: what an event means, and T1, the fenced transaction that stores what follows from a batch
 //! of them together with the cursor.
 
+mod edits;
+mod late;
+mod replays;
+
 use std::collections::{HashMap, HashSet};
 
 use helpline_cluster::consumer::{self, Item, Place, Step};
@@ -10,13 +14,16 @@ use helpline_cluster::ids::ServerId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Shared, moving};
+pub use replays::replay;
+
+use super::marks::Marks;
+use super::{Repair, Shared, moving};
 use crate::conversation::command::{Action, Command, Origin, Press, Question};
 use crate::conversation::state::Conversation;
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Controls, Effect, OutboxKey};
-use crate::discord::{Guild, Interaction, Message, RoleId, UserId};
+use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
 use crate::first_reply::{ASK, FirstReply, HUMAN, first_reply, question};
 use crate::server_config::ServerConfig;
 
@@ -36,6 +43,8 @@ pub enum Error {
     /// The shard waits until some of them could be applied.
     #[error("too many events of {0} are held until it has left its old shard")]
     HeldFull(ServerId),
+    #[error("applying it panicked")]
+    Panicked,
 }
 
 impl Error {
@@ -44,7 +53,7 @@ impl Error {
         let database = match self {
             Self::Fence(fence::Error::Superseded { .. } | fence::Error::Unknown { .. }) => return false,
             Self::MovedMeanwhile(_) | Self::HeldFull(_) => return false,
-            Self::Fence(fence::Error::ServerElsewhere { .. }) => return true,
+            Self::Fence(fence::Error::ServerElsewhere { .. }) | Self::Panicked => return true,
             Self::Conversation(store::Error::Malformed { .. } | store::Error::Job { .. }) => return true,
             Self::Fence(fence::Error::Database(error))
             | Self::Conversation(store::Error::Database(error))
@@ -76,6 +85,8 @@ pub enum Event {
     Interaction(Box<Interaction>),
     GuildSeen(Guild),
     GuildGone(Guild),
+    Edit(Box<Message>),
+    Deleted(Vec<MessageId>),
 }
 
 /// An event of one server that may have an effect.
@@ -86,6 +97,8 @@ pub struct Relevant {
     entry: Entry,
     received_at: OffsetDateTime,
     event: Event,
+    /// A person asked for it: it is not too late for anything.
+    replayed: bool,
 }
 
 /// Reads an entry of the log; none when nothing can follow from it. An unreadable payload is an error of the entry.
@@ -101,12 +114,22 @@ pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
         }
         "INTERACTION_CREATE" => Event::Interaction(serde_json::from_slice(&entry.payload)?),
         "GUILD_CREATE" | "GUILD_UPDATE" => Event::GuildSeen(serde_json::from_slice(&entry.payload)?),
+        "MESSAGE_UPDATE" => {
+            let message: Message = serde_json::from_slice(&entry.payload)?;
+            if !message.is_by_a_person() || message.edited_ms().is_none() {
+                return Ok(None);
+            }
+            Event::Edit(Box::new(message))
+        }
+        "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
+            Event::Deleted(serde_json::from_slice::<MessagesGone>(&entry.payload)?.ids())
+        }
         "GUILD_DELETE" => Event::GuildGone(serde_json::from_slice(&entry.payload)?),
         _ => return Ok(None),
     };
     let millis = i128::from(entry.received_at_ms) * 1_000_000;
     let received_at = OffsetDateTime::from_unix_timestamp_nanos(millis).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    Ok(Some(Relevant { server, entry: entry.clone(), received_at, event }))
+    Ok(Some(Relevant { server, entry: entry.clone(), received_at, event, replayed: false }))
 }
 
 /// What became of a batch.
@@ -147,6 +170,7 @@ pub async fn apply(
             _ => t1.apply(event, config).await?,
         }
     }
+    t1.marks.store(&mut t1.tx).await?;
     if !t1.tx.move_cursor(cursor).await? {
         t1.tx.rollback().await?;
         return Ok(Applied::Before);
@@ -161,6 +185,8 @@ pub(super) struct T1 {
     bot: Option<UserId>,
     locked: HashSet<ServerId>,
     pub(super) lanes: HashSet<Lane>,
+    repair: Repair,
+    marks: Marks,
 }
 
 impl T1 {
@@ -174,7 +200,14 @@ impl T1 {
         let places = moving::places(&mut tx, servers).await?;
         let here = places.iter().filter(|(_, place)| place.lives_on == Some(fence.shard));
         let locked = here.map(|(server, _)| *server).collect();
-        let t1 = Self { tx, bot: *shared.identity.borrow(), locked, lanes: HashSet::new() };
+        let t1 = Self {
+            tx,
+            bot: *shared.identity.borrow(),
+            locked,
+            lanes: HashSet::new(),
+            repair: shared.repair,
+            marks: Marks::default(),
+        };
         Ok((t1, places))
     }
 
@@ -186,6 +219,8 @@ impl T1 {
             Event::GuildSeen(guild) => self.guild_seen(relevant.server, guild).await,
             Event::GuildGone(guild) if guild.unavailable == Some(true) => Ok(()),
             Event::GuildGone(_) => self.guild_gone(relevant.server).await,
+            Event::Edit(message) => self.edited(relevant.server, message).await,
+            Event::Deleted(messages) => self.deleted(relevant.server, messages).await,
         }
     }
 
@@ -205,7 +240,11 @@ impl T1 {
         if known.is_none() && !mentioned && !in_support_channel {
             return Ok(());
         }
+        self.marks.note(server, message.channel_id, message.id);
         if !self.is_new(relevant, &format!("message:{}", message.id.0)).await? {
+            return Ok(());
+        }
+        if !relevant.replayed && !self.is_in_time(server, message, relevant.received_at).await? {
             return Ok(());
         }
         let text = without_mention(&message.content, self.bot);
@@ -366,6 +405,7 @@ impl T1 {
             ping_role: None,
             ping_user: None,
             fallback: None,
+            asked_at_ms: None,
         };
         self.deliver_alone(server, message.id.0.to_string(), "hint", effect).await
     }
@@ -400,32 +440,6 @@ impl T1 {
             .await?;
         Ok(())
     }
-}
-
-/// Keeps an event that cannot be applied, for a person to look at.
-pub async fn add_dead_letter(
-    tx: &mut FencedTx,
-    entry: &Entry,
-    stream_id: &str,
-    failure: &str,
-) -> Result<(), Error> {
-    // NUL is the one character that jsonb cannot hold; a payload that is no JSON at all is kept as a string.
-    let text =
-        String::from_utf8_lossy(&entry.payload).replace("\\u0000", "\u{fffd}").replace('\0', "\u{fffd}");
-    let payload = serde_json::from_str(&text).unwrap_or_else(|_| serde_json::Value::String(text.clone()));
-    let shard = tx.fence().shard;
-    sqlx::query_file!(
-        "src/worker/sql/dead_letter.sql",
-        shard.db(),
-        entry.server.map(|server| server.db()),
-        stream_id,
-        entry.kind,
-        payload,
-        failure
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Stores what follows from a command. Returns the lanes that have something to do.

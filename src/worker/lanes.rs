@@ -391,10 +391,11 @@ impl Inner {
     ) -> Result<(), Error> {
         let (asked_at, action) = (job.asked_at, answer.action);
         let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
-        if !store::end_job(&mut tx, lane.server, id).await? {
+        // The conversation first: T1 writes them in this order too.
+        let Some(state) = store::load(&mut tx, lane.server, conversation).await? else { return Ok(()) };
+        if !store::finish_job(&mut tx, lane.server, id, &job).await? {
             return Ok(());
         }
-        let Some(state) = store::load(&mut tx, lane.server, conversation).await? else { return Ok(()) };
         let at = OffsetDateTime::now_utc();
         let (state, actions) = state.apply(Command::Answered { job, answer, at });
         store::save(&mut tx, lane.server, &state, "").await?;

@@ -15,9 +15,9 @@ use helpline_cluster::fence::{self, Fence, FencedTx};
 use helpline_cluster::ids::{MoveId, ServerId, ShardId, StreamId};
 use helpline_cluster::membership::MOVES;
 
-use super::Shared;
 use super::apply::{self, Error, T1};
 use super::lanes::Lanes;
+use super::{Shared, letters};
 use crate::deliver::outbox::Lane;
 use crate::metrics as names;
 
@@ -337,7 +337,7 @@ async fn forget_held(tx: &mut FencedTx, server: ServerId, rows: &[(i64, Entry)])
 async fn put_aside(tx: &mut FencedTx, id: i64, entry: &Entry, failure: &str) -> Result<(), Error> {
     tracing::error!(failure, "a held event ({}) is put aside in helpline.dead_letters", entry.kind);
     metrics::counter!(names::DEAD_LETTERS).increment(1);
-    apply::add_dead_letter(tx, entry, &format!("held-{id}"), failure).await
+    Ok(letters::put_aside(tx, entry, &format!("held-{id}"), failure).await?)
 }
 
 /// A server lives elsewhere, as its shard's lanes learn it.

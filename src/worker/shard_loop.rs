@@ -3,6 +3,8 @@
 //! A batch that cannot be applied because of one event is applied event by event; an event that fails three times is
 //! put into `helpline.dead_letters`, so that it never stops its shard. Failures of the stores are waited out.
 
+mod repairs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +20,15 @@ use super::apply::{self, Applied, Error, Relevant};
 use super::arriving::Arriving;
 use super::lanes::{Lanes, Lost};
 use super::moving::{self, Marked};
-use super::{Backoff, IN_HAND, Shared};
+use super::{Backoff, IN_HAND, Shared, letters, trial};
 use crate::metrics as names;
 
 /// A cursor that moved over events without effect is stored after this long: losing it repeats nothing visible.
 const CURSOR_FLUSH_AFTER: Duration = Duration::from_millis(250);
 /// How often one event is tried before it is put aside.
 pub(super) const TRIES: u32 = 3;
+/// How often it is looked whether an operator wants an event applied again.
+const REPLAY_EVERY: Duration = Duration::from_secs(3);
 const TRIM_EVERY: Duration = Duration::from_secs(15);
 /// How long one transaction may take while the lease goes on.
 const LONGEST_TRANSACTION: Duration = Duration::from_secs(20);
@@ -43,6 +47,8 @@ pub struct ShardLoop {
     started: Instant,
     /// Servers that come from other shards.
     arriving: Arriving,
+    /// Nothing has been applied yet: what ended the predecessor may come next.
+    on_trial: bool,
 }
 
 /// Nothing more is applied under this lease.
@@ -79,6 +85,7 @@ impl ShardLoop {
             durable: DurableCursor::default(),
             started: Instant::now(),
             arriving,
+            on_trial: true,
         }
     }
 
@@ -89,6 +96,8 @@ impl ShardLoop {
         let recovered = tokio::spawn(async move { lanes.recover().await });
         let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
         let mut trim = tokio::time::interval(TRIM_EVERY);
+        let mut replays = tokio::time::interval(REPLAY_EVERY);
+        replays.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stopped = loop {
             let stop = self.lease.stop.clone();
@@ -98,6 +107,7 @@ impl ShardLoop {
                 () = flush_at(self.unflushed_since) => self.flush().await,
                 () = self.arriving.due() => self.arriving.step().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
+                _ = replays.tick() => self.replay().await,
                 _ = trim.tick() => { self.trim().await; Ok(()) }
             };
             if let Err(stopped) = step {
@@ -226,6 +236,9 @@ impl ShardLoop {
             self.passed_over(last);
             return Ok(());
         }
+        if std::mem::take(&mut self.on_trial) {
+            return self.first_batch(entries, &batch, last).await;
+        }
         match self.try_apply(&batch, last).await? {
             Ok(()) => Ok(()),
             Err(_) => self.one_by_one(entries).await,
@@ -264,7 +277,8 @@ impl ShardLoop {
         }
         loop {
             self.wait_until_valid().await?;
-            match self.in_hand(apply::apply(&self.shared, &self.lease.fence, batch, to)).await? {
+            let applying = trial::caught(apply::apply(&self.shared, &self.lease.fence, batch, to));
+            match self.in_hand(applying).await?.unwrap_or(Err(Error::Panicked)) {
                 Ok(applied) => {
                     self.moved(to);
                     match applied {
@@ -333,7 +347,7 @@ impl ShardLoop {
 
     async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
         let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
-        apply::add_dead_letter(&mut tx, entry, &entry.id.to_string(), failure).await?;
+        letters::put_aside(&mut tx, entry, &entry.id.to_string(), failure).await?;
         tx.move_cursor(entry.id).await?;
         tx.commit().await?;
         Ok(())

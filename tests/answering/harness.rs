@@ -232,6 +232,18 @@ impl Town {
 
     /// Appends an entry to the log of a server's shard, past the proxy.
     pub async fn append(&self, server: usize, origin: &str, kind: &str, payload: &str) {
+        self.append_at(server, origin, kind, payload, 1_700_000_000_000).await;
+    }
+
+    /// The same for an event that the proxy received at that moment.
+    pub async fn append_at(
+        &self,
+        server: usize,
+        origin: &str,
+        kind: &str,
+        payload: &str,
+        received_at_ms: u64,
+    ) {
         let shard = self.shard_of(server).await;
         let mut redis = self.redis.connection().await;
         let incarnation: u64 = eventually("the stream is begun", async || {
@@ -257,7 +269,7 @@ impl Town {
             ("k", origin),
             ("t", kind),
             ("g", &id.to_string()),
-            ("r", "1700000000000"),
+            ("r", &received_at_ms.to_string()),
             ("d", payload),
         ]);
         let _: String = add.query_async(&mut redis).await.expect("the entry is appended");

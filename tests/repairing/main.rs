@@ -3,6 +3,9 @@
 #[path = "../answering/harness.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod harness;
+mod letters;
 mod resending;
+#[path = "../support/settled.rs"]
+mod settled;
 #[path = "../support/mod.rs"]
 mod support;

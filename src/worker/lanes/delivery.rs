@@ -73,7 +73,8 @@ impl Inner {
                 match resend::next(known, self.shared.repair.nonce_window) {
                     Next::Done(message) => Outcome::Done { message: Some(message), thread: None },
                     Next::Send => {
-                        self.shared.client.carry_out(&self.lease.fence, effect, &mark, thread).await
+                        let effect = effect.at(now_ms());
+                        self.shared.client.carry_out(&self.lease.fence, &effect, &mark, thread).await
                     }
                     Next::Look => self.look(effect, &mark, thread, known.tried_ago).await,
                 }
@@ -202,4 +203,8 @@ impl Inner {
         .await?;
         Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
     }
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

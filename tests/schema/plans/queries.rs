@@ -124,6 +124,42 @@ pub const QUERIES: &[Query] = &[
         &["outbox_pending_idx"],
     ),
     hot(WORKER, "update helpline.outbox set attempted_at = now()", "{server}, 7", &["outbox_pending_idx"]),
+    hot(
+        WORKER,
+        "insert into helpline.channel_marks as mark",
+        "array[{server}]::bigint[], array[77]::bigint[], array[88]::bigint[]",
+        &["arbiter channel_marks_pkey"],
+    ),
+    hot(
+        WORKER,
+        "select conversation_id from helpline.answer_jobs where server_id = $1",
+        "{server}, '1'",
+        &["answer_jobs_pkey|answer_jobs_server_id_event_id_key"],
+    ),
+    hot(
+        WORKER,
+        "select id, job from helpline.answer_jobs where server_id = $1 and event_id = $2",
+        "{server}, '1'",
+        &["answer_jobs_pkey|answer_jobs_server_id_event_id_key"],
+    ),
+    hot(
+        WORKER,
+        "update helpline.answer_jobs set job = $3",
+        "{server}, 7, '{}'",
+        &["answer_jobs_pkey|answer_jobs_server_id_event_id_key"],
+    ),
+    hot(
+        WORKER,
+        "delete from helpline.answer_jobs where server_id = $1 and id = $2 and coalesce",
+        "{server}, 7, 0",
+        &["answer_jobs_pkey|answer_jobs_server_id_event_id_key"],
+    ),
+    hot(
+        WORKER,
+        "delete from helpline.outbox where server_id = $1 and event_id = $2 and state = 'pending'",
+        "{server}, '1'",
+        &["outbox_pending_idx|outbox_server_id_event_id_effect_part_key"],
+    ),
     hot(WORKER, "update helpline.outbox set state = 'sent'", "{server}, 7, '8'", &["outbox_pending_idx"]),
     hot(WORKER, "update helpline.outbox set state = 'failed'", "{server}, 7, 'no'", &["outbox_pending_idx"]),
     hot(
@@ -268,6 +304,17 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Rare, "select count(*) as added from helpline.add_servers($1)"),
     // The cluster: tables with a row for each shard or worker ---------------------------------------------------
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
+    // Events put aside, and owners that ended -------------------------------------------------------------------
+    other(WORKER, Kind::Rare, "insert into helpline.dead_letters"),
+    other(WORKER, Kind::Rare, "select l.id, l.server_id, l.stream_id, l.kind, l.payload, l.origin"),
+    other(WORKER, Kind::Rare, "delete from helpline.dead_letters where id = $1"),
+    other(WORKER, Kind::Rare, "update helpline.dead_letters set replay_requested_at = null"),
+    other(WORKER, Kind::Rare, "update helpline.dead_letters set replay_requested_at = now()"),
+    other(WORKER, Kind::Rare, "select id, shard_id, server_id, kind, error, tries, created_at"),
+    other(WORKER, Kind::Rare, "select kind, stream_id, origin, error, payload from helpline.dead_letters"),
+    other(WORKER, Kind::Rare, "insert into helpline.shard_trials"),
+    other(WORKER, Kind::Rare, "update helpline.shard_trials"),
+    other(WORKER, Kind::Rare, "delete from helpline.shard_trials"),
     other(WORKER, Kind::Small, "select id from helpline.workers where not draining"),
     other(WORKER, Kind::Small, "select incarnation, cursor_seq from helpline.shard_streams"),
     other(WORKER, Kind::Small, "with fences as ( insert into helpline.shard_fences"),
@@ -324,7 +371,6 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Small, "with held as materialized ( select l.objid"),
     other(WORKER, Kind::Small, "select count(pg_terminate_backend(a.pid))"),
     // Commands of a person, and events that hardly ever come ----------------------------------------------------
-    other(WORKER, Kind::Rare, "insert into helpline.dead_letters"),
     other(WORKER, Kind::Rare, "select 1 from public.servers where id = $1"),
     other(WORKER, Kind::Rare, "select config from public.servers where id = $1 for no key update"),
     other(WORKER, Kind::Rare, "select id, content = $3 and file_type = $4 as \"same!\""),

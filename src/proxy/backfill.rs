@@ -1,0 +1,308 @@
+//! Reads again over REST what the gateway did not bring: support channels and open threads of a gap, message by message
+//! after the last id known, into the streams as ordinary events.
+//!
+//! Runs beside the gateway shard that missed them. Promises: a gap is recorded before anything is forgotten that tells of
+//! it; a channel's missed messages go before its live ones ([`super::holds`]); a channel is done only when what was read
+//! of it is in its stream, so that another proxy goes on where this one died; requests stay within budgets and behind
+//! those of the workers. What is not repaired is counted and stays in `helpline.gap_channels` with its reason.
+//! Source: <https://discord.com/developers/docs/resources/message#get-channel-messages>.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::http::StatusCode;
+use helpline_cluster::ids::{GatewayShard, ServerId};
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::Entry;
+use super::egress::Egress;
+use super::gaps::{self, Channel, Gap, Missed};
+use super::ingest::{self, Class, Identity, Verdict};
+use super::metrics;
+use super::publish::Link;
+use super::routes::Routes;
+use crate::discord::MessageId;
+
+/// Messages of one request, the most that Discord gives.
+const PAGE: usize = 100;
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// How often it is looked for gaps that others left.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Pause after a store or Discord failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often one channel is tried before it goes to the end of the list.
+const TRIES: u32 = 3;
+/// How long a start waits for its gap to be recorded: connecting later would miss more.
+const RECORD_WITHIN: Duration = Duration::from_secs(5);
+
+/// What repairing may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Requests for the channels of one server, for one gap.
+    pub per_server: u32,
+    /// Requests for one gap.
+    pub in_all: u32,
+    /// Requests a second: a fifth of what Discord grants a bot.
+    pub per_second: u32,
+    /// How long one gap is worked at.
+    pub time: Duration,
+    /// Nothing older is read.
+    pub reach: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            per_server: 50,
+            in_all: 5_000,
+            per_second: 10,
+            time: Duration::from_secs(20 * 60),
+            reach: Duration::from_secs(24 * 3_600),
+        }
+    }
+}
+
+/// Repairs the gaps of one gateway shard.
+#[derive(Debug)]
+pub struct Backfill {
+    pub gateway: GatewayShard,
+    pub pool: PgPool,
+    pub egress: Arc<Egress>,
+    pub link: Arc<Link>,
+    pub routes: Arc<Routes>,
+    pub me: Identity,
+    pub budget: Budget,
+}
+
+/// What became of reading one channel.
+enum Read {
+    /// The messages after the last known one, with what they cost.
+    All { messages: Vec<(u64, Value)>, requests: u32 },
+    /// With what was read before.
+    GivenUp { why: &'static str, messages: Vec<(u64, Value)>, requests: u32 },
+    /// No answer; to be tried again.
+    Failed { requests: u32 },
+}
+
+impl Backfill {
+    /// Records what is missing already, before the gateway is connected.
+    pub async fn before_connecting(&self) {
+        if tokio::time::timeout(RECORD_WITHIN, self.record()).await.is_err() {
+            tracing::warn!("{}: a gap cannot be recorded yet; connecting meanwhile", self.gateway);
+        }
+    }
+
+    /// Records and repairs until cancelled. `up`: the session is there; reading before would miss what comes between.
+    pub async fn run(self, mut up: watch::Receiver<bool>, cancel: CancellationToken) {
+        let repairing = async {
+            loop {
+                self.record().await;
+                if *up.borrow_and_update() {
+                    self.repair_all().await;
+                }
+                tokio::select! {
+                    () = self.link.gap_noted() => {}
+                    _ = up.changed() => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+            }
+        };
+        cancel.run_until_cancelled(repairing).await;
+    }
+
+    /// Writes down what was missed, however long Postgres is away, and holds the channels concerned.
+    async fn record(&self) {
+        while let Some(missed) = self.link.missed() {
+            match self.record_one(missed).await {
+                Ok(()) => self.link.recorded(missed),
+                Err(error) => {
+                    tracing::debug!(%error, "{}: recording a gap", self.gateway);
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    async fn record_one(&self, missed: Missed) -> sqlx::Result<()> {
+        let Some(gap) = gaps::open(&self.pool, self.gateway, missed, self.budget.reach).await? else {
+            return Ok(());
+        };
+        let channels = gaps::channels(&self.pool, gap).await?;
+        tracing::warn!(
+            cause = missed.cause.label(),
+            channels = channels.len(),
+            "{}: events were missed; gap {gap} is repaired over REST",
+            self.gateway
+        );
+        ::metrics::counter!(metrics::GAPS, "cause" => missed.cause.label()).increment(1);
+        ::metrics::counter!(metrics::MISSED_INTERACTIONS).increment(missed.interactions.into());
+        self.link.hold(channels.iter().map(|channel| channel.channel));
+        Ok(())
+    }
+
+    async fn repair_all(&self) {
+        let gaps = match gaps::unrepaired(&self.pool, self.gateway).await {
+            Ok(gaps) => gaps,
+            Err(error) => return tracing::debug!(%error, "{}: looking for gaps", self.gateway),
+        };
+        for gap in gaps {
+            if let Err(error) = self.repair(gap).await {
+                tracing::warn!(%error, "{}: repairing gap {} is interrupted", self.gateway, gap.id);
+                return;
+            }
+        }
+    }
+
+    async fn repair(&self, gap: Gap) -> sqlx::Result<()> {
+        let mut left = gaps::channels(&self.pool, gap.id).await?;
+        // A gap that another proxy left: its channels are held here from now on.
+        self.link.hold(left.iter().map(|channel| channel.channel));
+        let deadline = Instant::now() + self.budget.time;
+        let mut spent = gap.requests;
+        let mut of_servers: HashMap<ServerId, u32> = HashMap::new();
+        let mut pace = tokio::time::interval(Duration::from_secs(1) / self.budget.per_second.max(1));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !left.is_empty() {
+            // A channel in which somebody waits first.
+            let urgent = self.link.most_urgent();
+            let place = urgent.and_then(|id| left.iter().position(|channel| channel.channel == id));
+            let channel = left.remove(place.unwrap_or(0));
+            let server_spent = of_servers.entry(channel.server).or_default();
+            let budget = self
+                .budget
+                .per_server
+                .saturating_sub(*server_spent)
+                .min(self.budget.in_all.saturating_sub(spent));
+            let read = match budget {
+                _ if Instant::now() > deadline => nothing_of("time"),
+                0 => nothing_of("budget"),
+                budget => self.read(channel, budget, &mut pace).await,
+            };
+            let requests = match &read {
+                Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests } => {
+                    *requests
+                }
+            };
+            spent += requests;
+            *server_spent += requests;
+            match read {
+                Read::All { messages, requests } => {
+                    let count = self.publish(channel, messages).await;
+                    gaps::repaired(&self.pool, gap.id, channel, count, requests).await?;
+                    counted("repaired");
+                    ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
+                }
+                Read::GivenUp { why, messages, requests } => {
+                    let count = self.publish(channel, messages).await;
+                    ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
+                    gaps::given_up(&self.pool, gap.id, channel, why, requests).await?;
+                    counted("given_up");
+                }
+                Read::Failed { .. } => left.push(channel),
+            }
+        }
+        let whole = gaps::finish(&self.pool, gap.id).await?;
+        tracing::info!(whole, requests = spent, "{}: gap {} is done", self.gateway, gap.id);
+        Ok(())
+    }
+
+    /// Reads what a channel has after the last message known.
+    async fn read(&self, channel: Channel, budget: u32, pace: &mut tokio::time::Interval) -> Read {
+        let (mut messages, mut requests, mut failures) = (Vec::new(), 0, 0);
+        let mut after = channel.after;
+        loop {
+            if requests >= budget {
+                return Read::GivenUp { why: "budget", messages, requests };
+            }
+            pace.tick().await;
+            self.behind_the_workers().await;
+            requests += 1;
+            ::metrics::counter!(metrics::BACKFILL_REQUESTS).increment(1);
+            let path = format!("/channels/{}/messages", channel.channel);
+            let answer = self.egress.read(path, format!("limit={PAGE}&after={after}")).await;
+            let status = answer.status();
+            let body = to_bytes(answer.into_body(), LARGEST_ANSWER).await;
+            let page: Option<Vec<Value>> = body.ok().and_then(|body| serde_json::from_slice(&body).ok());
+            let page = match (status, page) {
+                (StatusCode::OK, Some(page)) => page,
+                (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => {
+                    return Read::GivenUp { why: "unreadable", messages, requests };
+                }
+                _ if failures + 1 >= TRIES => return Read::Failed { requests },
+                _ => {
+                    failures += 1;
+                    tokio::time::sleep(RETRY_AFTER).await;
+                    continue;
+                }
+            };
+            let full = page.len() >= PAGE;
+            let newest = page.iter().filter_map(id_of).max();
+            messages.extend(page.into_iter().filter_map(|message| Some((id_of(&message)?, message))));
+            match newest {
+                Some(newest) if full && newest > after => after = newest,
+                _ => return Read::All { messages, requests },
+            }
+        }
+    }
+
+    /// Requests of workers are what members wait for.
+    async fn behind_the_workers(&self) {
+        let until = Instant::now() + Duration::from_secs(2);
+        while self.egress.is_busy() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Puts what was missed before what is held of the channel, and waits until it is in the stream.
+    async fn publish(&self, channel: Channel, messages: Vec<(u64, Value)>) -> u32 {
+        let route = self.routes.get(channel.server);
+        let read: Vec<_> = messages
+            .into_iter()
+            .filter_map(|(id, message)| {
+                let entry = self.entry(channel.server, id, message)?;
+                Some((id, route?.shard, entry))
+            })
+            .collect();
+        let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
+        self.link.merge(channel.channel, read);
+        self.link.read_again_is_published().await;
+        count
+    }
+
+    /// A message as the gateway would have brought it; none when nobody would have wanted it.
+    fn entry(&self, server: ServerId, id: u64, mut message: Value) -> Option<Entry> {
+        message["guild_id"] = server.get().to_string().into();
+        let text = message.to_string();
+        let wanted = match ingest::classify("MESSAGE_CREATE", &text, self.me) {
+            Verdict::IfListening { .. } => true,
+            Verdict::Keep { class, .. } => class == Class::OwnMessage,
+            _ => false,
+        };
+        // When it was written, so that whoever answers knows how late he is.
+        let at_ms = MessageId(id).unix_ms();
+        wanted.then(|| {
+            let mut entry =
+                Entry::read_again("backfill", "MESSAGE_CREATE", Some(server), id, text.into_bytes().into());
+            entry.received_at_ms = at_ms;
+            entry
+        })
+    }
+}
+
+fn nothing_of(why: &'static str) -> Read {
+    Read::GivenUp { why, messages: Vec::new(), requests: 0 }
+}
+
+fn id_of(message: &Value) -> Option<u64> {
+    message["id"].as_str()?.parse().ok()
+}
+
+fn counted(result: &'static str) {
+    ::metrics::counter!(metrics::BACKFILL_CHANNELS, "result" => result).increment(1);
+}

@@ -1,0 +1,176 @@
+//! `helpline.gaps`: what Discord sent, or would have sent, and no stream has. Written before anything is forgotten that
+//! would tell of it, so that the next proxy repairs what this one could not.
+
+use std::time::Duration;
+
+use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
+use sqlx::PgPool;
+use sqlx::postgres::types::PgInterval;
+use time::OffsetDateTime;
+
+/// Why events are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Discord refused to resume the session.
+    SessionLost,
+    /// There was no session to resume: Redis lost it while no proxy held it.
+    SessionUnknown,
+    /// A shard's stream took nothing for longer than the backlog can hold.
+    StreamFull,
+    /// Redis lost a stream, and what was in it could not be published again.
+    StreamLost,
+}
+
+impl Cause {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::SessionLost => "session_lost",
+            Self::SessionUnknown => "session_unknown",
+            Self::StreamFull => "stream_full",
+            Self::StreamLost => "stream_lost",
+        }
+    }
+}
+
+/// Events that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    pub cause: Cause,
+    /// None: of every server of the gateway shard.
+    pub shard: Option<ShardId>,
+    /// When the first of them may have been sent; none when that is not known.
+    pub from_ms: Option<u64>,
+    /// Of the missing events, so many are known to be interactions, which cannot be read again.
+    pub interactions: u32,
+}
+
+/// A gap that is to be repaired.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap {
+    pub id: i64,
+    pub requests: u32,
+}
+
+/// A channel that is still to be read for a gap, after this message.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    pub server: ServerId,
+    pub channel: u64,
+    pub after: u64,
+}
+
+/// Records a gap with its channels. None: nothing has ever been applied, so that nothing is missing.
+pub async fn open(
+    pool: &PgPool,
+    gateway: GatewayShard,
+    missed: Missed,
+    reach: Duration,
+) -> sqlx::Result<Option<i64>> {
+    let from = missed.from_ms.and_then(|ms| {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+    });
+    let reach = PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(reach.as_micros()).unwrap_or(i64::MAX),
+    };
+    sqlx::query_scalar!(
+        "select helpline.open_gap($1, $2, $3, $4, $5, now(), $6, $7)",
+        gateway.total.cast_signed(),
+        gateway.id.cast_signed(),
+        missed.shard.map(|shard| shard.db()),
+        missed.cause.label(),
+        from,
+        missed.interactions.cast_signed(),
+        reach
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The gaps of a gateway shard that are to be repaired, oldest first.
+pub async fn unrepaired(pool: &PgPool, gateway: GatewayShard) -> sqlx::Result<Vec<Gap>> {
+    let rows = sqlx::query!(
+        "select id, requests from helpline.gaps
+         where gateway_total = $1 and gateway_id = $2 and state = 'open' order by id",
+        gateway.total.cast_signed(),
+        gateway.id.cast_signed()
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| Gap { id: row.id, requests: row.requests.cast_unsigned() }).collect())
+}
+
+/// The channels of a gap that are still to be read.
+pub async fn channels(pool: &PgPool, gap: i64) -> sqlx::Result<Vec<Channel>> {
+    let rows = sqlx::query!(
+        "select server_id, channel_id, after_id from helpline.gap_channels
+         where gap_id = $1 and given_up is null order by server_id, channel_id",
+        gap
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Channel {
+            server: ServerId::from_db(row.server_id),
+            channel: row.channel_id.cast_unsigned(),
+            after: row.after_id.cast_unsigned(),
+        })
+        .collect())
+}
+
+/// A channel was read; what was missing of it is in the stream.
+pub async fn repaired(
+    pool: &PgPool,
+    gap: i64,
+    channel: Channel,
+    messages: u32,
+    requests: u32,
+) -> sqlx::Result<()> {
+    sqlx::query_file!(
+        "src/proxy/sql/channel_repaired.sql",
+        gap,
+        channel.server.db(),
+        channel.channel.cast_signed(),
+        messages.cast_signed(),
+        requests.cast_signed()
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A channel is not read, or no further.
+pub async fn given_up(
+    pool: &PgPool,
+    gap: i64,
+    channel: Channel,
+    why: &str,
+    requests: u32,
+) -> sqlx::Result<()> {
+    sqlx::query_file!(
+        "src/proxy/sql/channel_given_up.sql",
+        gap,
+        channel.server.db(),
+        channel.channel.cast_signed(),
+        why,
+        requests.cast_signed()
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Nothing of the gap is left to be read. True: everything was.
+pub async fn finish(pool: &PgPool, gap: i64) -> sqlx::Result<bool> {
+    let whole = sqlx::query_scalar!(
+        r#"update helpline.gaps
+         set state = case when channels_given_up = 0 then 'repaired' else 'given_up' end, finished_at = now()
+         where id = $1 returning state = 'repaired' as "whole!""#,
+        gap
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(whole)
+}

@@ -1,0 +1,54 @@
+//! Edits and deletions of questions that are not answered yet.
+//!
+//! Promises: the edit with the newest `edited_timestamp` wins, in whatever order they come; a deleted question is not
+//! answered; a message that comes after its deletion stays dead, because the deletion takes its event key (the tombstone).
+//! Source: <https://discord.com/developers/docs/events/gateway-events#message-update>.
+
+use helpline_cluster::ids::ServerId;
+
+use super::{Error, T1, without_mention};
+use crate::conversation::command::Command;
+use crate::conversation::store;
+use crate::deliver::outbox;
+use crate::discord::{Message, MessageId};
+
+impl T1 {
+    pub(super) async fn edited(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
+        let Some(at) = message.edited_ms() else { return Ok(()) };
+        let event = message.id.0.to_string();
+        let Some(conversation) = store::asked_in(&mut self.tx, server, &event).await? else { return Ok(()) };
+        self.lock(server).await?;
+        // The conversation first, as everybody does who writes both.
+        let Some(conversation) = store::load(&mut self.tx, server, conversation).await? else {
+            return Ok(());
+        };
+        let Some((id, mut job)) = store::job_of(&mut self.tx, server, &event).await? else { return Ok(()) };
+        let text = without_mention(&message.content, self.bot);
+        if job.edited_at_ms.is_some_and(|known| known >= at) || text.is_empty() || text == job.question {
+            return Ok(());
+        }
+        job.question.clone_from(&text);
+        job.edited_at_ms = Some(at);
+        store::change_job(&mut self.tx, server, id, &job).await?;
+        let (conversation, _) = conversation.apply(Command::Edit { event_id: event, text });
+        Ok(store::save(&mut self.tx, server, &conversation, "").await?)
+    }
+
+    pub(super) async fn deleted(&mut self, server: ServerId, messages: &[MessageId]) -> Result<(), Error> {
+        let tombstones: Vec<String> = messages.iter().map(|id| format!("message:{}", id.0)).collect();
+        let tombstones: Vec<&str> = tombstones.iter().map(String::as_str).collect();
+        self.tx.remember_events(&tombstones).await?;
+        for message in messages {
+            let event = message.0.to_string();
+            let Some(conversation) = store::asked_in(&mut self.tx, server, &event).await? else { continue };
+            self.lock(server).await?;
+            let Some(conversation) = store::load(&mut self.tx, server, conversation).await? else { continue };
+            let Some((id, _)) = store::job_of(&mut self.tx, server, &event).await? else { continue };
+            store::end_job(&mut self.tx, server, id).await?;
+            outbox::withdraw(&mut self.tx, server, &event).await?;
+            let (conversation, _) = conversation.apply(Command::Retract { event_id: event });
+            store::save(&mut self.tx, server, &conversation, "").await?;
+        }
+        Ok(())
+    }
+}
