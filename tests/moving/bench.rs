@@ -121,8 +121,8 @@ impl Verdict {
 async fn bench_moves() {
     const SERVERS: usize = 40;
     const MOVES: usize = 1_000;
-    const AT_ONCE: i64 = 8;
-    const PER_SECOND: u64 = 20;
+    const AT_ONCE: i64 = 4;
+    const PER_SECOND: u64 = 100;
     let town = Town::with(Config {
         servers: SERVERS,
         rest_global_per_s: None,
@@ -170,7 +170,7 @@ async fn bench_moves() {
         .await;
     println!("{done} moves in {took:.1?}; p99 of a whole move {p} ms");
     let questions = asked.len();
-    judge(&town, &asked).await.print("1,000 moves of 40 servers under 20 questions/s", questions);
+    judge(&town, &asked).await.print("1,000 moves of 40 servers under 100 questions/s", questions);
 }
 
 #[tokio::test(flavor = "multi_thread")]
