@@ -11,11 +11,11 @@ use std::rc::Rc;
 use helpline_cluster::event_log::NewEvent;
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{ServerId, ShardId, StreamId, WorkerId};
+use helpline_cluster::membership::evidence::Cause;
 use uuid::Uuid;
 
 use crate::discord::{Event, EventId, Kind};
 use crate::engine::{Engine, Micros, SECOND};
-use crate::store::members::Cause;
 use crate::store::{Client, Tables};
 
 /// What a transaction did, reported when it commits.
@@ -62,8 +62,8 @@ struct State {
     engine: Engine,
     records: RefCell<Records>,
     violation: RefCell<Option<String>>,
-    /// The TTL as Postgres' clock counts it.
-    ttl: Micros,
+    /// A heartbeat younger than this is no evidence of silence, whatever clocks say: five sixths of the TTL.
+    silence: Micros,
     lease_was_gone: RefCell<Box<dyn Fn(WorkerId) -> bool>>,
 }
 
@@ -77,7 +77,7 @@ impl Checker {
             engine,
             records: RefCell::default(),
             violation: RefCell::default(),
-            ttl,
+            silence: ttl - ttl / 6,
             lease_was_gone: RefCell::new(Box::new(|_| true)),
         }))
     }
@@ -305,7 +305,7 @@ impl Checker {
         });
         let lease_gone = (self.0.lease_was_gone.borrow())(id);
         self.0.records.borrow_mut().deaths.insert(id, (cause, self.0.engine.now()));
-        if cause == Cause::Silence && (silent_for <= self.0.ttl || !lease_gone) {
+        if cause == Cause::Silence && (silent_for <= self.0.silence || !lease_gone) {
             let seconds = silent_for / SECOND;
             self.violate(&format!(
                 "{id} is taken over on one piece of evidence alone: heartbeat {seconds} s old, lease gone: {lease_gone}"

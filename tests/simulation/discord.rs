@@ -66,11 +66,34 @@ struct Connection {
 /// A request to the REST API, as far as it matters here.
 #[derive(Clone, Debug)]
 pub enum Request {
-    Post { channel: ChannelId, content: String, nonce: String },
-    StartThread { message: MessageId },
-    Callback { interaction: u64 },
-    PatchOriginal { token: String, content: String },
-    GetOriginal { token: String },
+    /// The mark stands in a component of the message.
+    Post {
+        channel: ChannelId,
+        content: String,
+        nonce: String,
+        mark: String,
+    },
+    StartThread {
+        message: MessageId,
+    },
+    Callback {
+        interaction: u64,
+    },
+    /// The reply stands in that channel.
+    PatchOriginal {
+        token: String,
+        content: String,
+        channel: ChannelId,
+        mark: String,
+    },
+    /// The message of this channel that carries the mark.
+    Look {
+        channel: ChannelId,
+        mark: String,
+    },
+    GetOriginal {
+        token: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +118,7 @@ struct State {
     sessions: BTreeMap<String, Session>,
     threads: BTreeMap<u64, ServerId>,
     nonces: BTreeMap<(ChannelId, String), (MessageId, Micros)>,
+    marks: BTreeMap<(ChannelId, String), MessageId>,
     interactions: BTreeMap<u64, Interaction>,
     invalid: BTreeSet<String>,
 }
@@ -282,10 +306,15 @@ impl Discord {
 
     pub fn request(&self, request: Request) -> Reply {
         match request {
-            Request::Post { channel, content, nonce } => self.post(channel, &content, nonce),
+            Request::Post { channel, content, nonce, mark } => self.post(channel, &content, nonce, mark),
             Request::StartThread { message } => self.start_thread(message),
             Request::Callback { interaction } => self.callback(interaction),
-            Request::PatchOriginal { token, content } => self.patch_original(&token, &content),
+            Request::PatchOriginal { token, content, channel, mark } => {
+                self.patch_original(&token, &content, (channel, mark))
+            }
+            Request::Look { channel, mark } => {
+                Reply::Ok(self.state.borrow().marks.get(&(channel, mark)).copied())
+            }
             Request::GetOriginal { token } => match self.with_interaction(&token, |i| i.original) {
                 Some(original) => Reply::Ok(original),
                 None => Reply::Refused,
@@ -293,7 +322,7 @@ impl Discord {
         }
     }
 
-    fn post(&self, channel: ChannelId, content: &str, nonce: String) -> Reply {
+    fn post(&self, channel: ChannelId, content: &str, nonce: String, mark: String) -> Reply {
         let now = self.engine.now();
         let known = self.state.borrow().nonces.get(&(channel, nonce.clone())).copied();
         if let Some((message, _)) = known.filter(|(_, at)| now - at <= self.nonce_window) {
@@ -301,6 +330,7 @@ impl Discord {
         }
         let message = MessageId(self.new_id());
         self.state.borrow_mut().nonces.insert((channel, nonce), (message, now));
+        self.state.borrow_mut().marks.insert((channel, mark), message);
         self.checker.shown(content);
         Reply::Ok(Some(message))
     }
@@ -330,7 +360,7 @@ impl Discord {
         Reply::Ok(None)
     }
 
-    fn patch_original(&self, token: &str, content: &str) -> Reply {
+    fn patch_original(&self, token: &str, content: &str, mark: (ChannelId, String)) -> Reply {
         let now = self.engine.now();
         let fresh = self.new_id();
         let patched = self.with_interaction(token, |interaction| {
@@ -343,6 +373,7 @@ impl Discord {
         match patched.flatten() {
             None => Reply::Refused,
             Some((first, message)) => {
+                self.state.borrow_mut().marks.insert(mark, message);
                 // A later edit with the same content shows nothing new.
                 if first {
                     self.checker.shown(content);

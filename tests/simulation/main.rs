@@ -36,13 +36,14 @@ const MUTANT_SEEDS: u64 = 200;
 #[test]
 fn the_cluster_keeps_its_promises_whatever_goes_wrong() {
     let (seeds, first) = runs::seeds(SEEDS);
-    let reports = runs::many(first, seeds, None, |_| {});
+    let reports = runs::many(first, seeds, None, |report| {
+        if let Some(violation) = &report.violation {
+            eprintln!("seed {}: {violation}", report.seed);
+        }
+    });
     let failed: Vec<_> = reports.iter().filter(|report| report.violation.is_some()).collect();
     if let Some(first) = failed.first() {
-        runs::explain(first, None);
-        for report in &failed {
-            eprintln!("seed {}: {}", report.seed, report.violation.as_deref().unwrap_or_default());
-        }
+        runs::explain(first);
         panic!(
             "{} of {} seeds failed; SEED={} make simulate replays the first",
             failed.len(),

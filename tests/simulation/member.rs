@@ -1,8 +1,8 @@
 //! The membership of a process, as `cluster::claims` and `cluster::membership` keep it: joining, heartbeat, Redis lease,
-//! self-fence, watching the peers, standing for leader. `SelfFence` is the product's; the rest is glue.
+//! self-fence, watching the peers, standing for leader. `SelfFence` and `Evidence` are the product's; the rest is
+//! glue.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::ids::WorkerId;
 use helpline_cluster::lease::SelfFence;
+use helpline_cluster::membership::evidence::{Cause, Evidence, Finding};
 use helpline_cluster::placement::Params;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,7 @@ use crate::engine::Host;
 use crate::mutation::Mutation;
 use crate::node::{Node, TTL, TTL_MICROS};
 use crate::store::Store;
-use crate::store::members::{Cause, Peer, Role};
+use crate::store::members::Role;
 
 /// One life as a member: from joining until it is declared dead.
 #[derive(Clone)]
@@ -140,7 +141,7 @@ async fn renew_in_redis(life: Life) {
 
 /// Looks at everybody's lock and heartbeat once a round, without prejudice on each new connection.
 async fn watch(life: Life) {
-    let round = TTL / 8;
+    let round = TTL / 10;
     loop {
         if let Some(connection) = Connection::open(&life.node).await {
             watch_on(&life, connection.session, round).await;
@@ -149,42 +150,37 @@ async fn watch(life: Life) {
     }
 }
 
+/// `cluster::membership::evidence`, the product's, says whom to suspect and what proves it.
 async fn watch_on(life: &Life, session: u64, round: Duration) {
-    let mut may_judge_silence_at = life.now() + TTL;
-    let mut looked_at = life.now();
-    let mut seen_held: BTreeSet<WorkerId> = BTreeSet::new();
+    let mut evidence = Evidence::new(TTL, true, life.now());
     loop {
         let me = life.id;
-        let looking = life.node.postgres(move |store| store.snapshot(session, me, TTL_MICROS));
-        let Ok(Some(peers)) = looking.await else { return };
-        if life.now() - looked_at > TTL / 2 {
-            may_judge_silence_at = life.now() + TTL;
-        }
-        looked_at = life.now();
-        for peer in &peers {
-            if !peer.held && seen_held.contains(&peer.id) {
-                bury(life, session, peer, Cause::SessionEnded).await;
-            } else if life.node.world.is(Mutation::LeaseAlone) {
-                bury_by_lease_alone(life, peer).await;
-            } else if peer.stale && life.now() >= may_judge_silence_at {
-                let id = peer.id;
-                if life.node.redis(move |redis| redis.lease_is_gone(id)).await == Ok(true) {
-                    bury(life, session, peer, Cause::Silence).await;
-                }
+        let looking = life.node.postgres(move |store| store.snapshot(session, me));
+        let Ok(Some(sights)) = looking.await else { return };
+        if life.node.world.is(Mutation::LeaseAlone) {
+            for sight in &sights {
+                bury_by_lease_alone(life, sight.id).await;
             }
         }
-        seen_held = peers.iter().filter(|peer| peer.held).map(|peer| peer.id).collect();
+        for (id, cause) in evidence.look(&sights, life.now()) {
+            let Some(sight) = sights.iter().find(|sight| sight.id == id).copied() else { continue };
+            let finding = match cause {
+                // Taken, if it is free, in the statement that buries.
+                Cause::SessionEnded => Finding::Lock { taken: true },
+                Cause::Silence => {
+                    let gone = life.node.redis(move |redis| redis.lease_is_gone(id)).await;
+                    Finding::Lease { there: gone.ok().map(|gone| !gone) }
+                }
+            };
+            if cause.is_proved_by(finding) {
+                let _ = life.node.postgres(move |store| store.bury(session, sight, cause)).await;
+            }
+        }
         life.node.sleep(life.node.jittered(round)).await;
     }
 }
 
-async fn bury(life: &Life, session: u64, peer: &Peer, cause: Cause) {
-    let id = peer.id;
-    drop(life.node.postgres(move |store| store.bury(session, id, cause, TTL_MICROS)).await);
-}
-
-async fn bury_by_lease_alone(life: &Life, peer: &Peer) {
-    let id = peer.id;
+async fn bury_by_lease_alone(life: &Life, id: WorkerId) {
     if life.node.redis(move |redis| redis.lease_is_gone(id)).await == Ok(true) {
         drop(life.node.postgres(move |store| store.bury_unseen(id)).await);
     }

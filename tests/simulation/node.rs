@@ -154,7 +154,7 @@ impl FencedTx {
         let id = self.id;
         let done = self.node.postgres(move |store| store.commit(id)).await;
         self.over = matches!(done, Ok(Ok(())));
-        done.unwrap_or(Err(Fail::Lost))
+        done.unwrap_or(Err(Fail::OutcomeUnknown))
     }
 }
 

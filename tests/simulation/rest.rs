@@ -11,15 +11,17 @@ use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{Epoch, ShardId};
 
 use crate::discord::{Reply, Request};
-use crate::engine::Host;
+use crate::engine::{Host, Micros, SECOND};
 use crate::node::Node;
-use crate::store::Fail;
 
 /// The highest epoch of each shard that a proxy has seen.
 pub type Known = BTreeMap<(Host, ShardId), i64>;
 
+/// How long the worker waits for the proxy, and the proxy for Discord.
 const PATIENCE: Duration = Duration::from_secs(8);
-
+/// No request reaches Discord later than this after it was made: the proxy drops what its client has given up, and the
+/// network may hold the rest up for some seconds more.
+pub const LONGEST_ATTEMPT: Micros = 14 * SECOND;
 /// How long Redis may take: the request holds a place in Discord's limits.
 const ASK_REDIS: Duration = Duration::from_millis(250);
 
@@ -30,74 +32,100 @@ enum Sent {
     Superseded(i64),
 }
 
+/// Who asks, and what makes a repetition harmless.
+#[derive(Clone, Copy)]
+pub struct To<'a> {
+    pub node: &'a Node,
+    pub fence: &'a Fence,
+    pub nonce: &'a str,
+    pub mark: &'a str,
+}
+
 /// Carries one effect out. `thread` is the conversation's thread as known now.
-///
-/// # Errors
-/// None at present; the callers' other steps fail alike.
-pub async fn carry_out(
-    node: &Node,
-    fence: &Fence,
-    effect: &Effect,
-    nonce: &str,
-    thread: Option<ChannelId>,
-) -> Result<Outcome, Fail> {
+pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -> Outcome {
     let post = |channel: ChannelId, content: &str| Request::Post {
         channel,
         content: content.to_owned(),
-        nonce: nonce.to_owned(),
+        nonce: to.nonce.to_owned(),
+        mark: to.mark.to_owned(),
     };
     match effect {
-        Effect::StartThread { message, .. } => start_thread(node, fence, *message).await,
+        Effect::StartThread { message, .. } => start_thread(to, *message).await,
         Effect::Post { channel, content, fallback, .. } => {
-            match (plain(node, fence, post(*channel, content)).await?, fallback) {
+            match (plain(to, post(*channel, content)).await, fallback) {
                 (Outcome::GiveUp { .. }, Some((other, _))) if other != channel => {
-                    plain(node, fence, post(*other, content)).await
+                    plain(to, post(*other, content)).await
                 }
-                (outcome, _) => Ok(outcome),
+                (outcome, _) => outcome,
             }
         }
         Effect::Defer { interaction, .. } | Effect::Respond { interaction, .. } => {
-            plain(node, fence, Request::Callback { interaction: interaction.0 }).await
+            plain(to, Request::Callback { interaction: interaction.0 }).await
         }
         Effect::EditOriginal { token, content, channel, .. } => {
-            let edit = Request::PatchOriginal { token: token.clone(), content: content.clone() };
-            match plain(node, fence, edit).await? {
-                Outcome::GiveUp { .. } => plain(node, fence, post(*channel, content)).await,
-                done => Ok(done),
+            let edit = Request::PatchOriginal {
+                token: token.clone(),
+                content: content.clone(),
+                channel: *channel,
+                mark: to.mark.to_owned(),
+            };
+            match plain(to, edit).await {
+                Outcome::GiveUp { .. } => plain(to, post(*channel, content)).await,
+                done => done,
             }
         }
         Effect::StartThreadOnOriginal { token, .. } => {
-            match plain(node, fence, Request::GetOriginal { token: token.clone() }).await? {
-                Outcome::Done { message: Some(message), .. } => start_thread(node, fence, message).await,
+            match plain(to, Request::GetOriginal { token: token.clone() }).await {
+                Outcome::Done { message: Some(message), .. } => start_thread(to, message).await,
                 Outcome::Done { message: None, .. } => give_up("the reply has no id"),
-                other => Ok(other),
+                other => other,
             }
         }
         Effect::PostInThread { content, channel, .. } => {
-            plain(node, fence, post(thread.unwrap_or(*channel), content)).await
+            plain(to, post(thread.unwrap_or(*channel), content)).await
         }
     }
 }
 
-async fn start_thread(node: &Node, fence: &Fence, message: MessageId) -> Result<Outcome, Fail> {
-    match plain(node, fence, Request::StartThread { message }).await? {
-        Outcome::Done { .. } => Ok(Outcome::Done { message: None, thread: Some(message.thread()) }),
-        other => Ok(other),
+/// Looks wherever an earlier attempt may have said it.
+pub async fn look(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -> Outcome {
+    let places: Vec<ChannelId> = match effect {
+        Effect::Post { channel, fallback, .. } => {
+            [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
+        }
+        Effect::PostInThread { channel, .. } => vec![thread.unwrap_or(*channel)],
+        Effect::EditOriginal { channel, .. } => vec![*channel],
+        _ => Vec::new(),
+    };
+    to.node.world.checker.count("looks before resending");
+    for channel in places {
+        match plain(to, Request::Look { channel, mark: to.mark.to_owned() }).await {
+            Outcome::Done { message: None, .. } => {}
+            other => return other,
+        }
+    }
+    Outcome::NotThere
+}
+
+async fn start_thread(to: To<'_>, message: MessageId) -> Outcome {
+    match plain(to, Request::StartThread { message }).await {
+        Outcome::Done { .. } => Outcome::Done { message: None, thread: Some(message.thread()) },
+        other => other,
     }
 }
 
-async fn plain(node: &Node, fence: &Fence, request: Request) -> Result<Outcome, Fail> {
-    match send(node, fence, request).await {
-        Sent::Reply(Reply::Ok(message)) => Ok(Outcome::Done { message, thread: None }),
-        Sent::Reply(Reply::Already) => Ok(Outcome::Done { message: None, thread: None }),
+async fn plain(to: To<'_>, request: Request) -> Outcome {
+    match send(to.node, to.fence, request).await {
+        Sent::Reply(Reply::Ok(message)) => Outcome::Done { message, thread: None },
+        Sent::Reply(Reply::Already) => Outcome::Done { message: None, thread: None },
         Sent::Reply(Reply::Refused) => give_up("Discord refused it"),
-        Sent::Again => Ok(Outcome::Again { after: None, reason: String::new() }),
-        Sent::Superseded(stands) => Ok(Outcome::Superseded { stands: Epoch(stands) }),
+        Sent::Again => Outcome::Again { after: None, reason: String::new() },
+        Sent::Superseded(stands) => Outcome::Superseded { stands: Epoch(stands) },
     }
 }
 
-fn give_up(reason: &str) -> Result<Outcome, Fail> {
-    Ok(Outcome::GiveUp { reason: reason.to_owned() })
+fn give_up(reason: &str) -> Outcome {
+    Outcome::GiveUp { reason: reason.to_owned() }
 }
 
 /// Through any of the proxies, as their service address leads.
@@ -106,6 +134,7 @@ async fn send(node: &Node, fence: &Fence, request: Request) -> Sent {
     let chosen = u8::try_from(world.engine.below(u64::from(world.proxies))).expect("few proxies");
     let proxy = Host::Proxy(chosen);
     let (at_proxy, shard, epoch) = (Rc::clone(world), fence.shard, fence.epoch.0);
+    let given_up_at = world.engine.now() + 8 * SECOND;
     let serving = async move {
         let asked = Rc::clone(&at_proxy.redis);
         let asking = at_proxy.network.call(proxy, Host::Redis, ASK_REDIS, move || asked.shard_epoch(shard));
@@ -120,6 +149,10 @@ async fn send(node: &Node, fence: &Fence, request: Request) -> Sent {
         if known > epoch {
             return Sent::Superseded(known);
         }
+        if at_proxy.engine.now() > given_up_at {
+            // Its client has closed the connection.
+            return Sent::Again;
+        }
         let discord = Rc::clone(&at_proxy.discord);
         let asking = at_proxy.network.call(proxy, Host::Discord, PATIENCE, move || discord.request(request));
         match asking.await {
@@ -127,9 +160,5 @@ async fn send(node: &Node, fence: &Fence, request: Request) -> Sent {
             Err(_) => Sent::Again,
         }
     };
-    world
-        .network
-        .call_async(node.host(), proxy, PATIENCE + PATIENCE / 4, serving)
-        .await
-        .unwrap_or(Sent::Again)
+    world.network.call_async(node.host(), proxy, PATIENCE, serving).await.unwrap_or(Sent::Again)
 }

@@ -84,13 +84,12 @@ pub fn first_violation(mutation: Mutation, most: u64) -> Option<(u64, Report)> {
 }
 
 /// Says what happened and how to see it again.
-pub fn explain(report: &Report, mutation: Option<Mutation>) {
+pub fn explain(report: &Report) {
     for line in &report.last_lines {
         eprintln!("{line}");
     }
-    let mutation = mutation.map(|mutation| format!("MUTATION={mutation:?} ")).unwrap_or_default();
     eprintln!(
-        "\nseed {}: {}\nreplay it: SEED={} {mutation}make simulate   (TRACE=1 prints the whole trace)",
+        "\nseed {}: {}\nreplay it: SEED={} make simulate   (TRACE=1 prints the whole trace)",
         report.seed,
         report.violation.as_deref().unwrap_or("no violation"),
         report.seed

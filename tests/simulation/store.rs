@@ -41,8 +41,10 @@ pub type TxId = u64;
 pub enum Fail {
     /// Redis, or a proxy, knows a higher epoch than ours: the shard is claimed anew, above it.
     EpochTaken(Epoch),
-    /// The statement's outcome is unknown, or the connection is gone.
+    /// The statement's outcome is unknown, or the connection is gone: nothing is committed.
     Lost,
+    /// The answer to a commit was lost: it may have taken effect, or still may.
+    OutcomeUnknown,
     Superseded,
     Elsewhere(ServerId),
 }
@@ -67,6 +69,8 @@ pub struct OutboxRow {
     pub key: OutboxKey,
     pub effect: Effect,
     pub sent: bool,
+    /// When it was first tried, or looked for in vain.
+    pub tried_at: Option<Micros>,
 }
 
 #[derive(Clone, Debug)]

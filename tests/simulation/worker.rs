@@ -217,7 +217,8 @@ pub async fn usable_log(life: &Life, fence: &Fence, fresh: bool) -> Result<Strea
     let mut fresh = fresh;
     loop {
         match ensure_log(&life.node, fence, &mut fresh).await {
-            Err(Fail::Lost | Fail::Elsewhere(_)) => backoff.wait().await,
+            // Whatever became of the commit, the next look says where the log stands.
+            Err(Fail::Lost | Fail::OutcomeUnknown | Fail::Elsewhere(_)) => backoff.wait().await,
             done => return done,
         }
     }

@@ -16,6 +16,7 @@ use crate::node::{Node, TTL_MICROS, World};
 use crate::redis::Redis;
 use crate::store::{Client, Store, claims::GatewayRow};
 use crate::trace::Trace;
+use crate::worker::lanes::NONCES_LAST;
 use crate::{proxy, worker};
 
 /// Faults come in this time, and members ask.
@@ -127,9 +128,9 @@ fn build(engine: &Engine, mutation: Option<Mutation>) -> Processes {
     let store = Store::new(engine.clone(), checker.clone(), TTL_MICROS / 2);
     let redis = Redis::new(engine.clone(), checker.clone());
     let gateways = 2;
-    let (nonce_window, session_lasts) = (180 * SECOND, engine.between(20, 60) * SECOND);
+    let session_lasts = engine.between(20, 60) * SECOND;
     let discord =
-        Discord::new(engine.clone(), network.clone(), checker.clone(), gateways, nonce_window, session_lasts);
+        Discord::new(engine.clone(), network.clone(), checker.clone(), gateways, NONCES_LAST, session_lasts);
     let probe = Rc::clone(&redis);
     checker.set_lease_probe(move |worker| probe.lease_was_gone(worker));
     engine.spawn(Host::Postgres, Rc::clone(&store).sweep());

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId};
+use helpline_cluster::membership::evidence::{Cause, Sight};
 
 use super::{OTHER, Refused, SHARD};
 use crate::checker::Checker;
 use crate::engine::{Engine, First, Host, MS, SECOND, race};
 use crate::node::TTL_MICROS;
 use crate::store::locks::Row;
-use crate::store::members::{Cause, Role};
+use crate::store::members::Role;
 use crate::store::{Client, Fail, Locking, Store, StreamRow, TxId};
 use crate::trace::Trace;
 
@@ -42,7 +43,8 @@ impl Simulated {
         if let Some(before) = before {
             let vouching = self.store.session_of(before);
             vouching.into_iter().for_each(|session| self.store.end_session(session));
-            self.store.bury(session, before, Cause::SessionEnded, TTL_MICROS);
+            let sight = Sight { id: before, held: false, beat: 0 };
+            self.store.bury(session, sight, Cause::SessionEnded);
         }
         let session = self.store.open_session(CLIENT);
         self.store.join(session, worker, Role::Worker).expect("the session is new");
@@ -55,7 +57,7 @@ fn refused(fail: Fail) -> Refused {
     match fail {
         Fail::Superseded | Fail::EpochTaken(_) => Refused::Superseded,
         Fail::Elsewhere(_) => Refused::Elsewhere,
-        Fail::Lost => Refused::Gone,
+        Fail::Lost | Fail::OutcomeUnknown => Refused::Gone,
     }
 }
 

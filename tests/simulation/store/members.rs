@@ -1,9 +1,10 @@
 //! `helpline.workers` with their heartbeats, and the sessions whose advisory locks vouch for them.
 
 use helpline_cluster::ids::WorkerId;
+use helpline_cluster::membership::evidence::{Cause, Sight};
 
 use super::{Client, Store};
-use crate::engine::{Host, Micros};
+use crate::engine::Micros;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -15,7 +16,7 @@ pub enum Role {
 pub struct Member {
     pub role: Role,
     pub client: Client,
-    /// By Postgres' clock.
+    /// In true time: it is only compared with itself, and by the checker.
     pub heartbeat_at: Micros,
     pub draining: bool,
 }
@@ -27,21 +28,6 @@ pub struct Session {
     /// The member whose lock it holds.
     pub vouches_for: Option<WorkerId>,
     pub leads: bool,
-}
-
-/// A peer as a snapshot shows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    pub id: WorkerId,
-    pub held: bool,
-    pub stale: bool,
-}
-
-/// What a member was declared dead for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    SessionEnded,
-    Silence,
 }
 
 impl Store {
@@ -67,7 +53,7 @@ impl Store {
             session.vouches_for = Some(id);
             session.client
         };
-        let heartbeat_at = self.engine.local(Host::Postgres);
+        let heartbeat_at = self.engine.now();
         self.change(|tables| {
             tables.members.insert(id, Member { role, client, heartbeat_at, draining: false })
         });
@@ -77,7 +63,7 @@ impl Store {
     /// None: the session is gone. False: declared dead.
     pub fn heartbeat(&self, session: u64, id: WorkerId) -> Option<bool> {
         self.sessions.borrow().get(&session)?;
-        let now = self.engine.local(Host::Postgres);
+        let now = self.engine.now();
         Some(self.change(|tables| match tables.members.get_mut(&id) {
             Some(member) => {
                 member.heartbeat_at = now;
@@ -108,38 +94,37 @@ impl Store {
         self.sessions.borrow().values().any(|session| session.vouches_for == Some(id))
     }
 
-    /// None: the session is gone.
-    pub fn snapshot(&self, session: u64, me: WorkerId, ttl: Micros) -> Option<Vec<Peer>> {
+    /// snapshot.sql. None: the session is gone.
+    pub fn snapshot(&self, session: u64, me: WorkerId) -> Option<Vec<Sight>> {
         self.sessions.borrow().get(&session)?;
-        let now = self.engine.local(Host::Postgres);
         let tables = self.tables();
-        let peers = tables.members.iter().filter(|(id, _)| **id != me).map(|(&id, member)| Peer {
+        let peers = tables.members.iter().filter(|(id, _)| **id != me);
+        let sight = |(&id, member): (&WorkerId, &Member)| Sight {
             id,
             held: self.is_vouched_for(id),
-            stale: now - member.heartbeat_at > ttl,
-        });
-        Some(peers.collect())
+            beat: member.heartbeat_at.cast_signed(),
+        };
+        Some(peers.map(sight).collect())
     }
 
-    /// Declares a member dead; for silence only when its heartbeat is still too old. For an ended session the lock is
-    /// taken while the row is deleted, so that nobody who reconnects slips in between.
-    pub fn bury(&self, session: u64, id: WorkerId, cause: Cause, ttl: Micros) -> Option<bool> {
+    /// bury.sql: declares a member dead; for silence only when its heartbeat is still the one that was seen. For an
+    /// ended session the lock is taken while the row is deleted, so that nobody who reconnects slips in between.
+    pub fn bury(&self, session: u64, sight: Sight, cause: Cause) -> Option<bool> {
         self.sessions.borrow().get(&session)?;
-        let Some(member) = self.tables().members.get(&id).cloned() else { return Some(false) };
-        let silent_for = self.engine.local(Host::Postgres) - member.heartbeat_at;
+        let Some(member) = self.tables().members.get(&sight.id).cloned() else { return Some(false) };
         match cause {
-            Cause::SessionEnded if self.is_vouched_for(id) => return Some(false),
-            Cause::Silence if silent_for <= ttl => return Some(false),
+            Cause::SessionEnded if self.is_vouched_for(sight.id) => return Some(false),
+            Cause::Silence if member.heartbeat_at.cast_signed() != sight.beat => return Some(false),
             Cause::SessionEnded | Cause::Silence => {}
         }
-        self.remove_member(id, cause, silent_for);
+        self.remove_member(sight.id, cause, self.engine.now() - member.heartbeat_at);
         Some(true)
     }
 
     /// As a broken build would, without the heartbeat being looked at.
     pub fn bury_unseen(&self, id: WorkerId) -> bool {
         let Some(member) = self.tables().members.get(&id).cloned() else { return false };
-        self.remove_member(id, Cause::Silence, self.engine.local(Host::Postgres) - member.heartbeat_at);
+        self.remove_member(id, Cause::Silence, self.engine.now() - member.heartbeat_at);
         true
     }
 

@@ -10,6 +10,7 @@ use helpline::answer::{self, Answer};
 use helpline::conversation::command::{AnswerJob, Command};
 use helpline::deliver::client::Outcome;
 use helpline::deliver::outbox::Lane;
+use helpline::deliver::resend::{self, Known, Next, Repeat};
 use helpline::deliver::{Effect, nonce};
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
@@ -17,11 +18,17 @@ use tokio::sync::{Notify, watch};
 
 use super::Lease;
 use super::apply::store_actions;
+use crate::engine::{Micros, SECOND};
 use crate::mutation::Mutation;
 use crate::node::FencedTx;
 use crate::rest;
 use crate::store::locks::Row;
 use crate::store::{Fail, OutboxRow};
+
+/// How long a nonce is relied on: far shorter than the product's, so that a minute's faults go beyond it.
+const NONCE_WINDOW: Duration = Duration::from_secs(6);
+/// What Discord has to remember, by the promise of `deliver::resend`.
+pub const NONCES_LAST: Micros = 6 * SECOND + rest::LONGEST_ATTEMPT;
 
 #[derive(Clone)]
 pub struct Lanes(Rc<Inner>);
@@ -31,7 +38,8 @@ struct Inner {
     /// Lanes that run, and whether something came in since they last looked.
     running: RefCell<BTreeMap<Lane, bool>>,
     ended: Notify,
-    lost: watch::Sender<Option<Epoch>>,
+    /// Why nothing more may be done under the present epoch: what the next claim has to be above, if anything.
+    lost: watch::Sender<Option<Option<Epoch>>>,
 }
 
 impl Lanes {
@@ -78,13 +86,17 @@ impl Lanes {
         }
     }
 
-    /// Resolves when a lane found that a higher epoch stands.
-    pub async fn lost(&self) -> Epoch {
-        let found = self.0.lost.subscribe().wait_for(Option::is_some).await.map(|stands| *stands);
+    /// Resolves when a lane found that the ownership is in doubt: the shard has to be claimed anew, above this.
+    pub async fn lost(&self) -> Option<Epoch> {
+        let found = self.0.lost.subscribe().wait_for(Option::is_some).await.map(|above| *above);
         match found {
-            Ok(Some(stands)) => stands,
+            Ok(Some(above)) => above,
             Ok(None) | Err(_) => std::future::pending().await,
         }
+    }
+
+    fn lose(&self, above: Option<Epoch>) {
+        self.0.lost.send_replace(Some(above));
     }
 
     pub async fn join(&self) {
@@ -108,10 +120,8 @@ impl Lanes {
                         _ => return,
                     }
                 }
-                Err(Fail::EpochTaken(stands)) => {
-                    self.0.lost.send_replace(Some(stands));
-                    return;
-                }
+                Err(Fail::EpochTaken(stands)) => return self.lose(Some(stands)),
+                Err(Fail::OutcomeUnknown) => return self.lose(None),
                 Err(Fail::Superseded | Fail::Elsewhere(_)) => return,
                 Err(Fail::Lost) => backoff.wait().await,
             }
@@ -142,23 +152,66 @@ impl Lanes {
         let lease = &self.0.lease;
         let node = &lease.life.node;
         let mut backoff = node.backoff();
+        let mark = nonce(&row.key.event_id, row.key.effect, i32::from(row.key.part));
+        let mut tried_at = self.about_to_try(id, &row).await?;
         loop {
             self.wait_until_valid().await;
             let nonce = match node.world.is(Mutation::RandomNonce) {
                 true => node.world.engine.uuid().to_string(),
-                false => nonce(&row.key.event_id, row.key.effect, i32::from(row.key.part)),
+                false => mark.clone(),
             };
             let thread = self.thread(&row).await?;
-            match rest::carry_out(node, &lease.fence, &row.effect, &nonce, thread).await? {
+            let (to, now) =
+                (rest::To { node, fence: &lease.fence, nonce: &nonce, mark: &mark }, node.world.engine.now());
+            let tried_ago = tried_at.map(|at| Duration::from_micros(now - at));
+            let known = Known { repeat: row.effect.repeat(), tried_ago, seen: None };
+            let outcome = match resend::next(known, NONCE_WINDOW) {
+                Next::Send => rest::carry_out(to, &row.effect, thread).await,
+                Next::Look => rest::look(to, &row.effect, thread).await,
+                Next::Done(message) => Outcome::Done { message: Some(message), thread: None },
+            };
+            match outcome {
+                Outcome::NotThere => {
+                    self.set_tried(id, row.server, true).await?;
+                    // As if never tried: what is sent next is sent at once.
+                    tried_at = None;
+                }
                 Outcome::Done { thread, .. } => return self.mark_sent(id, &row, thread.map(|t| t.0)).await,
                 Outcome::GiveUp { reason } => {
                     node.note(|| format!("gives up {} of {}: {reason}", row.effect.name(), row.key.event_id));
                     return self.mark_sent(id, &row, None).await;
                 }
                 Outcome::Superseded { stands } => return Err(Fail::EpochTaken(stands)),
-                Outcome::Again { .. } | Outcome::NotThere => backoff.wait().await,
+                Outcome::Again { .. } => {
+                    tried_at.get_or_insert(now);
+                    backoff.wait().await;
+                }
             }
         }
+    }
+
+    /// Notes durably that the effect may be seen from now on. Returns when that was first so, if it was before.
+    async fn about_to_try(&self, id: u64, row: &OutboxRow) -> Result<Option<Micros>, Fail> {
+        if row.tried_at.is_none() && row.effect.repeat() == Repeat::WithinWindow {
+            self.set_tried(id, row.server, false).await?;
+        }
+        Ok(row.tried_at)
+    }
+
+    /// `anew`: it was looked for in vain, so that it counts from now.
+    async fn set_tried(&self, id: u64, server: ServerId, anew: bool) -> Result<(), Fail> {
+        let tx = self.begin(server).await?;
+        let tried_at = self.0.lease.life.node.world.engine.now();
+        tx.run(move |store, tx| async move {
+            store.lock_row(tx, Row::Outbox(id)).await?;
+            store.writes_server(tx, server)?;
+            store.write(tx, move |tables| {
+                let row = tables.outbox.get_mut(&id).expect("rows stay");
+                row.tried_at = if anew { Some(tried_at) } else { row.tried_at.or(Some(tried_at)) };
+            })
+        })
+        .await?;
+        tx.commit().await
     }
 
     async fn thread(&self, row: &OutboxRow) -> Result<Option<helpline::discord::ChannelId>, Fail> {

@@ -55,13 +55,12 @@ pub async fn run(lease: Lease) -> Ending {
     let doubted = race(upkeep, lanes.lost());
     // A transaction in hand is given up with the loop, and Postgres rolls it back.
     let ended = stop.run_until_cancelled(race(applying, doubted)).await;
-    let above = match ended {
-        Some(First::Right(First::Right(stands))) => Some(stands),
-        _ => None,
-    };
     stop.cancel();
     lanes.join().await;
-    if above.is_some() { Ending::Reacquire { above } } else { this.ending }
+    match ended {
+        Some(First::Right(First::Right(above))) => Ending::Reacquire { above },
+        _ => this.ending,
+    }
 }
 
 impl Loop {
@@ -109,8 +108,10 @@ impl Loop {
                     self.lanes.recover().await;
                     break;
                 }
-                Err(Fail::Superseded) => return Err(Stopped),
-                Err(_) => backoff.wait().await,
+                Err(fail @ (Fail::Superseded | Fail::OutcomeUnknown | Fail::EpochTaken(_))) => {
+                    return Err(self.doubt(fail));
+                }
+                Err(Fail::Lost | Fail::Elsewhere(_)) => backoff.wait().await,
             }
         }
         self.cursor = last;
@@ -123,7 +124,7 @@ impl Loop {
         self.ending = match fail {
             Fail::EpochTaken(stands) => Ending::Reacquire { above: Some(stands) },
             Fail::Superseded => Ending::Release,
-            Fail::Lost | Fail::Elsewhere(_) => Ending::Reacquire { above: None },
+            Fail::OutcomeUnknown | Fail::Lost | Fail::Elsewhere(_) => Ending::Reacquire { above: None },
         };
         Stopped
     }
@@ -134,7 +135,7 @@ impl Loop {
                 lanes.into_iter().for_each(|lane| self.lanes.kick(lane));
                 Ok(())
             }
-            Err(Fail::Superseded) => Err(Stopped),
+            Err(fail @ (Fail::Superseded | Fail::OutcomeUnknown)) => Err(self.doubt(fail)),
             // Looked at again after the next read.
             Err(_) => Ok(()),
         }
