@@ -50,6 +50,15 @@ impl SelfFence {
         self.valid_until_us.fetch_max(micros(until), Ordering::AcqRel);
     }
 
+    /// As [`SelfFence::renewed`], by a side that cannot say whether the worker still is a member: it makes longer what is
+    /// valid, and nothing valid that has expired. A worker that thaws after it was declared dead may well renew its
+    /// lease in Redis; only its heartbeat tells it that it is gone.
+    pub fn extended(&self, asked_at: Instant) {
+        if self.is_valid() {
+            self.renewed(asked_at);
+        }
+    }
+
     /// The worker has been declared dead or has left: never valid again.
     pub fn revoke(&self) {
         self.revoked.store(true, Ordering::Release);
@@ -333,6 +342,22 @@ mod tests {
         fence.renewed(clock.now());
         fence.renewed(early);
         clock.advance(4);
+        assert!(fence.is_valid());
+    }
+
+    #[test]
+    fn a_lease_in_redis_extends_what_is_valid_and_revives_nothing() {
+        let clock = HandClock::new();
+        let fence = SelfFence::new(TTL, clock.clone());
+        fence.renewed(clock.now());
+        clock.advance(4);
+        fence.extended(clock.now());
+        clock.advance(4);
+        assert!(fence.is_valid(), "it was extended while it was valid");
+        clock.advance(2);
+        fence.extended(clock.now());
+        assert!(!fence.is_valid(), "its peers may have buried it meanwhile");
+        fence.renewed(clock.now());
         assert!(fence.is_valid());
     }
 

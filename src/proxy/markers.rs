@@ -98,7 +98,10 @@ impl Markers {
         self.seen = Some(Arc::clone(open));
         self.looked_at = Some(now);
         let mut to_lanes = Vec::new();
-        for (&server, moving) in open.iter().filter(|(server, _)| gateway.carries(**server)) {
+        // In a fixed order, as all that decides here: equal backlogs publish equally.
+        let mut ours: Vec<_> = open.iter().filter(|(server, _)| gateway.carries(**server)).collect();
+        ours.sort_unstable_by_key(|(server, _)| **server);
+        for (&server, moving) in ours {
             match self.crossings.get_mut(&server) {
                 Some(crossing) if crossing.moving.id == moving.id => {
                     crossing.go_on(*moving, &mut to_lanes, server)
@@ -110,7 +113,9 @@ impl Markers {
                 }
             }
         }
-        for (&server, crossing) in &mut self.crossings {
+        let mut crossings: Vec<_> = self.crossings.iter_mut().collect();
+        crossings.sort_unstable_by_key(|(server, _)| **server);
+        for (&server, crossing) in crossings {
             let is_open = open.get(&server).is_some_and(|moving| moving.id == crossing.moving.id);
             if !is_open {
                 crossing.end(&mut to_lanes);

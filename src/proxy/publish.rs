@@ -29,6 +29,8 @@ const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// between, and the event keys catch it.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 const SAVE_AFTER: u64 = 256;
+/// A sequence that does not move is saved again so often, to learn whether Redis still has the session.
+const CONFIRM_EVERY: Duration = Duration::from_secs(1);
 /// How long a stop waits for what is buffered.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -306,10 +308,12 @@ impl Publishing {
         };
         let recent = saved.at.is_some_and(|at| at.elapsed() < SAVE_EVERY);
         let wait = recent && !at_once && sequence < saved.sequence + SAVE_AFTER;
+        // Redis may have lost the session while nothing came that would move its sequence.
+        let unconfirmed = saved.at.is_none_or(|at| at.elapsed() >= CONFIRM_EVERY);
         if changed {
             self.sessions.save(self.gateway, &Session { sequence, ..session.clone() }).await?;
             self.session_stored(Some(&session));
-        } else if sequence == saved.sequence || wait {
+        } else if (sequence == saved.sequence && !unconfirmed) || wait {
             return Ok(());
         } else if !self.sessions.save_sequence(self.gateway, &session.session_id, sequence).await? {
             // Redis has lost the session: without it the next proxy could not resume.

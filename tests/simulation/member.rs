@@ -133,7 +133,7 @@ async fn renew_in_redis(life: Life) {
         let (asked_at, id) = (life.now(), life.id);
         let renewing = life.node.redis(move |redis| redis.renew_lease(id, TTL_MICROS));
         if renewing.await.is_ok() {
-            life.fence.renewed(asked_at);
+            life.fence.extended(asked_at);
         }
         life.node.sleep(life.node.jittered(every)).await;
     }

@@ -42,11 +42,6 @@ impl Mutation {
         Self::LeaseAlone,
         Self::NoSelfFence,
     ];
-
-    /// Found only where servers move.
-    pub fn needs_moves(self) -> bool {
-        matches!(self, Self::NoServerFence | Self::HeldInMemory)
-    }
 }
 
 impl FromStr for Mutation {

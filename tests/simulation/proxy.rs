@@ -1,20 +1,23 @@
 //! A proxy process: claims gateway shards, polls their connections, publishes their backlogs, saves the sequences.
 //!
-//! `helpline::proxy::backlog` is the product's; polling and publishing are glue, after `src/proxy/gateway.rs` and
+//! `helpline::proxy::backlog`, with its markers, is the product's; polling and publishing are glue, after `src/proxy/gateway.rs` and
 //! `publish.rs`. Its REST side is served by `rest.rs`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use helpline::proxy::backlog::{Arrival, Backlog, Bounds, Entry, Outcome, Taken};
+use helpline::proxy::markers::{OpenMove, OpenMoves};
 use helpline::proxy::routes::Route;
 use helpline_cluster::clock::Clock;
+use helpline_cluster::consumer::{Move, State};
 use helpline_cluster::event_log::{self, NewEvent};
 use helpline_cluster::gateway_session::Session;
-use helpline_cluster::ids::{ServerId, ShardId};
+use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -25,12 +28,22 @@ use crate::mutation::Mutation;
 use crate::node::Node;
 use crate::redis::Published;
 use crate::store::members::Role;
+use crate::world::GATEWAYS;
 
 const SAVE_EVERY: Duration = Duration::from_millis(200);
+/// A sequence that does not move is saved again so often.
+const CONFIRM_EVERY: Duration = Duration::from_secs(1);
 /// Entries published by one call.
 const BATCH: usize = 64;
 
-type Routes = Rc<RefCell<BTreeMap<ServerId, Route>>>;
+/// The proxy's view of `server_shards` and `server_moves`.
+#[derive(Default)]
+struct Known {
+    table: BTreeMap<ServerId, Route>,
+    moves: Arc<OpenMoves>,
+}
+
+type Routes = Rc<RefCell<Known>>;
 
 /// Starts the process.
 pub fn start(node: &Node) {
@@ -40,14 +53,30 @@ pub fn start(node: &Node) {
     node.spawn(member::live(node.clone(), Role::Proxy, begin, |_| {}));
 }
 
-/// The proxy's view of `server_shards`.
+async fn read_routes(node: &Node, routes: &Routes) -> bool {
+    let reading = node.postgres(|store| {
+        let tables = store.tables();
+        let moves: OpenMoves =
+            tables.moves.iter().map(|(&server, moving)| (server, open_move(moving))).collect();
+        (tables.server_shards.clone(), moves)
+    });
+    let Ok((table, moves)) = reading.await else { return false };
+    let mut known = routes.borrow_mut();
+    known.table =
+        table.into_iter().map(|(server, shard)| (server, Route { shard, listening: true })).collect();
+    if *known.moves != moves {
+        known.moves = Arc::new(moves);
+    }
+    true
+}
+
+fn open_move(moving: &Move) -> OpenMove {
+    OpenMove { id: moving.id, from: moving.from, to: moving.to, left: moving.state == State::Left }
+}
+
 async fn keep_routes(node: Node, routes: Routes) {
     loop {
-        let reading = node.postgres(|store| store.tables().server_shards.clone());
-        if let Ok(rows) = reading.await {
-            let route = |(server, shard)| (server, Route { shard, listening: true });
-            *routes.borrow_mut() = rows.into_iter().map(route).collect();
-        }
+        read_routes(&node, &routes).await;
         node.sleep(node.jittered(Duration::from_millis(800))).await;
     }
 }
@@ -94,6 +123,11 @@ enum Failure {
 async fn serve(life: Life, routes: Routes, gateway: u32) {
     let node = life.node.clone();
     let Some((epoch, session)) = take(&node, gateway).await else { return };
+    // He must not know less of the moves than the holder before him.
+    let mut backoff = node.backoff();
+    while !read_routes(&node, &routes).await {
+        backoff.wait().await;
+    }
     let mut backlog = Backlog::new(Bounds { entries: 200, bytes: 1 << 20 });
     if let Some(session) = &session {
         backlog.start_session(&session.session_id, session.sequence);
@@ -207,7 +241,7 @@ impl Gateway {
             payload: Bytes::from(event.id.to_string()),
             if_listening: false,
         };
-        let route = self.routes.borrow().get(&event.server).copied();
+        let route = self.routes.borrow().table.get(&event.server).copied();
         let taken = self.link.backlog.borrow_mut().push(arrival, route);
         self.link.arrived.notify_one();
         taken
@@ -220,7 +254,11 @@ impl Gateway {
         loop {
             {
                 let routes = self.routes.borrow();
-                self.link.backlog.borrow_mut().reroute(|server| routes.get(&server).copied());
+                let gateway = GatewayShard::new(self.gateway, GATEWAYS);
+                let lives_on = |server| routes.table.get(&server).map(|route| route.shard);
+                let mut backlog = self.link.backlog.borrow_mut();
+                backlog.look_at_moves(gateway, &routes.moves, self.now(), lives_on);
+                backlog.reroute(|server| routes.table.get(&server).copied());
             }
             let published = match self.node.world.is(Mutation::SequenceBeforePublishing) {
                 // A broken build: first the sequence, then the events.
@@ -296,7 +334,8 @@ impl Gateway {
                 return Err(if done == Ok(false) { Failure::Superseded } else { Failure::Redis });
             }
         } else if let Some(session) = session {
-            if sequence == *saved || self.now() - *saved_at < SAVE_EVERY {
+            let since = self.now() - *saved_at;
+            if (sequence == *saved && since < CONFIRM_EVERY) || since < SAVE_EVERY {
                 return Ok(());
             }
             let id = session.session_id;

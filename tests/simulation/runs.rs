@@ -30,7 +30,7 @@ fn number(name: &str) -> Option<u64> {
 pub fn mutations() -> Vec<Mutation> {
     match std::env::var("MUTATION") {
         Ok(name) => vec![name.parse().unwrap()],
-        Err(_) => Mutation::ALL.into_iter().filter(|mutation| !mutation.needs_moves()).collect(),
+        Err(_) => Mutation::ALL.to_vec(),
     }
 }
 

@@ -13,6 +13,7 @@ use helpline::conversation::command::AnswerJob;
 use helpline::conversation::state::Conversation;
 use helpline::deliver::{Effect, OutboxKey};
 use helpline::discord::ChannelId;
+use helpline_cluster::consumer::Move;
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 use uuid::Uuid;
@@ -93,7 +94,8 @@ pub struct Tables {
     pub threads: BTreeMap<(ServerId, ChannelId), Uuid>,
     pub jobs: BTreeMap<u64, JobRow>,
     pub outbox: BTreeMap<u64, OutboxRow>,
-    pub moves: BTreeMap<ServerId, moves::MoveRow>,
+    /// The open ones.
+    pub moves: BTreeMap<ServerId, Move>,
     /// By server and position.
     pub held: BTreeMap<(ServerId, u64), moves::HeldRow>,
 }

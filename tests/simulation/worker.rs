@@ -12,7 +12,7 @@ use helpline_cluster::claims::held::{Held, Steps};
 use helpline_cluster::clock::Clock;
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::Fence;
-use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId};
+use helpline_cluster::ids::{Epoch, MoveId, ServerId, ShardId, StreamId};
 use tokio_util::sync::CancellationToken;
 
 use crate::member::{self, Life};
@@ -35,6 +35,8 @@ pub struct Lease {
     pub cursor: StreamId,
     pub stop: CancellationToken,
     pub shared: Rc<Shared>,
+    /// Moves whose *moved in* was read. Lost with this owner: the proxy writes the marker again.
+    pub moved_in: Rc<RefCell<BTreeSet<MoveId>>>,
 }
 
 /// What is to be done with a shard whose loop has ended.
@@ -173,12 +175,14 @@ fn accept(life: &Life, shared: &Rc<Shared>, claim: Claim) {
                 return;
             }
         };
+        let moved_in = Rc::default();
         let lease = Lease {
             life: life.clone(),
             fence: fence.clone(),
             cursor,
             stop: stop.clone(),
             shared: Rc::clone(&shared),
+            moved_in,
         };
         let mut run = false;
         shared.held.run(&fence, || run = true);

@@ -23,6 +23,8 @@ use crate::{proxy, worker};
 pub const STORMY: Micros = 60 * SECOND;
 /// Afterwards everything has to be at rest within this.
 pub const QUIET: Micros = 60 * SECOND;
+/// Discord's connections.
+pub const GATEWAYS: u32 = 2;
 const LOOK_EVERY: Micros = 500 * MS;
 
 /// What came of a run.
@@ -127,10 +129,9 @@ fn build(engine: &Engine, mutation: Option<Mutation>) -> Processes {
     let checker = Checker::new(engine.clone(), TTL_MICROS);
     let store = Store::new(engine.clone(), checker.clone(), TTL_MICROS / 2);
     let redis = Redis::new(engine.clone(), checker.clone());
-    let gateways = 2;
     let session_lasts = engine.between(20, 60) * SECOND;
     let discord =
-        Discord::new(engine.clone(), network.clone(), checker.clone(), gateways, NONCES_LAST, session_lasts);
+        Discord::new(engine.clone(), network.clone(), checker.clone(), GATEWAYS, NONCES_LAST, session_lasts);
     let probe = Rc::clone(&redis);
     checker.set_lease_probe(move |worker| probe.lease_was_gone(worker));
     engine.spawn(Host::Postgres, Rc::clone(&store).sweep());
@@ -142,7 +143,7 @@ fn build(engine: &Engine, mutation: Option<Mutation>) -> Processes {
         let shard = ShardId(u32::try_from(engine.below(u64::from(shards))).expect("few"));
         store.change(|tables| tables.server_shards.insert(server, shard));
     }
-    for gateway in 0..gateways {
+    for gateway in 0..GATEWAYS {
         store.change(|tables| tables.gateways.insert(gateway, GatewayRow::default()));
     }
     let world = World {
@@ -214,8 +215,8 @@ fn come_to_rest(processes: &Processes) -> Micros {
 /// What keeps the world from being at rest.
 fn open(world: &World) -> Option<String> {
     let tables = world.store.tables();
-    if let Some(row) = tables.moves.values().next() {
-        return Some(format!("{} is still moving: {row:?}", row.moving.server));
+    if let Some(moving) = tables.moves.values().next() {
+        return Some(format!("{} is still moving: {moving:?}", moving.server));
     }
     if let Some(((server, _), row)) = tables.held.iter().next() {
         return Some(format!("event {} of {server} is still held for {}", row.event, row.shard));

@@ -28,7 +28,7 @@ impl Shared {
                 renewed = timeout(every, self.redis.renew(id)) => matches!(renewed, Ok(Ok(()))),
             };
             if renewed {
-                fence.renewed(asked_at);
+                fence.extended(asked_at);
                 metrics::histogram!("helpline_lease_renew_seconds", "by" => "redis")
                     .record(asked_at.elapsed().as_secs_f64());
             }

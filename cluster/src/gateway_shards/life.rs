@@ -112,7 +112,7 @@ impl Shared {
                 renewed = timeout(every, self.redis.renew(id)) => matches!(renewed, Ok(Ok(()))),
             };
             if renewed {
-                fence.renewed(asked_at);
+                fence.extended(asked_at);
             }
             tokio::select! {
                 () = life.cancelled() => return,

@@ -127,7 +127,7 @@ impl Run {
                 }
                 if now_ms < self.redis_gone_ms {
                     lease_until_ms = now_ms + scale(TTL_MS, 1.0 / self.redis_rate);
-                    fence.renewed(asked_at);
+                    fence.extended(asked_at);
                 }
                 renew_at_ms = now_ms + scale(TTL_MS, self.every / self.worker_rate) + self.latency_ms;
             }

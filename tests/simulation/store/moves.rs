@@ -3,6 +3,8 @@
 //! What is decided is `cluster::consumer`'s; these are the statements that carry it out, inside the transaction of the
 //! cursor.
 
+use std::collections::BTreeSet;
+
 use helpline_cluster::consumer::{Move, Place, State, is_done};
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::ids::{MoveId, ServerId, ShardId};
@@ -11,14 +13,6 @@ use crate::discord::EventId;
 
 use super::locks::{Mode, Row};
 use super::{Fail, Locking, Store, Tables, TxId};
-
-/// An open move.
-#[derive(Clone, Copy, Debug)]
-pub struct MoveRow {
-    pub moving: Move,
-    /// The new shard has applied *moved in*.
-    pub moved_in: bool,
-}
 
 /// An event that waits for its server, or for its turn after such ones.
 #[derive(Clone, Debug)]
@@ -42,13 +36,6 @@ impl Tables {
             self.held.insert((server, position), row);
         }
     }
-
-    fn end_if_done(&mut self, server: ServerId) {
-        let Some(row) = self.moves.get(&server).copied() else { return };
-        if is_done(&row.moving, row.moved_in, self.waits(server, row.moving.to)) {
-            self.moves.remove(&server);
-        }
-    }
 }
 
 impl Store {
@@ -58,8 +45,7 @@ impl Store {
         self.change(|tables| {
             let Some(&from) = tables.server_shards.get(&server) else { return };
             if from != to && !tables.moves.contains_key(&server) {
-                let moving = Move { id, server, from, to, state: State::Planned };
-                tables.moves.insert(server, MoveRow { moving, moved_in: false });
+                tables.moves.insert(server, Move { id, server, from, to, state: State::Planned });
                 self.engine.note(|| format!("postgres: {server} is to move from {from} to {to} ({id})"));
             }
         });
@@ -80,7 +66,7 @@ impl Store {
         let tables = self.tables();
         Ok(Place {
             lives_on: tables.server_shards.get(&server).copied(),
-            moving: tables.moves.get(&server).map(|row| row.moving),
+            moving: tables.moves.get(&server).copied(),
             waiting: tables.waits(server, shard),
         })
     }
@@ -99,33 +85,37 @@ impl Store {
         }
         self.write(tx, move |tables| {
             tables.server_shards.insert(server, to);
-            if let Some(row) = tables.moves.get_mut(&server) {
-                row.moving.state = State::Left;
+            if let Some(moving) = tables.moves.get_mut(&server) {
+                moving.state = State::Left;
             }
         })
     }
 
-    /// *Moved in* is acknowledged.
-    pub fn arrive(&self, tx: TxId, server: ServerId) -> Result<(), Fail> {
+    /// finish_move.sql: ends the move to this shard if nothing of it remains to be done.
+    pub fn finish(
+        &self,
+        tx: TxId,
+        server: ServerId,
+        shard: ShardId,
+        moved_in: BTreeSet<MoveId>,
+    ) -> Result<(), Fail> {
         self.write(tx, move |tables| {
-            if let Some(row) = tables.moves.get_mut(&server) {
-                row.moved_in = true;
+            let Some(moving) = tables.moves.get(&server).copied().filter(|moving| moving.to == shard) else {
+                return;
+            };
+            if is_done(&moving, moved_in.contains(&moving.id), tables.waits(server, shard)) {
+                tables.moves.remove(&server);
             }
-            tables.end_if_done(server);
         })
     }
 
-    /// The servers of which something waits for the shard.
-    pub fn servers_held_for(&self, shard: ShardId) -> Vec<ServerId> {
+    /// arrivals.sql: the servers for which the shard has something to do apart from its stream.
+    pub fn arrivals(&self, shard: ShardId) -> BTreeSet<ServerId> {
         let tables = self.tables();
-        let mut servers: Vec<ServerId> = tables
-            .held
-            .iter()
-            .filter(|(_, row)| row.shard == shard)
-            .map(|((server, _), _)| *server)
-            .collect();
-        servers.dedup();
-        servers
+        let left = |moving: &&Move| moving.to == shard && moving.state == State::Left;
+        let coming = tables.moves.values().filter(left).map(|moving| moving.server);
+        let held = tables.held.iter().filter(|(_, row)| row.shard == shard).map(|((server, _), _)| *server);
+        coming.chain(held).collect()
     }
 
     /// What waits, in order.
@@ -137,10 +127,7 @@ impl Store {
 
     /// What waited has been applied.
     pub fn drop_held(&self, tx: TxId, server: ServerId, shard: ShardId) -> Result<(), Fail> {
-        self.write(tx, move |tables| {
-            tables.held.retain(|(of, _), row| *of != server || row.shard != shard);
-            tables.end_if_done(server);
-        })
+        self.write(tx, move |tables| tables.held.retain(|(of, _), row| *of != server || row.shard != shard))
     }
 
     /// What waited for one shard waits for another, in its order behind what waits there.

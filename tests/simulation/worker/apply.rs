@@ -3,6 +3,7 @@
 //! `cluster::consumer` decides what becomes of an entry while servers move, and `Conversation::apply` what a question
 //! leads to; both are the product's.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use helpline::deliver::outbox::Lane;
 use helpline::discord::{ApplicationId, ChannelId, InteractionId, MessageId, UserId};
 use helpline_cluster::consumer::{HeldStep, Item, Place, Step, held_step, step};
 use helpline_cluster::event_log::Entry;
-use helpline_cluster::ids::{ServerId, ShardId, StreamId};
+use helpline_cluster::ids::{MoveId, ServerId, ShardId, StreamId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ struct T1 {
     tx: TxId,
     shard: ShardId,
     server_rows: Locking,
+    moved_in: Rc<RefCell<BTreeSet<MoveId>>>,
     /// Only of the mutation that holds events in memory.
     in_memory: Option<Rc<Shared>>,
 }
@@ -45,7 +47,8 @@ struct T1 {
 fn t1(lease: &Lease, store: Rc<Store>, tx: TxId) -> T1 {
     let node = &lease.life.node;
     let in_memory = node.world.is(Mutation::HeldInMemory).then(|| Rc::clone(&lease.shared));
-    T1 { store, tx, shard: lease.fence.shard, server_rows: server_rows(node), in_memory }
+    let moved_in = Rc::clone(&lease.moved_in);
+    T1 { store, tx, shard: lease.fence.shard, server_rows: server_rows(node), moved_in, in_memory }
 }
 
 /// Applies a batch in one transaction and moves the cursor to its end; one with a marker entry by entry, because a
@@ -107,7 +110,7 @@ async fn commit(lease: &Lease, tx: FencedTx) -> Result<(), Fail> {
 pub async fn held_events(lease: &Lease) -> Result<BTreeSet<Lane>, Fail> {
     let node = &lease.life.node;
     let shard = lease.fence.shard;
-    let waiting = node.postgres(move |store| store.servers_held_for(shard)).await.map_err(|_| Fail::Lost)?;
+    let waiting = node.postgres(move |store| store.arrivals(shard)).await.map_err(|_| Fail::Lost)?;
     let mut all = BTreeSet::new();
     for server in waiting.into_iter().chain(in_memory_for(lease)) {
         if !lease.life.may_act() {
@@ -119,6 +122,8 @@ pub async fn held_events(lease: &Lease) -> Result<BTreeSet<Lane>, Fail> {
             let t1 = t1(&lease_for_statement, store, tx);
             let mut lanes = BTreeSet::new();
             t1.held(server, &mut lanes).await?;
+            let moved_in = lease_for_statement.moved_in.borrow().clone();
+            t1.store.finish(tx, server, shard, moved_in)?;
             Ok(lanes)
         });
         all.extend(lanes.await?);
@@ -147,7 +152,12 @@ impl T1 {
             Step::Hold => self.hold(server, self.shard, entry),
             Step::HandOn(to) => self.hold(server, to, entry),
             Step::Leave { to } => self.store.leave(self.tx, server, to, self.server_rows).await,
-            Step::Arrive => self.store.arrive(self.tx, server),
+            Step::Arrive => {
+                if let Item::MovedIn(id) = item {
+                    self.moved_in.borrow_mut().insert(id);
+                }
+                Ok(())
+            }
             Step::Ignore => Ok(()),
             Step::HeldFirst | Step::Refuse => {
                 self.store.checker.violate(&format!("{next:?} of {server} for an entry of {}", self.shard));
