@@ -10,6 +10,7 @@
 pub mod backlog;
 pub mod cli;
 mod connects;
+pub mod cursors;
 pub mod defer;
 pub mod egress;
 pub mod epochs;
@@ -23,6 +24,7 @@ pub mod metrics;
 mod permit;
 pub mod publish;
 pub mod rest;
+pub mod retained;
 pub mod routes;
 pub mod setup;
 mod telling;
@@ -101,6 +103,8 @@ pub struct Config {
     pub lease_ttl: Duration,
     /// What one gateway shard may buffer.
     pub backlog: Bounds,
+    /// What it may keep of what it has published.
+    pub retained: Bounds,
     /// How long a start waits for Postgres, Redis and Discord.
     pub start_deadline: Duration,
 }
@@ -128,6 +132,7 @@ impl Default for Config {
             name: "proxy".to_owned(),
             lease_ttl: Duration::from_secs(5),
             backlog: Bounds::default(),
+            retained: retained::BOUNDS,
             start_deadline: Duration::from_secs(60),
         }
     }
@@ -351,7 +356,7 @@ impl Maker {
                 config: twilight,
                 fixed_address: self.config.upstream_gateway.is_some(),
                 me: self.me,
-                link: Link::new(self.config.backlog),
+                link: Link::new(self.config.backlog, self.config.retained),
                 routes: Arc::clone(&self.routes),
                 deferrals: Arc::clone(&self.deferrals),
                 clock: Arc::new(SystemClock),

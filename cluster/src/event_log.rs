@@ -1,8 +1,9 @@
 //! The event log: one Redis stream for each shard, written by proxies, read by the shard's owner.
 //!
 //! Owns the entry's fields and the publish script. Promises: ids are `<incarnation>-<seq>` and rise for ever; nothing
-//! is published under a superseded gateway epoch, nor into a stream that Redis has lost; the order of a stream is the
-//! order of the calls, because an entry that is refused holds back the later ones of its stream in the same batch.
+//! is published under a superseded gateway epoch, nor into a stream that Redis has lost or failed over in, nor under
+//! another incarnation than the publisher knows; the order of a stream is the order of the calls, because an entry that
+//! is refused holds back the later ones of its stream in the same batch.
 //! Plain streams without consumer groups: the cursor lives in Postgres ([`crate::fence::FencedTx::move_cursor`]).
 
 mod epochs;
@@ -21,6 +22,7 @@ use crate::ids::{Epoch, GatewayShard, ServerId, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 use crate::redis_link::{Connection, RedisLink};
 
+use epochs::Carried;
 pub use epochs::{Opened, ShardEpochs};
 pub use reader::{Delivery, Reader};
 
@@ -60,8 +62,11 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Published(StreamId),
-    /// No owner has begun the stream yet, or Redis lost it: to be offered again.
+    /// No owner has begun the stream yet, or Redis lost it or failed over in it: to be offered again.
     NoIncarnation,
+    /// This incarnation stands, and the publisher knows another. A higher one: what he published under his goes first.
+    /// A lower one: he has reached a server that was cut off.
+    OtherIncarnation(u64),
     /// The stream is at its bound: to be offered again.
     Full,
 }
@@ -79,7 +84,12 @@ pub enum Error {
 }
 
 /// One call for one slot group, see the script.
-static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/publish.lua")));
+static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("event_log/lua/standing.lua"),
+        include_str!("event_log/lua/publish.lua")
+    ))
+});
 
 /// Sets a number unless a higher one, or the same, stands already. Answers whether it did and what stands.
 static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/raise.lua")));
@@ -162,6 +172,21 @@ impl Publisher {
         epoch: u64,
         batch: &[NewEvent],
     ) -> Result<Vec<Outcome>, Error> {
+        self.publish_under(gateway, epoch, batch, &HashMap::new()).await
+    }
+
+    /// As [`Publisher::publish`], into the incarnations that the publisher knows: into a stream that is not named under
+    /// any, else [`Outcome::OtherIncarnation`].
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub async fn publish_under(
+        &self,
+        gateway: GatewayShard,
+        epoch: u64,
+        batch: &[NewEvent],
+        known: &HashMap<ShardId, u64>,
+    ) -> Result<Vec<Outcome>, Error> {
         let mut outcomes = vec![Outcome::NoIncarnation; batch.len()];
         // A stream may be begun between two calls: what follows a refused event in it must not overtake that event.
         let mut refused: HashMap<ShardId, Outcome> = HashMap::new();
@@ -175,8 +200,8 @@ impl Publisher {
                 }
             }
             let calls = groups.iter().zip(0..).filter(|(indexes, _)| !indexes.is_empty());
-            let calls =
-                calls.map(|(indexes, group)| self.publish_group(gateway, epoch, group, batch, indexes));
+            let calls = calls
+                .map(|(indexes, group)| self.publish_group(gateway, epoch, group, batch, indexes, known));
             for answered in join_all(calls).await {
                 for (index, outcome) in answered? {
                     outcomes[index] = outcome;
@@ -196,18 +221,23 @@ impl Publisher {
         group: u32,
         batch: &[NewEvent],
         indexes: &[usize],
+        known: &HashMap<ShardId, u64>,
     ) -> Result<Vec<(usize, Outcome)>, Error> {
         let mut call = PUBLISH.prepare_invoke();
         call.key(self.keys.gateway_epoch(group, gateway));
-        call.arg(epoch).arg(self.max_entries).arg(self.max_bytes);
         let mut streams: HashMap<ShardId, usize> = HashMap::new();
-        for event in indexes.iter().map(|index| &batch[*index]) {
-            let next = streams.len() + 1;
-            let stream = *streams.entry(event.shard).or_insert_with(|| {
-                call.key(self.keys.stream(event.shard)).key(self.keys.incarnation(event.shard));
-                next
+        let mut expected: Vec<u64> = Vec::new();
+        for shard in indexes.iter().map(|index| batch[*index].shard) {
+            streams.entry(shard).or_insert_with(|| {
+                let keys = &self.keys;
+                call.key(keys.stream(shard)).key(keys.incarnation(shard)).key(keys.history(shard));
+                expected.push(known.get(&shard).copied().unwrap_or(0));
+                expected.len()
             });
-            call.arg(stream)
+        }
+        call.arg(epoch).arg(self.max_entries).arg(self.max_bytes).arg(expected.len()).arg(expected);
+        for event in indexes.iter().map(|index| &batch[*index]) {
+            call.arg(streams[&event.shard])
                 .arg(&event.origin)
                 .arg(&event.kind)
                 .arg(event.server.map(ServerId::get).unwrap_or(0))
@@ -240,6 +270,10 @@ fn outcome(answer: Value) -> Option<Outcome> {
     match answer {
         Value::Int(0) => Some(Outcome::NoIncarnation),
         Value::Int(1) => Some(Outcome::Full),
+        Value::Array(stands) => match stands.as_slice() {
+            [Value::Int(incarnation)] => Some(Outcome::OtherIncarnation(u64::try_from(*incarnation).ok()?)),
+            _ => None,
+        },
         Value::BulkString(id) => Some(Outcome::Published(std::str::from_utf8(&id).ok()?.parse().ok()?)),
         _ => None,
     }
@@ -309,6 +343,23 @@ impl EventLog {
         match self.epochs.begin(fence, incarnation).await? {
             stands if stands > fence.epoch => Err(Error::NotOwner(fence.shard, Some(stands))),
             _ => Ok(()),
+        }
+    }
+
+    /// Copies what the stream still holds after `after` into the incarnation that is to begin: a failover may have lost
+    /// the end of a stream, and a restart nothing. Nobody publishes meanwhile, since none stands. Repeated, it copies
+    /// again, which the event keys catch.
+    ///
+    /// # Errors
+    /// [`Error::NotOwner`] when a higher epoch or an incarnation stands, [`Error::Redis`].
+    pub(crate) async fn carry(&self, fence: &Fence, after: StreamId, into: u64) -> Result<(), Error> {
+        let mut after = after;
+        loop {
+            match self.epochs.carry(fence, after, into, CHUNK).await? {
+                Carried::UpTo(id) => after = id,
+                Carried::All => return Ok(()),
+                Carried::Refused => return Err(Error::NotOwner(fence.shard, None)),
+            }
         }
     }
 

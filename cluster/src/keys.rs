@@ -50,6 +50,12 @@ impl Keys {
         format!("{}:{{g{}}}:epoch:{}", self.prefix, Self::group(shard), shard.0)
     }
 
+    /// The server's replication id under which the incarnation of a shard's stream was begun (string):
+    /// `hl:{g3}:hist:11`. Another one serves now = the end of the stream may be lost.
+    pub fn history(&self, shard: ShardId) -> String {
+        format!("{}:{{g{}}}:hist:{}", self.prefix, Self::group(shard), shard.0)
+    }
+
     /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
     pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
         format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
@@ -130,6 +136,7 @@ mod tests {
         for shard in (0..40).map(ShardId) {
             let stream = keys.stream(shard);
             assert_eq!(tag(&stream), tag(&keys.incarnation(shard)));
+            assert_eq!(tag(&stream), tag(&keys.history(shard)));
             assert_eq!(tag(&stream), tag(&keys.shard_epoch(shard)));
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
         }

@@ -327,6 +327,32 @@ async fn a_log_that_is_wiped_later_begins_anew_once_and_never_under_a_superseded
     hand.claims.stopped().await;
 }
 
+#[tokio::test]
+async fn what_a_stream_still_holds_after_a_failover_is_carried_into_its_next_incarnation() {
+    let db = Db::new(1).await;
+    let mut hand = Hand::start(&db.urls, LONG_TTL);
+    let lease = hand.gains().await;
+    let (keys, mut redis) = (db.urls.keys(), db.redis().await);
+    let stream = keys.stream(ShardId(0));
+    let mut add = redis::pipe();
+    for number in 1..=500 {
+        add.cmd("XADD").arg(&stream).arg(format!("1-{number}")).arg("k").arg(number).ignore();
+    }
+    add.query_async::<()>(&mut redis).await.unwrap();
+    db.run("update helpline.shard_streams set cursor_seq = 50 where shard_id = 0").await;
+    // A server with another history serves now.
+    let history = keys.history(ShardId(0));
+    redis::cmd("SET").arg(history).arg("another").query_async::<()>(&mut redis).await.unwrap();
+    assert_eq!(hand.claims.log_wiped(&lease.fence).await.unwrap(), StreamId::start_of(2));
+    let carried: Vec<(String, (String, u32))> =
+        redis::cmd("XRANGE").arg(&stream).arg("(2-0").arg("+").query_async(&mut redis).await.unwrap();
+    assert_eq!(carried[0].0, "2-1");
+    assert!(carried.iter().map(|(_, (_, number))| *number).eq(51..=500), "in order, after the cursor");
+    assert_eq!(incarnation(&db).await, Some(2));
+    hand.cancel.cancel();
+    hand.claims.stopped().await;
+}
+
 async fn incarnation(db: &Db) -> Option<u64> {
     let key = db.urls.keys().incarnation(ShardId(0));
     redis::cmd("GET").arg(key).query_async(&mut db.redis().await).await.unwrap()

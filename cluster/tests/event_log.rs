@@ -1,10 +1,12 @@
 //! The event log over real Redis: order, fences, incarnations, bounds, and a reader that outlives Redis.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use helpline_cluster::event_log::{Delivery, Entry, Error, EventLog, NewEvent, Outcome, Publisher, Reader};
 use helpline_cluster::ids::{Epoch, GatewayShard, ServerId, ShardId, StreamId};
+use helpline_cluster::keys::Keys;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +14,7 @@ mod private_redis;
 mod support;
 
 use private_redis::PrivateRedis;
+use private_redis::process::{Process, free_port};
 use support::{TestRedis, eventually, owner, soon};
 
 const GATEWAY: GatewayShard = GatewayShard::new(0, 2);
@@ -400,10 +403,19 @@ async fn a_reader_and_a_publisher_carry_on_when_redis_comes_back() {
     server.kill();
     log.publisher.publish(GATEWAY, log.epoch, &events(SHARD, 5..8)).await.expect_err("Redis is away");
     server.start_again().await;
-    eventually("the events are published", async || {
-        log.publisher.publish(GATEWAY, log.epoch, &events(SHARD, 5..8)).await.ok()
+    eventually("the server is found to have lost, perhaps, what it had", async || {
+        let refused = log.publisher.publish(GATEWAY, log.epoch, &events(SHARD, 5..8)).await.ok()?;
+        (refused == [Outcome::NoIncarnation; 3]).then_some(())
     })
     .await;
+    assert_eq!(soon("a word of it", deliveries.recv()).await, Some(Delivery::Wiped));
+    eventually("an incarnation begins", async || log.log.set_incarnation(&owner(SHARD, 1), 2).await.ok())
+        .await;
+    let mut deliveries = log.reader().watch(&owner(SHARD, 1), StreamId::start_of(2));
+    let known = HashMap::from([(SHARD, 1)]);
+    let told = log.publisher.publish_under(GATEWAY, log.epoch, &events(SHARD, 5..8), &known).await.unwrap();
+    assert_eq!(told, [Outcome::OtherIncarnation(2); 3], "what went before is to be published first");
+    log.publish(&events(SHARD, 5..8)).await;
     assert_eq!(origins(&take(&mut deliveries, 3).await), expected(5..8));
 }
 
@@ -422,4 +434,42 @@ async fn a_proxy_whose_epoch_redis_lost_goes_on_but_not_beside_its_successor() {
     log.publisher.publish(GATEWAY, next, &events(SHARD, 0..1)).await.expect("the holder goes on");
     let old = log.publisher.publish(GATEWAY, log.epoch, &events(SHARD, 0..1)).await;
     assert!(matches!(old, Err(Error::Superseded(_))), "{old:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_published_into_a_stream_whose_end_a_failover_may_have_lost() {
+    let primary = Process::start(free_port(), &["--save", ""]);
+    let replica = Process::start(free_port(), &["--save", "", "--repl-diskless-sync-delay", "0"]);
+    eventually("both answer", async || {
+        primary.ask::<String>(&["PING"]).await.ok()?;
+        replica.ask::<String>(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await.ok()
+    })
+    .await;
+    let log = Log::over(TestRedis::at(&primary.url())).await;
+    let stream = log.redis.keys.stream(SHARD);
+    let length = async |server: &Process| server.ask::<u64>(&["XLEN", &stream]).await.unwrap_or(0);
+    log.publish(&events(SHARD, 0..5)).await;
+    eventually("the replica follows", async || (length(&replica).await == 5).then_some(())).await;
+    replica.tell(&["REPLICAOF", "NO", "ONE"]).await;
+    log.publish(&events(SHARD, 5..8)).await;
+
+    // The same keys on the other server, as its clients find them after the failover.
+    let mut after = TestRedis::at(&replica.url());
+    after.keys = log.redis.keys.clone();
+    let publisher = Publisher::new(&after.link, after.keys.clone());
+    assert_eq!(length(&replica).await, 5, "the end was lost");
+    let told = publisher.publish(GATEWAY, log.epoch, &events(SHARD, 8..9)).await.expect("it answers");
+    assert_eq!(told, [Outcome::NoIncarnation]);
+    // Who had read no further than what is left cannot see it by the ids.
+    let reader = Reader::start(&after.link, after.keys.clone(), log.stop.clone());
+    let mut deliveries = reader.watch(&owner(SHARD, 1), StreamId::new(1, 5));
+    assert_eq!(soon("a word of it", deliveries.recv()).await, Some(Delivery::Wiped));
+}
+
+#[tokio::test]
+async fn an_epoch_that_a_failover_took_back_is_raised_again() {
+    let log = Log::new().await;
+    let key = log.redis.keys.gateway_epoch(Keys::group(SHARD), GATEWAY);
+    redis::cmd("SET").arg(&key).arg(5).exec_async(&mut log.redis.connection().await).await.expect("set");
+    published(&log.publish(&events(SHARD, 0..1)).await[0]);
 }

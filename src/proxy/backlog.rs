@@ -76,7 +76,7 @@ impl Entry {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.payload.len() + ENTRY_BYTES
     }
 }
@@ -307,6 +307,26 @@ impl Backlog {
             }
         }
         self.lanes.retain(|_, lane| !lane.queue.is_empty());
+    }
+
+    /// Puts what was published and lost back to the head of its lane, in order; the lane is tried at once. The bounds
+    /// hold for arrivals: these had their room elsewhere. Whether the safe sequence may have gone back.
+    pub fn put_back(&mut self, shard: ShardId, again: Vec<Entry>) -> bool {
+        let mut of_this_session = false;
+        let lane = self.lanes.entry(shard).or_default();
+        // Known to be another stream than the one that refused.
+        lane.retry_at = None;
+        for entry in again.into_iter().rev() {
+            self.entries += 1;
+            self.bytes += entry.bytes();
+            if entry.session == self.session {
+                of_this_session = true;
+                self.outstanding.insert(entry.sequence);
+            }
+            lane.queue.push_front(entry);
+        }
+        self.lanes.retain(|_, lane| !lane.queue.is_empty());
+        of_this_session
     }
 
     /// When a refused lane may try again, if only such lanes wait.

@@ -128,3 +128,21 @@ fn a_lane_that_fills_the_batch_does_not_starve_the_next() {
     let second = backlog.batch(10, now);
     assert_eq!(second[0].0, ShardId(4));
 }
+
+#[test]
+fn what_was_lost_goes_before_what_waits_and_holds_the_sequence_back_again() {
+    let mut backlog = backlog(100);
+    for sequence in 2..5 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    let published: Vec<Entry> =
+        backlog.batch(2, Instant::now()).into_iter().map(|(_, entry)| entry).collect();
+    let batch: Vec<_> = published.iter().map(|entry| (ShardId(3), entry.clone())).collect();
+    backlog.settle(&batch, &[Outcome::Published, Outcome::Published], Instant::now());
+    assert_eq!(backlog.safe_sequence(), 3);
+    assert!(backlog.put_back(ShardId(3), published), "the session of now has some of them");
+    assert_eq!(backlog.safe_sequence(), 1);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [2, 3, 4]);
+    assert_eq!(backlog.safe_sequence(), 4);
+    assert!(backlog.is_empty() && backlog.bytes() == 0);
+}

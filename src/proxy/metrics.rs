@@ -13,6 +13,13 @@ pub const BACKLOG_ENTRIES: &str = "helpline_proxy_backlog_entries";
 /// Labels: `gateway_shard`.
 pub const BACKLOG_BYTES: &str = "helpline_proxy_backlog_bytes";
 /// Labels: `gateway_shard`.
+pub const RETAINED_ENTRIES: &str = "helpline_proxy_retained_entries";
+/// Labels: `gateway_shard`.
+pub const RETAINED_BYTES: &str = "helpline_proxy_retained_bytes";
+pub const RETAINED_DROPPED: &str = "helpline_proxy_retained_dropped_total";
+pub const REPUBLISHED: &str = "helpline_proxy_republished_events_total";
+pub const GIVEN_UP: &str = "helpline_proxy_given_up_events_total";
+/// Labels: `gateway_shard`.
 pub const SEQUENCE_SAVED: &str = "helpline_proxy_saved_sequence";
 pub const RESUMES: &str = "helpline_proxy_resumes_total";
 pub const IDENTIFIES: &str = "helpline_proxy_identifies_total";
@@ -63,6 +70,14 @@ pub fn describe() {
     describe_counter!(REFUSED, "Attempts that a stream refused (full or lost); repeated until taken");
     describe_gauge!(BACKLOG_ENTRIES, "Events received and not published yet");
     describe_gauge!(BACKLOG_BYTES, Unit::Bytes, "Size of the events received and not published yet");
+    describe_gauge!(
+        RETAINED_ENTRIES,
+        "Events published and not yet durably applied, kept for publishing again"
+    );
+    describe_gauge!(RETAINED_BYTES, Unit::Bytes, "Size of the events kept for publishing again");
+    describe_counter!(RETAINED_DROPPED, "Events no longer kept because others needed the room; oldest first");
+    describe_counter!(REPUBLISHED, "Events published again after Redis lost their stream");
+    describe_counter!(GIVEN_UP, "Events that Redis lost and that were not kept any more");
     describe_gauge!(SEQUENCE_SAVED, "Gateway sequence from which another proxy would resume");
     describe_counter!(RESUMES, "Sessions resumed");
     describe_counter!(IDENTIFIES, "Sessions started; Discord allows 1,000 a day");

@@ -2,22 +2,28 @@
 //!
 //! Promise: a sequence is saved only when every event at or below it is in its stream or was deliberately
 //! dropped. So whoever resumes from the saved sequence misses nothing; what he gets twice, the event keys catch.
-//! Redis being away or a stream refusing delays publishing; the backlog's bounds are the only loss rule, and
+//! What was published is kept ([`super::retained`]) until the shard's owner has durably applied it: when Redis loses a
+//! stream, it is published again before anything newer. Redis being away or a stream refusing delays publishing; the backlog's bounds are the only loss rule, and
 //! they close the gateway connection instead of losing.
 
+mod republish;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use helpline_cluster::event_log::{self, NewEvent, Publisher};
 use helpline_cluster::gateway_session::{self, Session, SessionStore};
 use helpline_cluster::ids::{GatewayShard, ShardId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{Arrival, Backlog, Bounds, Entry, Outcome, Taken};
+use super::backlog::{Arrival, Backlog, Bounds, Entry, Taken};
+use super::cursors::Cursors;
 use super::metrics;
 use super::permit::Permit;
+use super::retained::{GivenUp, Retained};
 use super::routes::{Route, Routes};
 
 /// Entries published by one call.
@@ -47,14 +53,26 @@ pub struct Link {
 #[derive(Debug)]
 struct State {
     backlog: Backlog,
+    retained: Retained,
+    /// As they were last looked at.
+    cursors: Cursors,
+    /// Reports that nobody has taken yet, oldest first; beyond its bound the oldest go.
+    given_up: VecDeque<GivenUp>,
     session: Option<Session>,
     /// The session itself, not only its sequence, differs from what is stored.
     session_changed: bool,
 }
 
 impl Link {
-    pub fn new(bounds: Bounds) -> Arc<Self> {
-        let state = State { backlog: Backlog::new(bounds), session: None, session_changed: false };
+    pub fn new(backlog: Bounds, retained: Bounds) -> Arc<Self> {
+        let state = State {
+            backlog: Backlog::new(backlog),
+            retained: Retained::new(retained),
+            cursors: Cursors::default(),
+            given_up: VecDeque::new(),
+            session: None,
+            session_changed: false,
+        };
         Arc::new(Self { state: Mutex::new(state), arrived: Notify::new(), published: Notify::new() })
     }
 
@@ -121,6 +139,11 @@ impl Link {
         self.arrived.notify_one();
     }
 
+    /// What Redis lost and this process had dropped before, since this was asked last: to be repaired from Discord.
+    pub fn take_given_up(&self) -> Vec<GivenUp> {
+        self.lock().given_up.drain(..).collect()
+    }
+
     /// Waits until the backlog is half empty.
     pub async fn drained(&self) {
         loop {
@@ -172,6 +195,7 @@ impl Publishing {
     /// Publishes until superseded, or until `stop` (no more events arrive) and the backlog is empty.
     pub async fn run(self, stop: CancellationToken) -> End {
         let mut additions = self.routes.additions();
+        let mut cursors = self.routes.cursors();
         let mut saved = Saved::default();
         let mut pause = RETRY_FIRST;
         let mut failing = false;
@@ -187,6 +211,10 @@ impl Publishing {
                 }
             }
             self.reroute();
+            if cursors.has_changed().unwrap_or(false) {
+                let now = Arc::clone(&cursors.borrow_and_update());
+                self.link.lock().passed(now);
+            }
             let published = self.publish().await;
             let result = match published {
                 Ok(some) => self.save(&mut saved, stop.is_cancelled()).await.map(|()| some),
@@ -207,7 +235,7 @@ impl Publishing {
                         return End::Stopped { left: self.link.lock().backlog.len() };
                     }
                     if !published {
-                        self.wait(&stop, &mut additions, retry_at).await;
+                        self.wait(&stop, &mut additions, &mut cursors, retry_at).await;
                     }
                 }
                 Err(Failure::Superseded) => return End::Superseded,
@@ -230,7 +258,8 @@ impl Publishing {
     async fn wait(
         &self,
         stop: &CancellationToken,
-        additions: &mut tokio::sync::watch::Receiver<u64>,
+        additions: &mut watch::Receiver<u64>,
+        cursors: &mut watch::Receiver<Cursors>,
         retry_at: Option<Instant>,
     ) {
         let soon = Instant::now() + SAVE_EVERY;
@@ -239,6 +268,8 @@ impl Publishing {
         tokio::select! {
             () = self.link.arrived.notified() => {}
             _ = additions.changed() => {}
+            // Left unseen, for the loop to look at.
+            _ = cursors.changed() => cursors.mark_changed(),
             () = stop.cancelled(), if !stopping => {}
             () = tokio::time::sleep_until(until) => {}
         }
@@ -268,17 +299,10 @@ impl Publishing {
             return Ok(false);
         }
         let events: Vec<NewEvent> = batch.iter().map(new_event).collect();
-        let outcomes = self.publisher.publish(self.gateway, self.epoch, &events).await?;
-        let outcomes: Vec<Outcome> = outcomes
-            .into_iter()
-            .map(|outcome| match outcome {
-                event_log::Outcome::Published(_) => Outcome::Published,
-                event_log::Outcome::NoIncarnation | event_log::Outcome::Full => Outcome::Refused,
-            })
-            .collect();
-        let taken = outcomes.iter().filter(|outcome| **outcome == Outcome::Published).count();
-        self.count(taken, outcomes.len() - taken);
-        self.link.lock().backlog.settle(&batch, &outcomes, Instant::now());
+        let known = self.link.lock().known(&batch);
+        let answers = self.publisher.publish_under(self.gateway, self.epoch, &events, &known).await?;
+        let taken = self.link.lock().settle(batch, &answers);
+        self.count(taken, answers.len() - taken);
         self.link.published.notify_waiters();
         Ok(taken > 0)
     }
@@ -290,15 +314,15 @@ impl Publishing {
 
     /// Saves the session if it changed, otherwise its sequence if that moved.
     async fn save(&self, saved: &mut Saved, at_once: bool) -> Result<(), Failure> {
-        let (session, changed, sequence, waiting, bytes) = {
-            let state = self.link.lock();
-            let backlog = &state.backlog;
-            let sequence = backlog.safe_sequence();
-            (state.session.clone(), state.session_changed, sequence, backlog.len(), backlog.bytes())
-        };
         let label = self.gateway.id.to_string();
-        gauge(metrics::BACKLOG_ENTRIES, &label, waiting);
-        gauge(metrics::BACKLOG_BYTES, &label, bytes);
+        let (session, changed, sequence) = {
+            let state = self.link.lock();
+            gauge(metrics::BACKLOG_ENTRIES, &label, state.backlog.len());
+            gauge(metrics::BACKLOG_BYTES, &label, state.backlog.bytes());
+            gauge(metrics::RETAINED_ENTRIES, &label, state.retained.len());
+            gauge(metrics::RETAINED_BYTES, &label, state.retained.bytes());
+            (state.session.clone(), state.session_changed, state.backlog.safe_sequence())
+        };
         let Some(session) = session else {
             if changed {
                 self.sessions.forget(self.gateway).await?;

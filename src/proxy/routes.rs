@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::cursors::{self, Cursors};
 use super::markers::{OpenMove, OpenMoves};
 
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +49,7 @@ pub struct Routes {
     /// How many readings were asked for, and up to which of them the table is fresh.
     asked: watch::Sender<u64>,
     fresh: watch::Sender<u64>,
+    cursors: watch::Sender<Cursors>,
 }
 
 struct Row {
@@ -74,6 +76,7 @@ impl Routes {
             moves: RwLock::new(Arc::new(moves)),
             asked: watch::Sender::new(0),
             fresh: watch::Sender::new(0),
+            cursors: watch::Sender::new(Cursors::default()),
         });
         let reader = Reader { pool: pool.clone(), routes: Arc::clone(&routes), since };
         Ok((routes, reader))
@@ -112,6 +115,11 @@ impl Routes {
     /// Changes whenever servers were added, or their moves changed.
     pub fn additions(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// How far the shards' owners are, by the same connections.
+    pub fn cursors(&self) -> watch::Receiver<Cursors> {
+        self.cursors.subscribe()
     }
 
     fn some_unknown(&self) -> Vec<ServerId> {
@@ -158,9 +166,11 @@ impl Reader {
     /// Runs until cancelled. `session_url` is a direct connection for LISTEN.
     pub async fn run(mut self, session_url: String, cancel: CancellationToken) {
         let hint = Notify::new();
+        let (pool, routes) = (self.pool.clone(), Arc::clone(&self.routes));
         tokio::select! {
             () = cancel.cancelled() => {}
             () = listen(&session_url, &hint) => {}
+            () = cursors::follow(pool, &routes.cursors) => {}
             () = self.keep(&hint) => {}
         }
     }

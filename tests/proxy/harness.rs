@@ -107,8 +107,26 @@ impl Bench {
     }
 
     pub async fn begin_stream(&self, shard: u32) {
+        self.begin_stream_at(shard, 1).await;
+    }
+
+    pub async fn begin_stream_at(&self, shard: u32, incarnation: i64) {
         let key = self.keys.incarnation(ShardId(shard));
-        let _: () = self.fred.set(key, 1, None, None, false).await.expect("set");
+        let _: () = self.fred.set(key, incarnation, None, None, false).await.expect("set");
+    }
+
+    /// The second part of the last id in a stream.
+    pub async fn last_number(&self, shard: u32) -> u64 {
+        let key = self.keys.stream(ShardId(shard));
+        let last: Vec<(String, HashMap<String, String>)> =
+            self.fred.xrevrange_values(key, "+", "-", Some(1)).await.expect("read the stream");
+        let number = last.first().and_then(|(id, _)| id.split_once('-')?.1.parse().ok());
+        number.expect("the stream has an entry")
+    }
+
+    /// A publish script has looked at the stream's incarnation, which is why it has a history now.
+    pub async fn looked_at(&self, shard: u32) -> bool {
+        self.fred.exists(self.keys.history(ShardId(shard))).await.expect("exists")
     }
 
     pub async fn stream(&self, shard: u32) -> Vec<Entry> {

@@ -7,6 +7,7 @@ mod failover;
 mod harness;
 mod ingest;
 mod interactions;
+mod lost;
 mod outage;
 #[path = "../support/own_redis.rs"]
 mod own_redis;

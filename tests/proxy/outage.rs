@@ -51,14 +51,14 @@ async fn after_redis_was_wiped_the_proxy_goes_on_and_its_session_is_saved_again(
     let server = bench.server(0);
     bench.place(&server, 3, true).await;
     let proxy = bench.start().await.ready().await;
-    bench.say(&server, "before");
+    let before = bench.say(&server, "before");
     bench.wait_for_messages(3, 1).await;
     bench.wait_until_saved(bench.last_sequence()).await;
 
     own.wipe();
     let after = bench.say(&server, "after");
-    bench.begin_streams().await;
-    assert_eq!(bench.wait_for_messages(3, 1).await, [after]);
+    bench.begin_stream_at(3, 2).await;
+    assert_eq!(bench.wait_for_messages(3, 2).await, [before, after]);
     bench.wait_until_saved(bench.last_sequence()).await;
     proxy.kill();
     let proxy = bench.start().await.ready().await;

@@ -62,22 +62,39 @@ impl Log {
     ///
     /// `fresh` = Redis has not heard of this epoch from us. Where it knows it nevertheless, another was given the same.
     pub(crate) async fn ensure(&self, fence: &Fence, fresh: &mut bool) -> Result<StreamId, Error> {
-        timeout(PATIENCE, self.ensure_in_time(fence, fresh)).await.map_err(|_| Error::TimedOut)?
+        let in_time = |_| Error::TimedOut;
+        let (cursor, next) = timeout(PATIENCE, self.compare(fence, fresh)).await.map_err(in_time)??;
+        let Some(next) = next else { return Ok(cursor) };
+        // Each of its steps has a limit of its own; there may be many.
+        self.log.carry(fence, cursor, next.incarnation).await?;
+        timeout(PATIENCE, self.begin_in_both(fence, cursor, next)).await.map_err(in_time)?
     }
 
-    async fn ensure_in_time(&self, fence: &Fence, fresh: &mut bool) -> Result<StreamId, Error> {
+    /// The cursor, and where the next incarnation has to begin when the cursor's is not to be gone on with.
+    async fn compare(&self, fence: &Fence, fresh: &mut bool) -> Result<(StreamId, Option<StreamId>), Error> {
         let (cursor, opened) = tokio::join!(self.cursor(fence), self.log.epochs().open(fence));
-        let Opened { raised, stands, incarnation } = opened.map_err(event_log::Error::from)?;
+        let Opened { raised, stands, incarnation, incarnation_stands } =
+            opened.map_err(event_log::Error::from)?;
         if stands > fence.epoch || (*fresh && !raised) {
             return Err(Error::EpochTaken { shard: fence.shard, stands });
         }
         *fresh = false;
         let cursor = cursor?;
-        // 0 is the state before the first incarnation. A higher one in Redis: Postgres lost its last commits.
-        if cursor.incarnation > 0 && incarnation == Some(cursor.incarnation) {
-            return Ok(cursor);
+        // 0 is the state before the first incarnation. A higher one in Redis: Postgres lost its last commits. One that
+        // does not stand: Redis has failed over, and the end of the stream may be missing.
+        if cursor.incarnation > 0 && incarnation == Some(cursor.incarnation) && incarnation_stands {
+            return Ok((cursor, None));
         }
-        let next = StreamId::start_of(cursor.incarnation.max(incarnation.unwrap_or(0)) + 1);
+        let next = cursor.incarnation.max(incarnation.unwrap_or(0)) + 1;
+        Ok((cursor, Some(StreamId::start_of(next))))
+    }
+
+    async fn begin_in_both(
+        &self,
+        fence: &Fence,
+        cursor: StreamId,
+        next: StreamId,
+    ) -> Result<StreamId, Error> {
         let begun = self.begin(fence, cursor, next).await?;
         self.log.set_incarnation(fence, begun.incarnation).await?;
         Ok(begun)
@@ -110,7 +127,7 @@ impl Log {
         match old {
             0 => tracing::debug!("{} begins its log", fence.shard),
             lost => tracing::warn!(
-                "{} begins incarnation {}: redis does not have {lost} any more",
+                "{} begins incarnation {}: redis does not have {lost} any more, or failed over in it",
                 fence.shard,
                 next.incarnation
             ),

@@ -6,15 +6,19 @@
 
 use std::sync::LazyLock;
 
-use redis::{RedisError, Script};
+use redis::{ErrorKind, RedisError, Script, Value};
 
 use crate::fence::Fence;
-use crate::ids::{Epoch, ShardId};
+use crate::ids::{Epoch, ShardId, StreamId};
 use crate::keys::{GROUPS, Keys};
 use crate::redis_link::{Connection, RedisLink};
 
-static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/open.lua")));
-static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/begin.lua")));
+static OPEN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("lua/standing.lua"), include_str!("lua/open.lua"))));
+static BEGIN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("lua/standing.lua"), include_str!("lua/begin.lua"))));
+static CARRY: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("lua/standing.lua"), include_str!("lua/carry.lua"))));
 static KEEP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/keep_epochs.lua")));
 static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/trim.lua")));
 
@@ -27,6 +31,16 @@ pub struct Opened {
     pub stands: Epoch,
     /// None: nobody has begun the stream, or Redis lost it.
     pub incarnation: Option<u64>,
+    /// False: it was begun on a server that has failed over or started again since, which may have lost the end of it.
+    pub incarnation_stands: bool,
+}
+
+/// What one call of the carry script did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    UpTo(StreamId),
+    All,
+    Refused,
 }
 
 /// Reads and raises the epochs of shards. Cheap to clone.
@@ -64,13 +78,14 @@ impl ShardEpochs {
 
     /// Raises the epoch to the claimer's and reads what he needs to begin, in one round trip.
     pub(crate) async fn open(&self, fence: &Fence) -> Result<Opened, RedisError> {
-        let (raised, stands, incarnation): (bool, i64, Option<u64>) = OPEN
+        let (raised, stands, incarnation, incarnation_stands): (bool, i64, Option<u64>, bool) = OPEN
             .key(self.keys.shard_epoch(fence.shard))
             .key(self.keys.incarnation(fence.shard))
+            .key(self.keys.history(fence.shard))
             .arg(fence.epoch.get())
             .invoke_async(&mut self.redis.clone())
             .await?;
-        Ok(Opened { raised, stands: Epoch(stands), incarnation })
+        Ok(Opened { raised, stands: Epoch(stands), incarnation, incarnation_stands })
     }
 
     /// Raises the incarnation, never lowers it. Answers the epoch that stands: a higher one, and nothing was done.
@@ -78,11 +93,43 @@ impl ShardEpochs {
         let stands: i64 = BEGIN
             .key(self.keys.shard_epoch(fence.shard))
             .key(self.keys.incarnation(fence.shard))
+            .key(self.keys.history(fence.shard))
             .arg(fence.epoch.get())
             .arg(incarnation)
             .invoke_async(&mut self.redis.clone())
             .await?;
         Ok(Epoch(stands))
+    }
+
+    /// Copies what lies after `after` into the incarnation that is to begin; see the script. Answers the last id that was
+    /// copied, none when nothing is left.
+    pub(super) async fn carry(
+        &self,
+        fence: &Fence,
+        after: StreamId,
+        into: u64,
+        most: usize,
+    ) -> Result<Carried, RedisError> {
+        let copied: Value = CARRY
+            .key(self.keys.shard_epoch(fence.shard))
+            .key(self.keys.incarnation(fence.shard))
+            .key(self.keys.history(fence.shard))
+            .key(self.keys.stream(fence.shard))
+            .arg(fence.epoch.get())
+            .arg(after.to_string())
+            .arg(into)
+            .arg(most)
+            .invoke_async(&mut self.redis.clone())
+            .await?;
+        let last = match copied {
+            Value::Nil => Some(Carried::All),
+            Value::Int(_) => Some(Carried::Refused),
+            Value::BulkString(id) => {
+                std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok()).map(Carried::UpTo)
+            }
+            _ => None,
+        };
+        last.ok_or_else(|| (ErrorKind::UnexpectedReturnType, "the carry script is not understood").into())
     }
 
     /// Drops entries below `minimum`. None: Redis does not know the caller as the owner, and nothing was done.

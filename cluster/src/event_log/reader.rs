@@ -37,7 +37,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which of the watched streams Redis has lost, see the script.
-static LOST: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/lost.lua")));
+static LOST: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("lua/standing.lua"), include_str!("lua/lost.lua"))));
 
 /// What a shard's loop receives.
 #[derive(Debug, PartialEq, Eq)]
@@ -341,7 +342,7 @@ impl Task {
         let mut call = LOST.prepare_invoke();
         for (shard, after, epoch) in &shards {
             call.key(self.keys.stream(*shard)).key(self.keys.incarnation(*shard));
-            call.key(self.keys.shard_epoch(*shard));
+            call.key(self.keys.history(*shard)).key(self.keys.shard_epoch(*shard));
             call.arg(after.incarnation).arg(after.seq).arg(epoch.get());
         }
         let lost: Vec<bool> = in_time(PATIENCE, call.invoke_async(connection)).await?;

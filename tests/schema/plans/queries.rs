@@ -317,6 +317,7 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Rare, "delete from helpline.shard_trials"),
     other(WORKER, Kind::Small, "select id from helpline.workers where not draining"),
     other(WORKER, Kind::Small, "select incarnation, cursor_seq from helpline.shard_streams"),
+    other(PROXY, Kind::Small, "select shard_id, incarnation, cursor_seq from helpline.shard_streams"),
     other(WORKER, Kind::Small, "with fences as ( insert into helpline.shard_fences"),
     other(WORKER, Kind::Small, "insert into helpline.shard_assignments"),
     other(WORKER, Kind::Small, "select s.id, s.server_count, a.worker_id"),

@@ -1,4 +1,4 @@
--- KEYS: stream, incarnation and epoch of each shard.
+-- KEYS: stream, incarnation, history and epoch of each shard.
 -- ARGV: incarnation and sequence up to which each was read, and the reader's epoch.
 -- Returns for each 1 when Redis has lost the stream as the reader knows it, else 0. A stream that ends
 -- before what was read (a failover lost its tail) would hand out ids again that its reader has passed:
@@ -6,9 +6,9 @@
 -- removes nothing: what he has read may be of a stream that is gone for good reason.
 local lost = {}
 for n = 1, #ARGV / 3 do
-    local stream, key, epoch = KEYS[3 * n - 2], KEYS[3 * n - 1], KEYS[3 * n]
+    local stream, key, begun_on, epoch = KEYS[4 * n - 3], KEYS[4 * n - 2], KEYS[4 * n - 1], KEYS[4 * n]
     local incarnation, seq, mine = ARGV[3 * n - 2], ARGV[3 * n - 1], tonumber(ARGV[3 * n])
-    local gone = redis.call('GET', key) ~= incarnation
+    local gone = standing(key, begun_on) ~= incarnation
     if not gone and seq ~= '0' then
         local last, info = '0-0', redis.pcall('XINFO', 'STREAM', stream)
         for i = 1, #info, 2 do

@@ -1,21 +1,25 @@
--- KEYS: the gateway shard's epoch, then stream and incarnation of each shard.
--- ARGV: epoch, most entries, most bytes of a stream; then for each entry: number of its shard, k, t, g, r, d.
--- Returns -1 when the epoch is unknown, 0 when it is another, else for each entry its id,
--- or 0 = the stream has no incarnation, 1 = the stream is full.
+-- KEYS: the gateway shard's epoch, then stream, incarnation and history of each shard.
+-- ARGV: epoch, most entries, most bytes of a stream, number of shards; for each shard the incarnation that the publisher
+-- knows, 0 = none; then for each entry: number of its shard, k, t, g, r, d.
+-- Returns -1 when the epoch is unknown or lower, 0 when it is higher, else for each entry its id, or 0 = no incarnation
+-- stands, 1 = the stream is full, {n} = incarnation n stands and the publisher knows another.
 local epoch = redis.call('GET', KEYS[1])
-if not epoch then return -1 end
+if not epoch or tonumber(epoch) < tonumber(ARGV[1]) then return -1 end
 if epoch ~= ARGV[1] then return 0 end
-local most_entries, most_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local most_entries, most_bytes, shards = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local streams, outcomes = {}, {}
 
 local function open(n)
-    local stream = { key = KEYS[2 * n], incarnation = redis.call('GET', KEYS[2 * n + 1]) }
+    local stream = { key = KEYS[3 * n - 1], incarnation = standing(KEYS[3 * n], KEYS[3 * n + 1]) }
+    local known = ARGV[4 + n]
     if not stream.incarnation then
         stream.refused = 0
-        return stream
+    elseif known ~= '0' and known ~= stream.incarnation then
+        stream.refused = { tonumber(stream.incarnation) }
+    else
+        stream.entries = redis.call('XLEN', stream.key)
+        stream.bytes = redis.call('MEMORY', 'USAGE', stream.key) or 0
     end
-    stream.entries = redis.call('XLEN', stream.key)
-    stream.bytes = redis.call('MEMORY', 'USAGE', stream.key) or 0
     return stream
 end
 
@@ -24,7 +28,7 @@ local function add(stream, id, i)
         'r', ARGV[i + 4], 'd', ARGV[i + 5])
 end
 
-for i = 4, #ARGV, 6 do
+for i = 5 + shards, #ARGV, 6 do
     local n = tonumber(ARGV[i])
     local stream = streams[n] or open(n)
     streams[n] = stream
