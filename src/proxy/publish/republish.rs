@@ -1,6 +1,6 @@
 //! What becomes of a batch: kept once it is in its stream, put back when its stream turns out to be lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use helpline_cluster::event_log::Outcome as Answer;
 use helpline_cluster::ids::ShardId;
@@ -31,13 +31,13 @@ impl State {
         let outcomes: Vec<Outcome> = answers.iter().map(taken).collect();
         self.backlog.settle(&batch, &outcomes, Instant::now());
         let mut published = 0;
+        let mut shards = HashSet::new();
         for ((shard, entry), answer) in batch.into_iter().zip(answers) {
             match answer {
                 Answer::Published(id) => {
                     published += 1;
                     self.retained.keep(shard, *id, entry);
-                    // It may have been applied meanwhile, and the cursor stand still from now on.
-                    self.passed_by(shard);
+                    shards.insert(shard);
                 }
                 // Lost: the sequence goes back at once, so that a proxy after this one loses nothing either.
                 Answer::NoIncarnation => self.lost(shard, 0),
@@ -45,6 +45,8 @@ impl State {
                 Answer::Full => {}
             }
         }
+        // They may have been applied meanwhile, and the cursors stand still from now on.
+        shards.into_iter().for_each(|shard| self.passed_by(shard));
         let dropped = self.retained.take_dropped();
         ::metrics::counter!(metrics::RETAINED_DROPPED).increment(dropped);
         published
