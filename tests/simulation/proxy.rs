@@ -309,7 +309,9 @@ impl Gateway {
             .into_iter()
             .map(|outcome| match outcome {
                 event_log::Outcome::Published(_) => Outcome::Published,
-                event_log::Outcome::NoIncarnation | event_log::Outcome::Full => Outcome::Refused,
+                event_log::Outcome::NoIncarnation
+                | event_log::Outcome::OtherIncarnation(_)
+                | event_log::Outcome::Full => Outcome::Refused,
             })
             .collect();
         let some = outcomes.contains(&Outcome::Published);
