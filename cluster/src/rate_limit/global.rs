@@ -11,8 +11,10 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Never less: clocks and timers are granular.
 const MARGIN_MIN: Duration = Duration::from_millis(8);
-/// Never more: keeps the reachable rate above 95 % of the limit whatever the answers' delay.
+/// As long as no answer says more: keeps the reachable rate above 95 % of the limit.
 const MARGIN_MAX: Duration = Duration::from_millis(40);
+/// Never more, however late the answer: a request that was held up somewhere counts from its arrival.
+const MARGIN_LONGEST: Duration = Duration::from_millis(120);
 /// How long a slot is held unless the answer says more.
 pub(super) const HOLD: Duration = WINDOW.saturating_add(MARGIN_MAX);
 /// How long a shortest round trip is believed.
@@ -105,7 +107,7 @@ impl Global {
     /// Returns how long beyond a second after its grant the request may count.
     pub(super) fn answered(&mut self, slot: &Slot, now: Instant) -> Duration {
         let trip = now.saturating_duration_since(slot.sent_at);
-        let margin = self.floor.delay(trip, now).clamp(MARGIN_MIN, MARGIN_MAX);
+        let margin = self.floor.delay(trip, now).clamp(MARGIN_MIN, MARGIN_LONGEST);
         self.hold_until(slot, slot.sent_at + WINDOW + margin);
         margin
     }
