@@ -1,6 +1,7 @@
 //! The proxy against a simulated Discord, with real Postgres and Redis. Streams are looked at through another
 //! Redis client than the product's.
 
+mod bench_acknowledgment;
 mod bench_rest_limits;
 mod egress;
 mod failover;
