@@ -186,7 +186,7 @@ pub(super) struct T1 {
     locked: HashSet<ServerId>,
     pub(super) lanes: HashSet<Lane>,
     repair: Repair,
-    marks: Marks,
+    pub(super) marks: Marks,
 }
 
 impl T1 {
