@@ -1,6 +1,8 @@
 //! Times plans at full size: 10^6 servers with a heavy tail, 1,024 shards, 50 <-> 51 / 49 workers.
 //! `cargo bench --package helpline-cluster --bench placement`
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers drawn or looked at, far below any bound")]
+
 use std::time::{Duration, Instant};
 
 use helpline_cluster::ids::{ServerId, ShardId, WorkerId};

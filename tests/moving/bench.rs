@@ -1,5 +1,7 @@
 //! Numbers for docs/benchmarks.md: `--ignored --nocapture bench_`. They print; only what is promised absolutely fails.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers drawn or looked at, far below any bound")]
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,7 @@
 //! Servers on shards: within budgets and doors, restful, and bounded, as the leader plans them round by round.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers drawn or looked at, far below any bound")]
+
 use std::collections::HashMap;
 
 use helpline_cluster::ids::{ServerId, ShardId};
