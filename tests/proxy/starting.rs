@@ -84,10 +84,14 @@ async fn a_dead_resume_address_falls_back_to_the_general_one_with_the_same_sessi
         bench.sim.drop_connection(None);
         said.push(bench.say(&server, &format!("while away {round}")));
         assert_eq!(bench.wait_for_messages(3, said.len()).await, said);
+        // Both messages may have come before the connection went.
+        eventually("it is resumed elsewhere", async || {
+            (bench.sim.counters().resumes_elsewhere > round).then_some(())
+        })
+        .await;
     }
     let counters = bench.sim.counters();
     assert_eq!((counters.identifies, counters.resumes_refused), (1, 0));
-    assert!(counters.resumes_elsewhere >= 3, "{counters:?}");
     proxy.stop().await;
 }
 
