@@ -293,7 +293,8 @@ impl ProxyArgs {
             keys: stores.keys,
             listen: check.address("PROXY_ADDR", &self.proxy_addr),
             rest_per_s: check.number("REST_PER_SECOND", &self.discord.rest_per_second, 1..=10_000),
-            name: process_name(self.name.as_deref(), "proxy"),
+            // The same after a restart, so that it knows its former self: not the process id.
+            name: process_name(self.name.as_deref().or(host_name().as_deref()), "proxy"),
             lease_ttl: Duration::from_millis(check.number(
                 "LEASE_TTL_MS",
                 &self.lease_ttl_ms,
@@ -311,6 +312,12 @@ impl ProxyArgs {
         }
         check.done(config)
     }
+}
+
+/// The machine's or the container's, where it can be asked.
+fn host_name() -> Option<String> {
+    let name = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    name.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// What operators see: the given name, else the host's.
