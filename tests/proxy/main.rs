@@ -11,6 +11,7 @@ mod interactions;
 mod lost;
 mod outage;
 #[path = "../support/own_redis.rs"]
+#[allow(dead_code, reason = "the tests of faults use the rest")]
 mod own_redis;
 mod resharding;
 mod sessions;
