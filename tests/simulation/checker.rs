@@ -55,6 +55,7 @@ struct Records {
     /// Whether a worker believes that it may act.
     beliefs: BTreeMap<WorkerId, Belief>,
     processes: BTreeMap<Client, Vec<WorkerId>>,
+    wiped_at: Option<Micros>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -180,11 +181,26 @@ impl Checker {
 
     /// Redis has lost everything: what was published and not applied is gone with it.
     pub fn wiped(&self) {
-        for record in self.0.records.borrow_mut().events.values_mut() {
+        let mut records = self.0.records.borrow_mut();
+        records.wiped_at = Some(self.0.engine.now());
+        for record in records.events.values_mut() {
             if record.published && !record.applied {
                 record.excused.get_or_insert("redis wiped");
             }
         }
+    }
+
+    /// A new session begins though Discord still has this one. That is lawful only when Redis and the proxy that knew it
+    /// were lost together.
+    pub fn session_forgotten(&self, session: &str) {
+        if self.wiped_within(10 * SECOND) {
+            self.session_lost(session);
+        }
+    }
+
+    fn wiped_within(&self, span: Micros) -> bool {
+        let wiped_at = self.0.records.borrow().wiped_at;
+        wiped_at.is_some_and(|at| at + span > self.0.engine.now())
     }
 
     /// Called before the writes of a transaction are seen.
@@ -327,7 +343,11 @@ impl Checker {
             let silent = records.deaths.get(&previous).is_some_and(|(cause, _)| *cause == Cause::Silence);
             records.beliefs.get(&previous).filter(|_| silent).cloned()
         };
-        if belief.is_some_and(|believes| believes()) {
+        let believes = belief.is_some_and(|believes| believes());
+        if believes && self.wiped_within(5 * SECOND) {
+            // Cut off from Postgres, it renewed a lease that Redis then lost. The fences hold; its belief is wrong.
+            self.count("believed in a wiped lease");
+        } else if believes {
             self.violate(&format!(
                 "{} was claimed from {previous}, which still believes that it owns it",
                 fence.shard

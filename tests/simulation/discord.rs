@@ -267,6 +267,9 @@ impl Discord {
         let id = state.next_connection;
         let connection = Connection { host, to, last_at: self.engine.now() };
         let Some((name, sequence)) = resume else {
+            for (old, _) in state.sessions.iter().filter(|(_, session)| session.gateway == gateway) {
+                self.checker.session_forgotten(old);
+            }
             let name = format!("s{id}g{gateway}");
             let mut session =
                 Session { gateway, sequence: 1, sent: Vec::new(), connection: None, disconnected_at: 0 };

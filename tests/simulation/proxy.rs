@@ -89,7 +89,7 @@ async fn claim(life: Life, routes: Routes) {
                 life.node.postgres(move |s| s.claim_gateways(me)).await.unwrap_or_default()
             {
                 life.node.note(|| format!("holds gateway shard {gateway} at epoch {epoch}"));
-                life.spawn(serve(life.clone(), Rc::clone(&routes), gateway));
+                life.spawn(serve_while_owner(life.clone(), Rc::clone(&routes), gateway));
             }
         }
         life.node.sleep(life.node.jittered(Duration::from_millis(250))).await;
@@ -118,6 +118,19 @@ struct Superseded;
 enum Failure {
     Superseded,
     Redis,
+}
+
+/// Redis may have lost the epoch and got a former holder's back: whose the gateway shard is says Postgres.
+async fn serve_while_owner(life: Life, routes: Routes, gateway: u32) {
+    loop {
+        serve(life.clone(), Rc::clone(&routes), gateway).await;
+        let me = life.id;
+        let asking = life.node.postgres(move |store| store.tables().gateways[&gateway].owner == Some(me));
+        if asking.await == Ok(false) {
+            return;
+        }
+        life.node.sleep(life.node.jittered(Duration::from_millis(300))).await;
+    }
 }
 
 async fn serve(life: Life, routes: Routes, gateway: u32) {
