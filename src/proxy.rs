@@ -7,6 +7,7 @@
 //! Promises: nothing that Discord sent is lost while the session can be resumed; the sequence saved for a resume
 //! is never ahead of the streams; every buffer is bounded.
 
+pub mod backfill;
 pub mod backlog;
 pub mod cli;
 mod connects;
@@ -14,8 +15,10 @@ pub mod cursors;
 pub mod defer;
 pub mod egress;
 pub mod epochs;
+pub mod gaps;
 pub mod gateway;
 mod holdings;
+pub mod holds;
 pub mod ingest;
 pub mod invalid;
 mod limit;
@@ -27,6 +30,7 @@ pub mod rest;
 pub mod retained;
 pub mod routes;
 pub mod setup;
+mod task;
 mod telling;
 
 use std::net::SocketAddr;
@@ -36,7 +40,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use helpline_cluster::clock::SystemClock;
 use helpline_cluster::event_log::Publisher;
-use helpline_cluster::gateway_session::{Session, SessionStore};
+use helpline_cluster::gateway_session::SessionStore;
 use helpline_cluster::gateway_shards::{self, GatewayClaims, Lease, Phase};
 use helpline_cluster::identify::Identifies;
 use helpline_cluster::invalid_requests::{Breaker, Settings};
@@ -44,7 +48,6 @@ use helpline_cluster::keys::Keys;
 use helpline_cluster::rate_limit::{self, Limiter};
 use helpline_cluster::redis_link::RedisLink;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::{ConfigBuilder, Intents};
@@ -52,20 +55,22 @@ use twilight_gateway::{ConfigBuilder, Intents};
 use crate::admin::Health;
 use crate::config::Secret;
 use crate::{store, telemetry};
+use backfill::{Backfill, Budget};
 use backlog::Bounds;
 use connects::Connects;
 use defer::Deferrals;
 use egress::Egress;
 use epochs::Epochs;
-use gateway::{Fatal, Polling};
+use gateway::Polling;
 use holdings::{Holdings, Ups, announce};
 use ingest::Identity;
 use invalid::InvalidBudget;
 use permit::Permit;
-use publish::{End, Link, Publishing};
+use publish::Link;
 use rest::Rest;
 use routes::Routes;
 use setup::{Gateway, Setup};
+use task::GatewayTask;
 
 /// Connections to Postgres: routes are read, servers added.
 const DATABASE_POOL: u32 = 4;
@@ -105,6 +110,8 @@ pub struct Config {
     pub backlog: Bounds,
     /// What it may keep of what it has published.
     pub retained: Bounds,
+    /// What reading again of missed messages may cost.
+    pub backfill: Budget,
     /// How long a start waits for Postgres, Redis and Discord.
     pub start_deadline: Duration,
 }
@@ -133,6 +140,7 @@ impl Default for Config {
             lease_ttl: Duration::from_secs(5),
             backlog: Bounds::default(),
             retained: retained::BOUNDS,
+            backfill: Budget::default(),
             start_deadline: Duration::from_secs(60),
         }
     }
@@ -174,8 +182,8 @@ pub async fn run_on(
         listener.local_addr().context("read the listener's address")?,
     );
     let mut tasks = JoinSet::new();
-    parts.spawn_egress(listener, &config, &stop, &mut tasks);
-    let (claims, ups) = parts.spawn_gateway(config, &stop, &mut tasks).await?;
+    let egress = parts.spawn_egress(listener, &config, &stop, &mut tasks);
+    let (claims, ups) = parts.spawn_gateway(config, egress, &stop, &mut tasks).await?;
     let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, health, &stop));
     result
 }
@@ -230,7 +238,7 @@ impl Parts {
         config: &Config,
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
-    ) {
+    ) -> Arc<Egress> {
         let limits = rate_limit::Config { global_per_s: config.rest_per_s, max_waiting: config.rest_waiting };
         let limiter = Limiter::sharing(limits, rate_limit::Link::new(&self.redis, config.keys.clone()));
         limiter.charge(setup::REQUESTS);
@@ -253,17 +261,20 @@ impl Parts {
             deferring.await;
             Ok(())
         });
-        tasks.spawn(async move { egress.serve(listener).await.context("serve the workers' REST requests") });
+        let serving = Arc::clone(&egress);
+        tasks.spawn(async move { serving.serve(listener).await.context("serve the workers' REST requests") });
         let (limits_stop, invalid_stop) = (stop.clone(), stop.clone());
         tasks.spawn(async move {
             tokio::join!(limiter.run(limits_stop), invalid.run(invalid_stop));
             Ok(())
         });
+        egress
     }
 
     async fn spawn_gateway(
         self,
         config: Config,
+        egress: Arc<Egress>,
         stop: &CancellationToken,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(GatewayClaims, Ups)> {
@@ -293,9 +304,14 @@ impl Parts {
         claiming.ttl = config.lease_ttl;
         // Draining ends it, not the token: the gateway shards are handed over first.
         let until_dropped = CancellationToken::new();
-        let (claims, leases) =
-            GatewayClaims::start(claiming, self.pool, &config.session_url, &self.redis, &until_dropped)
-                .context("join the other proxies")?;
+        let (claims, leases) = GatewayClaims::start(
+            claiming,
+            self.pool.clone(),
+            &config.session_url,
+            &self.redis,
+            &until_dropped,
+        )
+        .context("join the other proxies")?;
         let address = config.upstream_gateway.as_deref().unwrap_or(&self.gateway.url).trim_end_matches('/');
         let maker = Maker {
             publisher,
@@ -305,6 +321,8 @@ impl Parts {
             deferrals: self.deferrals,
             me: self.me,
             connects: Arc::default(),
+            pool: self.pool,
+            egress,
             address: address.to_owned(),
             config,
         };
@@ -332,6 +350,8 @@ struct Maker {
     deferrals: Arc<Deferrals>,
     me: Identity,
     connects: Arc<Connects>,
+    pool: sqlx::PgPool,
+    egress: Arc<Egress>,
     address: String,
     config: Config,
 }
@@ -348,7 +368,17 @@ impl Maker {
             .proxy_url(self.address.clone())
             .queue(self.identifies.of(lease.gateway, essential))
             .build();
+        let link = Link::new(self.config.backlog, self.config.retained);
         GatewayTask {
+            backfill: Backfill {
+                gateway: lease.gateway,
+                pool: self.pool.clone(),
+                egress: Arc::clone(&self.egress),
+                link: Arc::clone(&link),
+                routes: Arc::clone(&self.routes),
+                me: self.me,
+                budget: self.config.backfill,
+            },
             publisher: self.publisher.clone(),
             sessions: self.sessions.clone(),
             polling: Polling {
@@ -356,7 +386,7 @@ impl Maker {
                 config: twilight,
                 fixed_address: self.config.upstream_gateway.is_some(),
                 me: self.me,
-                link: Link::new(self.config.backlog, self.config.retained),
+                link,
                 routes: Arc::clone(&self.routes),
                 deferrals: Arc::clone(&self.deferrals),
                 clock: Arc::new(SystemClock),
@@ -364,134 +394,6 @@ impl Maker {
                 permit,
                 connects: Arc::clone(&self.connects),
             },
-        }
-    }
-}
-
-/// How what ran for a lease has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
-    /// The next holder resumes.
-    Stopped,
-    /// The session of a closing gateway shard has ended, and everything of it is published.
-    Retired,
-}
-
-/// One gateway shard: its connection and its publisher.
-struct GatewayTask {
-    publisher: Publisher,
-    sessions: SessionStore,
-    polling: Polling,
-}
-
-impl GatewayTask {
-    async fn run(self, lease: &mut Lease, claims: &GatewayClaims) -> anyhow::Result<Done> {
-        let gateway = self.polling.gateway;
-        // The epoch first: from then on no other proxy publishes or saves for this gateway shard.
-        let Some(session) = self.take_over(lease, claims).await else { return Ok(Done::Stopped) };
-        // The holder before may have known of moves that this process has not heard of.
-        if lease.release.run_until_cancelled(self.polling.routes.read_anew()).await.is_none() {
-            return Ok(Done::Stopped);
-        }
-        if let Some(session) = session {
-            tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
-            self.polling.link.restore(session);
-        }
-        let (polling_stop, no_more_events) = (lease.release.child_token(), CancellationToken::new());
-        let permit = self.polling.permit.clone();
-        let (gate, gated) = watch::channel(permit.phase());
-        let publishing = Publishing {
-            gateway,
-            epoch: lease.epoch,
-            link: Arc::clone(&self.polling.link),
-            publisher: self.publisher,
-            sessions: self.sessions.for_epoch(lease.epoch),
-            routes: Arc::clone(&self.polling.routes),
-            permit: permit.behind(gated),
-        };
-        let publishing = tokio::spawn({
-            let (no_more_events, polling_stop) = (no_more_events.clone(), polling_stop.clone());
-            let (link, mut phases) = (Arc::clone(&self.polling.link), permit.clone());
-            let routes = Arc::clone(&self.polling.routes);
-            async move {
-                let phases = async {
-                    loop {
-                        let phase = phases.next().await;
-                        if phase == Phase::Serving {
-                            // As above: the old set may have known of moves.
-                            routes.read_anew().await;
-                        }
-                        gate.send_replace(phase);
-                        link.look_again();
-                    }
-                };
-                let end = tokio::select! {
-                    end = publishing.run(no_more_events) => end,
-                    () = phases => unreachable!("it loops for ever"),
-                };
-                polling_stop.cancel();
-                end
-            }
-        });
-        let polled: Result<(), Fatal> = self.polling.run(polling_stop.clone()).await;
-        let retired = permit.is_closing() && !polling_stop.is_cancelled();
-        no_more_events.cancel();
-        match publishing.await.context("the publisher panicked")? {
-            End::Superseded => {
-                tracing::warn!("{gateway}: another proxy has taken it over; this one stops it")
-            }
-            End::Lost => {
-                tracing::warn!("{gateway}: it may belong to another proxy by now; this one stops it")
-            }
-            End::Stopped { .. } if retired && polled.is_ok() => {
-                tracing::info!("{gateway}: closed for good; everything is published");
-                return Ok(Done::Retired);
-            }
-            End::Stopped { left: 0 } => tracing::info!("{gateway}: stopped; everything is published"),
-            End::Stopped { left } => {
-                tracing::warn!(left, "{gateway}: stopped; the next proxy gets what is left by resuming");
-            }
-        }
-        match polled {
-            Err(error @ (Fatal::InvalidShard(_) | Fatal::ShardingRequired))
-                if permit.phase() == Phase::Held =>
-            {
-                tracing::error!("{error}; the change to {} gateway shards is given up", gateway.total);
-                if let Err(error) = claims.abandon(gateway.total).await {
-                    tracing::warn!(%error, "the change cannot be given up yet");
-                }
-                Ok(Done::Stopped)
-            }
-            polled => Ok(polled.map(|()| Done::Stopped)?),
-        }
-    }
-
-    /// Raises the epoch in Redis and reads the session; repeats while Redis is away. None: the lease is over.
-    async fn take_over(&self, lease: &mut Lease, claims: &GatewayClaims) -> Option<Option<Session>> {
-        let gateway = self.polling.gateway;
-        let release = lease.release.clone();
-        let mut told = false;
-        loop {
-            let taken = async {
-                if let Some(stands) = self.publisher.raise_gateway_epoch_to(gateway, lease.epoch).await? {
-                    return Ok(claims.raise_epoch(lease, stands).await?.then_some(None));
-                }
-                let session = self.sessions.for_epoch(lease.epoch).load(gateway).await?;
-                anyhow::Ok(Some(Some(session)))
-            };
-            match release.run_until_cancelled(taken).await? {
-                Ok(Some(Some(session))) => return Some(session),
-                // Its epoch is higher now: once more.
-                Ok(Some(None)) => continue,
-                Ok(None) => return None,
-                Err(error) if !told => {
-                    told = true;
-                    tracing::warn!(%error, "{gateway}: cannot be taken over yet; trying again");
-                }
-                Err(_) => {}
-            }
-            let pause = Duration::from_millis(fastrand::u64(200..600));
-            release.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::discord::MessageId;
 const PAGE: usize = 100;
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How often it is looked for gaps that others left.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Pause after a store or Discord failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often one channel is tried before it goes to the end of the list.
@@ -118,6 +118,7 @@ impl Backfill {
 
     /// Writes down what was missed, however long Postgres is away, and holds the channels concerned.
     async fn record(&self) {
+        self.link.miss_given_up();
         while let Some(missed) = self.link.missed() {
             match self.record_one(missed).await {
                 Ok(()) => self.link.recorded(missed),

@@ -1,12 +1,15 @@
 //! What a gateway shard received and has not published yet. Pure; bounded in entries and bytes.
 //!
-//! Overflow rule: a full backlog refuses the next event, and the gateway connection is closed so that Discord
-//! keeps the events for a resume. Entries wait in one lane per shard, in order; a lane whose stream refuses
-//! waits by itself while the others go on. Events of a server that has no shard yet wait apart, those of one that
-//! moves as [`super::markers`] says.
+//! Overflow rule: when one lane that its stream refuses takes half of a full backlog while others go on, that lane is
+//! given up ([`missing`]). Otherwise a full backlog refuses the next event, and the gateway connection is closed so
+//! that Discord keeps the events for a resume. Entries wait in one lane per shard, in order; a lane whose stream
+//! refuses waits by itself while the others go on. Events of a server that has no shard yet wait apart, those of one
+//! that moves as [`super::markers`] says, those of a channel that is read again as [`super::holds`] says.
 //!
 //! [`Backlog::safe_sequence`] is what may be saved for a resume: at and below it, everything has been
 //! published or deliberately dropped.
+
+mod missing;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,11 +19,15 @@ use bytes::Bytes;
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::time::Instant;
 
+use super::gaps::Missed;
+use super::holds::Holds;
 use super::markers::{Markers, OpenMoves, ToLane, Way};
 use super::routes::Route;
 
 /// What an entry costs besides its payload.
 const ENTRY_BYTES: usize = 200;
+/// Stands for a session in what was read over REST.
+const READ_AGAIN: u32 = u32::MAX - 1;
 /// Pause of a lane whose stream refused.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Stands for the session of what is no event of a session.
@@ -76,6 +83,20 @@ impl Entry {
         }
     }
 
+    /// An event that was read over REST: of no session. `origin` and the message's id are its first event key.
+    pub fn read_again(origin: &str, kind: &str, server: Option<ServerId>, id: u64, payload: Bytes) -> Self {
+        Self {
+            sequence: id,
+            origin: format!("{origin}:{id}"),
+            kind: kind.to_owned(),
+            server,
+            received_at_ms: 0,
+            payload,
+            if_listening: false,
+            session: READ_AGAIN,
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.payload.len() + ENTRY_BYTES
     }
@@ -102,6 +123,8 @@ pub enum Taken {
     Repeated,
     /// There is no room; the event counts as not received.
     Full,
+    /// Its stream takes nothing; it is part of what was missed.
+    GivenUp,
 }
 
 /// How a stream received an entry.
@@ -116,6 +139,15 @@ pub enum Outcome {
 struct Lane {
     queue: VecDeque<Entry>,
     retry_at: Option<Instant>,
+    /// Since it was refused, another lane's event was published.
+    others_go_on: bool,
+}
+
+/// A lane that was given up: its last event stays, to find out when the stream takes events again.
+#[derive(Debug)]
+struct GivenUp {
+    from_ms: u64,
+    interactions: u32,
 }
 
 /// See the module's documentation.
@@ -135,6 +167,15 @@ pub struct Backlog {
     taken: u64,
     /// Where the next batch starts, so that no lane starves.
     turn: u32,
+    /// Live events of channels that are read again.
+    pub holds: Holds,
+    given_up: HashMap<ShardId, GivenUp>,
+    /// Streams that take events again, with what they missed; and those whose gap is not recorded yet.
+    missed: Vec<Missed>,
+    /// Sequences that stay unsafe until what was missed after them is recorded.
+    unrecorded: HashMap<ShardId, u64>,
+    /// Events read again that wait.
+    read_again: usize,
 }
 
 impl Backlog {
@@ -151,6 +192,11 @@ impl Backlog {
             session_id: String::new(),
             taken: 0,
             turn: 0,
+            holds: Holds::default(),
+            given_up: HashMap::new(),
+            missed: Vec::new(),
+            unrecorded: HashMap::new(),
+            read_again: 0,
         }
     }
 
@@ -170,10 +216,14 @@ impl Backlog {
         }
         let bytes = arrival.payload.len() + ENTRY_BYTES;
         let over = self.entries + 1 > self.bounds.entries || self.bytes + bytes > self.bounds.bytes;
-        if over && self.entries > 0 {
+        if over && self.entries > 0 && !self.give_up_a_lane() {
             return Taken::Full;
         }
         self.taken = arrival.sequence;
+        if let Some(given_up) = route.and_then(|route| self.given_up.get_mut(&route.shard)) {
+            given_up.interactions += u32::from(arrival.kind == "INTERACTION_CREATE");
+            return Taken::GivenUp;
+        }
         if arrival.if_listening && route.is_some_and(|route| !route.listening) {
             return Taken::NotListening;
         }
@@ -181,7 +231,13 @@ impl Backlog {
         self.entries += 1;
         self.bytes += bytes;
         self.outstanding.insert(entry.sequence);
-        self.place(entry, route);
+        let held = match route {
+            Some(route) => self.holds.take(route.shard, entry),
+            None => Some(entry),
+        };
+        if let Some(entry) = held {
+            self.place(entry, route);
+        }
         Taken::Queued
     }
 
@@ -261,6 +317,8 @@ impl Backlog {
 
     /// The heads of all lanes that may go now, at most `max` entries, each lane's in order.
     pub fn batch(&mut self, max: usize, now: Instant) -> Vec<(ShardId, Entry)> {
+        let over = self.holds.expired(now);
+        self.line_up(over);
         let mut shards: Vec<ShardId> = self
             .lanes
             .iter()
@@ -298,7 +356,9 @@ impl Backlog {
                     });
                     if let Some(entry) = place.and_then(|place| lane.queue.remove(place)) {
                         lane.retry_at = None;
+                        lane.others_go_on = false;
                         self.forget(&entry);
+                        self.goes_on(*shard);
                         for to_lane in self.markers.published(&entry) {
                             self.to_lane(to_lane);
                         }
@@ -381,6 +441,7 @@ impl Backlog {
     fn forget(&mut self, entry: &Entry) {
         self.entries -= 1;
         self.bytes -= entry.bytes();
+        self.read_again -= usize::from(entry.session == READ_AGAIN);
         if entry.session == self.session {
             self.outstanding.remove(&entry.sequence);
         }

@@ -146,3 +146,37 @@ fn what_was_lost_goes_before_what_waits_and_holds_the_sequence_back_again() {
     assert_eq!(backlog.safe_sequence(), 4);
     assert!(backlog.is_empty() && backlog.bytes() == 0);
 }
+
+#[test]
+fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
+    let mut backlog = backlog(8);
+    for sequence in 2..9 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    backlog.push(arrival(9), OTHER);
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    assert_eq!(backlog.push(arrival(10), OTHER), Taken::Queued);
+    assert_eq!(backlog.push(arrival(11), OTHER), Taken::Queued, "room is made at the cost of shard 3");
+    assert_eq!(backlog.push(arrival(12), LISTENING), Taken::GivenUp);
+    assert_eq!(backlog.missed(), None, "the stream takes nothing yet");
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    assert_eq!(batch.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [8, 10, 11]);
+    backlog.settle(&batch, &[Outcome::Published; 3], now);
+    let missed = backlog.missed().expect("it takes events again");
+    assert_eq!((missed.shard, missed.interactions), (Some(ShardId(3)), 0));
+    assert_eq!(backlog.safe_sequence(), 1, "a crash now would lose the gap, so Discord keeps its events");
+    backlog.recorded(missed);
+    assert_eq!(backlog.safe_sequence(), 12);
+    assert_eq!(backlog.push(arrival(13), LISTENING), Taken::Queued);
+}
+
+#[test]
+fn a_refused_lane_is_not_given_up_while_nobody_goes_on() {
+    let mut backlog = backlog(3);
+    for sequence in 2..5 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    settle(&mut backlog, |_| Outcome::Refused);
+    assert_eq!(backlog.push(arrival(5), LISTENING), Taken::Full);
+}

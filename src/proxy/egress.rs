@@ -129,6 +129,25 @@ impl Egress {
         }
     }
 
+    /// A request of the proxy's own that only reads.
+    pub async fn read(&self, path: String, query: String) -> Response {
+        let request = Request {
+            method: Method::GET,
+            path,
+            query: Some(query),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            speaker: Speaker::Bot,
+            claimed: None,
+        };
+        self.forward(request).await
+    }
+
+    /// Whether requests wait for Discord's limits.
+    pub fn is_busy(&self) -> bool {
+        self.limiter.waiting() > 0
+    }
+
     /// The first reply to an interaction, which waits for no limit: callbacks are outside the global one, and each
     /// interaction is a bucket of its own. Returns the answer with its JSON error code (0 = none), or none.
     pub async fn callback(&self, interaction: u64, token: &str, body: &Value) -> Option<(Answer, u64)> {

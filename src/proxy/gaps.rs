@@ -66,14 +66,11 @@ pub async fn open(
     missed: Missed,
     reach: Duration,
 ) -> sqlx::Result<Option<i64>> {
-    let from = missed.from_ms.and_then(|ms| {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
-    });
-    let reach = PgInterval {
-        months: 0,
-        days: 0,
-        microseconds: i64::try_from(reach.as_micros()).unwrap_or(i64::MAX),
-    };
+    let from = missed
+        .from_ms
+        .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
+    let reach =
+        PgInterval { months: 0, days: 0, microseconds: i64::try_from(reach.as_micros()).unwrap_or(i64::MAX) };
     sqlx::query_scalar!(
         "select helpline.open_gap($1, $2, $3, $4, $5, now(), $6, $7)",
         gateway.total.cast_signed(),

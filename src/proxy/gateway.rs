@@ -35,6 +35,7 @@ use super::metrics;
 use super::permit::Permit;
 use super::publish::Link;
 use super::routes::Routes;
+use crate::discord::MessageId;
 
 /// Discord answers a heartbeat every 41 s; a connection silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -310,7 +311,7 @@ impl Polling {
             sequence,
             kind: kind.to_owned(),
             server,
-            received_at_ms: self.clock.unix_ms(),
+            received_at_ms: self.received_at_ms(kind, data),
             payload: match payload {
                 Payload::AsIs => Bytes::copy_from_slice(data.as_bytes()),
                 Payload::Reduced(reduced) => reduced.into(),
@@ -326,9 +327,19 @@ impl Polling {
             }
             Taken::NotListening => dropped(Dropped::NotListening),
             Taken::Repeated => dropped(Dropped::Repeated),
+            Taken::GivenUp => dropped(Dropped::StreamFull),
             Taken::Full => return Some(Ended::Full),
         }
         None
+    }
+
+    /// What Discord sends again before the session is up was sent when it was written, for whoever asked meanwhile.
+    fn received_at_ms(&self, kind: &str, data: &str) -> u64 {
+        let now = self.clock.unix_ms();
+        if *self.up.borrow() || kind != "MESSAGE_CREATE" {
+            return now;
+        }
+        ingest::message_id(data).map_or(now, |id| MessageId(id).unix_ms().min(now))
     }
 
     fn ready(&self, sequence: u64, ready: ingest::Ready) {

@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, GatewayTask, metrics};
+use super::metrics;
+use super::task::{Done, GatewayTask};
 use crate::admin::{Health, Readiness};
 
 /// How long a stop waits for the gateway shards to be published and given back.

@@ -128,6 +128,8 @@ pub enum Dropped {
     Malformed,
     /// Seen before in this session.
     Repeated,
+    /// Its stream takes nothing; it is read again later.
+    StreamFull,
 }
 
 impl Dropped {
@@ -138,6 +140,7 @@ impl Dropped {
             Self::Unused => "unused",
             Self::Malformed => "malformed",
             Self::Repeated => "repeated",
+            Self::StreamFull => "stream_full",
         }
     }
 }
@@ -278,6 +281,11 @@ struct InServer {
 
 fn in_server(data: &str) -> serde_json::Result<Option<u64>> {
     serde_json::from_str::<InServer>(data).map(|head| head.guild_id.map(|id| id.0))
+}
+
+/// The id of a message.
+pub fn message_id(data: &str) -> Option<u64> {
+    serde_json::from_str::<Object>(data).ok().map(|message| message.id.0)
 }
 
 fn snapshot(data: &str) -> serde_json::Result<Verdict> {

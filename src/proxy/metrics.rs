@@ -62,6 +62,14 @@ pub const REST_SUPERSEDED: &str = "helpline_proxy_rest_superseded_total";
 /// Labels: `why`.
 pub const REST_UNCHECKED: &str = "helpline_proxy_rest_unchecked_total";
 
+/// Labels: `cause`.
+pub const GAPS: &str = "helpline_gaps_total";
+/// Labels: `result` = repaired, given_up.
+pub const BACKFILL_CHANNELS: &str = "helpline_backfill_channels_total";
+pub const BACKFILLED: &str = "helpline_backfilled_messages_total";
+pub const BACKFILL_REQUESTS: &str = "helpline_backfill_requests_total";
+pub const MISSED_INTERACTIONS: &str = "helpline_missed_interactions_total";
+
 /// Gives the exporter the help texts; once for each process, after the recorder is installed.
 pub fn describe() {
     describe_counter!(EVENTS, "Gateway events passed on, by class");
@@ -93,6 +101,11 @@ pub fn describe() {
         SESSIONS_LOST,
         "Sessions that Discord refused to resume: events between them are missed"
     );
+    describe_counter!(GAPS, "Gaps recorded: events that never came, by cause");
+    describe_counter!(BACKFILL_CHANNELS, "Channels of gaps that were read again or given up");
+    describe_counter!(BACKFILLED, "Messages read again over REST and published");
+    describe_counter!(BACKFILL_REQUESTS, "Requests spent on reading again");
+    describe_counter!(MISSED_INTERACTIONS, "Interactions known to be lost; they cannot be read again");
     describe_counter!(DISCONNECTS, "Gateway connections that ended, by reason");
     describe_counter!(REST_REQUESTS, "Requests sent to Discord, by status");
     describe_counter!(REST_LIMITED, "Requests that Discord refused with 429, by scope");

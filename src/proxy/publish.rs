@@ -6,6 +6,7 @@
 //! stream, it is published again before anything newer. Redis being away or a stream refusing delays publishing; the backlog's bounds are the only loss rule, and
 //! they close the gateway connection instead of losing.
 
+mod missing;
 mod republish;
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Arrival, Backlog, Bounds, Entry, Taken};
 use super::cursors::Cursors;
+use super::gaps::{Cause, Missed};
 use super::metrics;
 use super::permit::Permit;
 use super::retained::{GivenUp, Retained};
@@ -48,6 +50,8 @@ pub struct Link {
     arrived: Notify,
     /// Something was published.
     published: Notify,
+    /// Something is missing.
+    gaps: Notify,
 }
 
 #[derive(Debug)]
@@ -61,6 +65,8 @@ struct State {
     session: Option<Session>,
     /// The session itself, not only its sequence, differs from what is stored.
     session_changed: bool,
+    /// When the last event came.
+    received_at_ms: Option<u64>,
 }
 
 impl Link {
@@ -72,8 +78,14 @@ impl Link {
             given_up: VecDeque::new(),
             session: None,
             session_changed: false,
+            received_at_ms: None,
         };
-        Arc::new(Self { state: Mutex::new(state), arrived: Notify::new(), published: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            arrived: Notify::new(),
+            published: Notify::new(),
+            gaps: Notify::new(),
+        })
     }
 
     /// Goes on with a session from before a restart.
@@ -96,7 +108,12 @@ impl Link {
     /// Discord does not know the session any more.
     pub fn forget_session(&self) {
         let mut state = self.lock();
-        state.session_changed |= state.session.take().is_some();
+        if state.session.take().is_some() {
+            state.session_changed = true;
+            let (cause, from_ms) = (Cause::SessionLost, state.received_at_ms);
+            state.backlog.miss(Missed { cause, shard: None, from_ms, interactions: 0 });
+            self.gaps.notify_one();
+        }
         drop(state);
         self.arrived.notify_one();
     }
@@ -110,7 +127,13 @@ impl Link {
 
     /// Takes an event.
     pub fn push(&self, arrival: Arrival, route: Option<Route>) -> Taken {
-        let taken = self.lock().backlog.push(arrival, route);
+        let mut state = self.lock();
+        let received_at_ms = arrival.received_at_ms;
+        let taken = state.backlog.push(arrival, route);
+        if taken != Taken::Full {
+            state.received_at_ms = Some(received_at_ms);
+        }
+        drop(state);
         if taken == Taken::Queued {
             self.arrived.notify_one();
         }
@@ -303,6 +326,9 @@ impl Publishing {
         let answers = self.publisher.publish_under(self.gateway, self.epoch, &events, &known).await?;
         let taken = self.link.lock().settle(batch, &answers);
         self.count(taken, answers.len() - taken);
+        if self.link.missed().is_some() {
+            self.link.gaps.notify_one();
+        }
         self.link.published.notify_waiters();
         Ok(taken > 0)
     }
@@ -323,6 +349,10 @@ impl Publishing {
             gauge(metrics::RETAINED_BYTES, &label, state.retained.bytes());
             (state.session.clone(), state.session_changed, state.backlog.safe_sequence())
         };
+        // The stored session is what would tell of a gap that is not recorded yet.
+        if changed && self.link.missed().is_some() {
+            return Ok(());
+        }
         let Some(session) = session else {
             if changed {
                 self.sessions.forget(self.gateway).await?;

@@ -29,6 +29,8 @@ pub struct Town {
     pub redis: TestRedis,
     pub proxy_url: String,
     pub proxy: Option<Process>,
+    /// What reading missed messages again may cost.
+    backfill: proxy::backfill::Budget,
 }
 
 /// A role in a runtime of its own, which ends with this value as if by kill -9.
@@ -89,6 +91,23 @@ impl Town {
         town.with_proxy().await
     }
 
+    /// As [`Town::with`], with another budget for reading again.
+    #[allow(dead_code, reason = "tests of repairs use it")]
+    pub async fn with_backfill(config: Config, budget: proxy::backfill::Budget) -> Self {
+        let mut town = Self::without_servers(config).await;
+        town.backfill = budget;
+        for server in town.sim.servers() {
+            settle(&town.db.pool, server, u32::try_from(server.index).expect("few servers") % SHARDS).await;
+        }
+        town.with_proxy().await
+    }
+
+    /// As kill -9.
+    #[allow(dead_code, reason = "tests of repairs use it")]
+    pub fn kill_proxy_now(&mut self) {
+        self.proxy = None;
+    }
+
     /// Nothing but the stores and Discord.
     pub async fn without_servers(config: Config) -> Self {
         helpline::telemetry::install_crypto();
@@ -99,7 +118,7 @@ impl Town {
         let (db, redis) = (TestDb::new().await, TestRedis::new());
         let keys = Keys::new(&redis.prefix);
         let sim = Simulator::start(config).await.expect("the simulator starts");
-        Self { sim, db, keys, redis, proxy_url: String::new(), proxy: None }
+        Self { sim, db, keys, redis, proxy_url: String::new(), proxy: None, backfill: Default::default() }
     }
 
     pub async fn with_proxy(mut self) -> Self {
@@ -110,7 +129,7 @@ impl Town {
 
     /// Another proxy in the place of one that was killed; workers find it at its own address only.
     pub async fn replace_proxy(&mut self) {
-        let (proxy, proxy_url) = start_proxy(&self.sim, &self.db, &self.redis, &self.keys);
+        let (proxy, proxy_url) = start_proxy(&self.sim, &self.db, &self.redis, &self.keys, self.backfill);
         proxy.ready().await;
         (self.proxy, self.proxy_url) = (Some(proxy), proxy_url);
     }
@@ -276,7 +295,13 @@ impl Town {
     }
 }
 
-fn start_proxy(sim: &Simulator, db: &TestDb, redis: &TestRedis, keys: &Keys) -> (Process, String) {
+fn start_proxy(
+    sim: &Simulator,
+    db: &TestDb,
+    redis: &TestRedis,
+    keys: &Keys,
+    backfill: proxy::backfill::Budget,
+) -> (Process, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("non-blocking");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -287,6 +312,7 @@ fn start_proxy(sim: &Simulator, db: &TestDb, redis: &TestRedis, keys: &Keys) -> 
         session_url: db.role_url("helpline_proxy"),
         redis_url: redis.url.clone(),
         keys: keys.clone(),
+        backfill,
         rest_per_s: sim.config().rest_global_per_s.unwrap_or(10_000),
         ..proxy::Config::default()
     };

@@ -1,5 +1,6 @@
 //! What is repaired after a failure: effects in doubt, events put aside, events that never came.
 
+mod gaps;
 #[path = "../answering/harness.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod harness;

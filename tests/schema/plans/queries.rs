@@ -304,6 +304,13 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Rare, "select count(*) as added from helpline.add_servers($1)"),
     // The cluster: tables with a row for each shard or worker ---------------------------------------------------
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
+    // Gaps: rare, and small ----------------------------------------------------------------------------------------
+    other(PROXY, Kind::Rare, "select helpline.open_gap("),
+    other(PROXY, Kind::Rare, "select id, requests from helpline.gaps"),
+    other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
+    other(PROXY, Kind::Rare, "with done as ( delete from helpline.gap_channels"),
+    other(PROXY, Kind::Rare, "with done as ( update helpline.gap_channels"),
+    other(PROXY, Kind::Rare, "update helpline.gaps set state"),
     // Events put aside, and owners that ended -------------------------------------------------------------------
     other(WORKER, Kind::Rare, "insert into helpline.dead_letters"),
     other(WORKER, Kind::Rare, "select l.id, l.server_id, l.stream_id, l.kind, l.payload, l.origin"),

@@ -1,0 +1,95 @@
+//! The part of the backlog that knows of missing events: lanes that are given up, and events that are read again.
+//!
+//! A given-up lane keeps its last event, to find out when its stream takes events again; what comes meanwhile is dropped.
+//! The sequence before the first dropped event stays the safe one until the gap is recorded, so that a crash in between
+//! makes Discord send it again.
+
+use std::collections::VecDeque;
+
+use helpline_cluster::ids::ShardId;
+
+use super::{Backlog, Entry, GivenUp, Lane, READ_AGAIN};
+use crate::proxy::gaps::{Cause, Missed};
+
+impl Backlog {
+    /// Puts events into their lanes that are counted already.
+    pub fn line_up(&mut self, entries: Vec<(ShardId, Entry)>) {
+        for (shard, entry) in entries {
+            self.lanes.entry(shard).or_default().queue.push_back(entry);
+        }
+    }
+
+    /// Ends the hold of a channel: what was read of it and what came live, in order.
+    pub fn merge(&mut self, channel: u64, read: Vec<(u64, ShardId, Entry)>) {
+        let new = |(_, entry): &&(ShardId, Entry)| entry.session == READ_AGAIN;
+        let merged = self.holds.merge(channel, read);
+        self.read_again += merged.iter().filter(new).count();
+        self.entries += merged.iter().filter(new).count();
+        self.bytes += merged.iter().filter(new).map(|(_, entry)| entry.bytes()).sum::<usize>();
+        self.line_up(merged);
+    }
+
+    /// How many events that were read again wait.
+    pub fn read_again(&self) -> usize {
+        self.read_again
+    }
+
+    /// What was missed and is not recorded yet.
+    pub fn missed(&self) -> Option<Missed> {
+        self.missed.first().copied()
+    }
+
+    /// Something is missing that the backlog does not know of by itself.
+    pub fn miss(&mut self, missed: Missed) {
+        self.missed.push(missed);
+    }
+
+    /// It is recorded: what tells of it otherwise may be forgotten.
+    pub fn recorded(&mut self, missed: Missed) {
+        self.missed.retain(|known| *known != missed);
+        if let Some(sequence) = missed.shard.and_then(|shard| self.unrecorded.remove(&shard)) {
+            self.outstanding.remove(&sequence);
+        }
+    }
+
+    /// Makes room at the cost of one lane, if it is to blame: refused by its stream, half of everything, and others go on.
+    pub(super) fn give_up_a_lane(&mut self) -> bool {
+        let bytes = |lane: &Lane| lane.queue.iter().map(Entry::bytes).sum::<usize>();
+        let heaviest = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.retry_at.is_some() && lane.others_go_on && lane.queue.len() > 1)
+            .max_by_key(|(_, lane)| bytes(lane));
+        let Some((&shard, lane)) = heaviest else { return false };
+        if lane.queue.len() * 2 < self.entries && bytes(lane) * 2 < self.bytes {
+            return false;
+        }
+        let lane = self.lanes.get_mut(&shard).expect("it was just found");
+        let last = lane.queue.pop_back().expect("it holds two at least");
+        let dropped = std::mem::replace(&mut lane.queue, VecDeque::from([last]));
+        let from_ms = dropped.front().map_or(0, |entry| entry.received_at_ms);
+        let interactions = dropped.iter().filter(|entry| entry.kind == "INTERACTION_CREATE").count();
+        let interactions = u32::try_from(interactions).unwrap_or(u32::MAX);
+        let first = dropped.iter().find(|entry| entry.session == self.session).map(|entry| entry.sequence);
+        for entry in &dropped {
+            self.forget(entry);
+        }
+        if let Some(first) = first {
+            self.outstanding.insert(first);
+            self.unrecorded.insert(shard, first);
+        }
+        self.given_up.insert(shard, GivenUp { from_ms, interactions });
+        true
+    }
+
+    /// A stream takes events: if it had been given up, what it missed is known now.
+    pub(super) fn goes_on(&mut self, shard: ShardId) {
+        if let Some(GivenUp { from_ms, interactions }) = self.given_up.remove(&shard) {
+            let (cause, shard) = (Cause::StreamFull, Some(shard));
+            self.missed.push(Missed { cause, shard, from_ms: Some(from_ms), interactions });
+        }
+        for (other, lane) in &mut self.lanes {
+            lane.others_go_on |= *other != shard && lane.retry_at.is_some();
+        }
+    }
+}

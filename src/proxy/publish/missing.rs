@@ -1,0 +1,70 @@
+//! What the backfill asks of a [`Link`]: what is missing, and channels whose live messages wait.
+
+use helpline_cluster::ids::ShardId;
+
+use super::{Entry, Link};
+use crate::proxy::gaps::{Cause, Missed};
+
+impl Link {
+    /// Notes that events are missing; they are recorded and read again by the backfill.
+    pub fn miss(&self, missed: Missed) {
+        self.lock().backlog.miss(missed);
+        self.gaps.notify_one();
+    }
+
+    /// Resolves when there may be something to record.
+    pub async fn gap_noted(&self) {
+        self.gaps.notified().await;
+    }
+
+    pub fn missed(&self) -> Option<Missed> {
+        self.lock().backlog.missed()
+    }
+
+    /// It is recorded, so that what tells of it otherwise may be forgotten.
+    pub fn recorded(&self, missed: Missed) {
+        self.lock().backlog.recorded(missed);
+        self.arrived.notify_one();
+    }
+
+    /// Live messages of these channels wait for [`Link::merge`].
+    pub fn hold(&self, channels: impl IntoIterator<Item = u64>) {
+        self.lock().backlog.holds.hold(channels);
+    }
+
+    /// Nothing waits for being read again any more.
+    pub fn let_go(&self) {
+        let mut state = self.lock();
+        let held = state.backlog.holds.all();
+        state.backlog.line_up(held);
+    }
+
+    pub fn most_urgent(&self) -> Option<u64> {
+        self.lock().backlog.holds.most_urgent()
+    }
+
+    /// What was read of a channel, before what came live of it meanwhile.
+    pub fn merge(&self, channel: u64, read: Vec<(u64, ShardId, Entry)>) {
+        self.lock().backlog.merge(channel, read);
+        self.arrived.notify_one();
+    }
+
+    /// Waits until everything that was read again is in its stream.
+    pub async fn read_again_is_published(&self) {
+        loop {
+            let published = self.published.notified();
+            if self.lock().backlog.read_again() == 0 {
+                return;
+            }
+            published.await;
+        }
+    }
+
+    /// What Redis lost and nobody can publish again becomes a gap like any other.
+    pub fn miss_given_up(&self) {
+        for given_up in self.take_given_up() {
+            let (cause, shard) = (Cause::StreamLost, Some(given_up.shard));
+            self.miss(Missed { cause, shard, from_ms: Some(given_up.from_ms), interactions: 0 });
+        }
+    }
+}

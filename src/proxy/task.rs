@@ -1,0 +1,159 @@
+//! What runs for one gateway shard that this proxy holds: its connection, its publisher, and the repair of what it missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use helpline_cluster::event_log::Publisher;
+use helpline_cluster::gateway_session::{Session, SessionStore};
+use helpline_cluster::gateway_shards::{GatewayClaims, Lease, Phase};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::backfill::Backfill;
+use super::gaps::{Cause, Missed};
+use super::gateway::{Fatal, Polling};
+use super::publish::{End, Publishing};
+
+/// How what ran for a lease has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// The next holder resumes.
+    Stopped,
+    /// The session of a closing gateway shard has ended, and everything of it is published.
+    Retired,
+}
+
+/// One gateway shard: its connection and its publisher.
+pub(super) struct GatewayTask {
+    pub backfill: Backfill,
+    pub publisher: Publisher,
+    pub sessions: SessionStore,
+    pub polling: Polling,
+}
+
+impl GatewayTask {
+    pub async fn run(self, lease: &mut Lease, claims: &GatewayClaims) -> anyhow::Result<Done> {
+        let gateway = self.polling.gateway;
+        // The epoch first: from then on no other proxy publishes or saves for this gateway shard.
+        let Some(session) = self.take_over(lease, claims).await else { return Ok(Done::Stopped) };
+        // The holder before may have known of moves that this process has not heard of.
+        if lease.release.run_until_cancelled(self.polling.routes.read_anew()).await.is_none() {
+            return Ok(Done::Stopped);
+        }
+        let link = Arc::clone(&self.polling.link);
+        match session {
+            Some(session) => {
+                tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
+                link.restore(session);
+            }
+            // An old set that still serves misses nothing.
+            None if self.polling.permit.phase() == Phase::Serving => {
+                let (cause, shard) = (Cause::SessionUnknown, None);
+                link.miss(Missed { cause, shard, from_ms: None, interactions: 0 });
+                self.backfill.before_connecting().await;
+            }
+            None => {}
+        }
+        let (polling_stop, no_more_events) = (lease.release.child_token(), CancellationToken::new());
+        let permit = self.polling.permit.clone();
+        let (gate, gated) = watch::channel(permit.phase());
+        let publishing = Publishing {
+            gateway,
+            epoch: lease.epoch,
+            link: Arc::clone(&self.polling.link),
+            publisher: self.publisher,
+            sessions: self.sessions.for_epoch(lease.epoch),
+            routes: Arc::clone(&self.polling.routes),
+            permit: permit.behind(gated),
+        };
+        let publishing = tokio::spawn({
+            let (no_more_events, polling_stop) = (no_more_events.clone(), polling_stop.clone());
+            let (link, mut phases) = (Arc::clone(&self.polling.link), permit.clone());
+            let routes = Arc::clone(&self.polling.routes);
+            async move {
+                let phases = async {
+                    loop {
+                        let phase = phases.next().await;
+                        if phase == Phase::Serving {
+                            // As above: the old set may have known of moves.
+                            routes.read_anew().await;
+                        }
+                        gate.send_replace(phase);
+                        link.look_again();
+                    }
+                };
+                let end = tokio::select! {
+                    end = publishing.run(no_more_events) => end,
+                    () = phases => unreachable!("it loops for ever"),
+                };
+                polling_stop.cancel();
+                end
+            }
+        });
+        let filling = tokio::spawn(self.backfill.run(self.polling.up.subscribe(), polling_stop.clone()));
+        let polled: Result<(), Fatal> = self.polling.run(polling_stop.clone()).await;
+        let retired = permit.is_closing() && !polling_stop.is_cancelled();
+        polling_stop.cancel();
+        filling.await.context("the backfill panicked")?;
+        link.let_go();
+        no_more_events.cancel();
+        match publishing.await.context("the publisher panicked")? {
+            End::Superseded => {
+                tracing::warn!("{gateway}: another proxy has taken it over; this one stops it")
+            }
+            End::Lost => {
+                tracing::warn!("{gateway}: it may belong to another proxy by now; this one stops it")
+            }
+            End::Stopped { .. } if retired && polled.is_ok() => {
+                tracing::info!("{gateway}: closed for good; everything is published");
+                return Ok(Done::Retired);
+            }
+            End::Stopped { left: 0 } => tracing::info!("{gateway}: stopped; everything is published"),
+            End::Stopped { left } => {
+                tracing::warn!(left, "{gateway}: stopped; the next proxy gets what is left by resuming");
+            }
+        }
+        match polled {
+            Err(error @ (Fatal::InvalidShard(_) | Fatal::ShardingRequired))
+                if permit.phase() == Phase::Held =>
+            {
+                tracing::error!("{error}; the change to {} gateway shards is given up", gateway.total);
+                if let Err(error) = claims.abandon(gateway.total).await {
+                    tracing::warn!(%error, "the change cannot be given up yet");
+                }
+                Ok(Done::Stopped)
+            }
+            polled => Ok(polled.map(|()| Done::Stopped)?),
+        }
+    }
+
+    /// Raises the epoch in Redis and reads the session; repeats while Redis is away. None: the lease is over.
+    async fn take_over(&self, lease: &mut Lease, claims: &GatewayClaims) -> Option<Option<Session>> {
+        let gateway = self.polling.gateway;
+        let release = lease.release.clone();
+        let mut told = false;
+        loop {
+            let taken = async {
+                if let Some(stands) = self.publisher.raise_gateway_epoch_to(gateway, lease.epoch).await? {
+                    return Ok(claims.raise_epoch(lease, stands).await?.then_some(None));
+                }
+                let session = self.sessions.for_epoch(lease.epoch).load(gateway).await?;
+                anyhow::Ok(Some(Some(session)))
+            };
+            match release.run_until_cancelled(taken).await? {
+                Ok(Some(Some(session))) => return Some(session),
+                // Its epoch is higher now: once more.
+                Ok(Some(None)) => continue,
+                Ok(None) => return None,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(%error, "{gateway}: cannot be taken over yet; trying again");
+                }
+                Err(_) => {}
+            }
+            let pause = Duration::from_millis(fastrand::u64(200..600));
+            release.run_until_cancelled(tokio::time::sleep(pause)).await?;
+        }
+    }
+}
