@@ -4,7 +4,7 @@
 //! `publish.rs`. Its REST side is served by `rest.rs`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,12 +82,16 @@ async fn keep_routes(node: Node, routes: Routes) {
 }
 
 async fn claim(life: Life, routes: Routes) {
+    let mut served = BTreeSet::new();
     loop {
         let me = life.id;
         if life.may_act() {
             for (gateway, epoch) in
                 life.node.postgres(move |s| s.claim_gateways(me)).await.unwrap_or_default()
             {
+                if !served.insert(gateway) {
+                    continue;
+                }
                 life.node.note(|| format!("holds gateway shard {gateway} at epoch {epoch}"));
                 life.spawn(serve_while_owner(life.clone(), Rc::clone(&routes), gateway));
             }

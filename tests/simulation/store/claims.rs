@@ -181,7 +181,8 @@ impl Store {
         });
     }
 
-    /// Claims the gateway shards that are assigned to a proxy and whose holder is not alive.
+    /// Claims the gateway shards that are assigned to a proxy and whose holder is not alive. Answers with all that it
+    /// holds: the answer to an earlier claim may have been lost.
     pub fn claim_gateways(&self, me: WorkerId) -> Vec<(u32, u64)> {
         self.change(|tables| {
             let members = &tables.members;
@@ -191,6 +192,8 @@ impl Store {
                 if free && row.assigned == Some(me) && members.contains_key(&me) {
                     row.owner = Some(me);
                     row.epoch += 1;
+                }
+                if row.owner == Some(me) {
                     won.push((gateway, row.epoch));
                 }
             }
