@@ -55,8 +55,10 @@ impl Database {
             Self::Shared(db) => options(&db.url),
             Self::Own(own) => options(&own.url),
         };
-        let options = options.host("127.0.0.1").port(at.port()).username(role).application_name(process);
-        options.to_url_lossy().to_string()
+        let mut url = options.host("127.0.0.1").port(at.port()).username(role).to_url_lossy();
+        // The options' own way to a URL leaves the name out.
+        url.query_pairs_mut().append_pair("application_name", process);
+        url.to_string()
     }
 }
 

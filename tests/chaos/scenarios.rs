@@ -4,4 +4,5 @@ mod discord;
 mod network;
 mod proxies;
 mod stores;
+mod witness;
 mod workers;
