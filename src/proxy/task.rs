@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::backfill::Backfill;
 use super::gaps::{Cause, Missed};
 use super::gateway::{Fatal, Polling};
+use super::permit::Permit;
 use super::publish::{End, Publishing};
 
 /// How what ran for a lease has ended.
@@ -69,24 +70,9 @@ impl GatewayTask {
         };
         let publishing = tokio::spawn({
             let (no_more_events, polling_stop) = (no_more_events.clone(), polling_stop.clone());
-            let (link, mut phases) = (Arc::clone(&self.polling.link), permit.clone());
-            let routes = Arc::clone(&self.polling.routes);
+            let phases = permit.clone();
             async move {
-                let phases = async {
-                    loop {
-                        let phase = phases.next().await;
-                        if phase == Phase::Serving {
-                            // As above: the old set may have known of moves.
-                            routes.read_anew().await;
-                        }
-                        gate.send_replace(phase);
-                        link.look_again();
-                    }
-                };
-                let end = tokio::select! {
-                    end = publishing.run(no_more_events) => end,
-                    () = phases => unreachable!("it loops for ever"),
-                };
+                let end = publish(publishing, gate, phases, no_more_events).await;
                 polling_stop.cancel();
                 end
             }
@@ -155,5 +141,30 @@ impl GatewayTask {
             let pause = Duration::from_millis(fastrand::u64(200..600));
             release.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
+    }
+}
+
+/// Publishes until superseded or stopped. A phase gets to the publisher through the gate, once what it needs is there.
+async fn publish(
+    publishing: Publishing,
+    gate: watch::Sender<Phase>,
+    mut phases: Permit,
+    no_more_events: CancellationToken,
+) -> End {
+    let (link, routes) = (Arc::clone(&publishing.link), Arc::clone(&publishing.routes));
+    let passing_on = async {
+        loop {
+            let phase = phases.next().await;
+            if phase == Phase::Serving {
+                // The old set may have known of moves that this process has not heard of.
+                routes.read_anew().await;
+            }
+            gate.send_replace(phase);
+            link.look_again();
+        }
+    };
+    tokio::select! {
+        end = publishing.run(no_more_events) => end,
+        () = passing_on => unreachable!("it loops for ever"),
     }
 }
