@@ -119,6 +119,8 @@ pub async fn append_to(town: &Town, shard: ShardId, server: usize, origin: &str,
     let id = town.server(server).id.get().to_string();
     let mut add = redis::cmd("XADD");
     add.arg(town.keys.stream(shard)).arg(format!("{incarnation}-*"));
-    add.arg(&[("k", origin), ("t", "MESSAGE_CREATE"), ("g", &id), ("r", "1700000000000"), ("d", payload)]);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+    add.arg(&[("k", origin), ("t", "MESSAGE_CREATE"), ("g", &id), ("r", &now.to_string()), ("d", payload)]);
     let _: String = add.query_async(&mut redis).await.expect("the entry is appended");
 }
