@@ -233,7 +233,9 @@ impl<'a> Packing<'a> {
                 if (hot <= high && cold >= low) || self.weights[lightest] >= gap {
                     break;
                 }
-                if let Some(at) = self.best_unit(candidates, gap, to) {
+                // What halves the gap, but does not make the giver cold in its turn: others would have to fill it again.
+                let wanted = (gap / 2).min(hot.saturating_sub(low));
+                if let Some(at) = self.best_unit(candidates, gap, wanted, to) {
                     return Some((from, to, at));
                 }
             }
@@ -241,15 +243,14 @@ impl<'a> Packing<'a> {
         None
     }
 
-    /// The unit lighter than the gap that comes nearest to halving it, among those not barred from `to`.
-    fn best_unit(&self, candidates: &[usize], gap: u64, to: u32) -> Option<usize> {
-        let half = gap / 2;
+    /// The unit lighter than the gap that comes nearest to what is wanted, among those not barred from `to`.
+    fn best_unit(&self, candidates: &[usize], gap: u64, wanted: u64, to: u32) -> Option<usize> {
         let allowed = |&at: &usize| self.units[candidates[at]].barred != Some(to);
-        let middle = candidates.partition_point(|&unit| self.weights[unit] <= half);
+        let middle = candidates.partition_point(|&unit| self.weights[unit] <= wanted);
         let end = candidates.partition_point(|&unit| self.weights[unit] < gap);
         let below = (0..middle).rev().find(allowed);
         let above = (middle..end).find(allowed);
-        let off = |at: usize| self.weights[candidates[at]].abs_diff(half);
+        let off = |at: usize| self.weights[candidates[at]].abs_diff(wanted);
         match (below, above) {
             (Some(below), Some(above)) if off(above) < off(below) => Some(above),
             (below, above) => below.or(above),
