@@ -138,6 +138,7 @@ async fn every_shard_applies(applied: &Applied, shards: usize) {
     .await;
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "a place in a list")]
 fn quantile(sorted: &[Duration], share: f64) -> Duration {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }

@@ -248,19 +248,19 @@ impl Backlog {
                 return waiting.push_back(entry);
             }
             match self.markers.way(server, route) {
-                Way::Lane(shard) => return self.to_lane((shard, entry)),
+                Way::Lane(shard) => return self.enter_lane((shard, entry)),
                 Way::Wait => return self.markers.wait(server, entry),
                 Way::Route => {}
             }
         }
         match (route, entry.server) {
-            (Some(route), _) => self.to_lane((route.shard, entry)),
+            (Some(route), _) => self.enter_lane((route.shard, entry)),
             (None, Some(server)) => self.unrouted.entry(server).or_default().push_back(entry),
-            (None, None) => self.to_lane((ShardId(0), entry)),
+            (None, None) => self.enter_lane((ShardId(0), entry)),
         }
     }
 
-    fn to_lane(&mut self, (shard, entry): ToLane) {
+    fn enter_lane(&mut self, (shard, entry): ToLane) {
         if entry.session == NO_SESSION {
             self.entries += 1;
             self.bytes += entry.bytes();
@@ -285,7 +285,7 @@ impl Backlog {
             lane.is_some_and(|lane| lane.queue.iter().any(|entry| entry.origin == marker.origin))
         };
         for to_lane in self.markers.look(gateway, open, now, queued, route) {
-            self.to_lane(to_lane);
+            self.enter_lane(to_lane);
         }
     }
 
@@ -360,7 +360,7 @@ impl Backlog {
                         self.forget(&entry);
                         self.goes_on(*shard);
                         for to_lane in self.markers.published(&entry) {
-                            self.to_lane(to_lane);
+                            self.enter_lane(to_lane);
                         }
                     }
                 }

@@ -75,10 +75,6 @@ impl Member {
         self.process.kill()
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     pub fn set(&self, wire: Line, state: State) {
         match wire {
             Line::Postgres => self.postgres.set(state),

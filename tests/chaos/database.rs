@@ -16,6 +16,7 @@ use crate::support::{TestDb, eventually};
 use crate::wire::Wire;
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a test has one")]
 pub enum Database {
     Shared(TestDb),
     Own(OwnPostgres),

@@ -1,4 +1,5 @@
 //! Bad histories, each of which the checker has to find, and good ones that it has to let pass.
+#![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 use std::collections::HashMap;
 

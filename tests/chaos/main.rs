@@ -11,6 +11,7 @@ mod failover;
 mod history;
 mod history_tests;
 #[path = "../support/own_redis.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod own_redis;
 mod process;
 mod recorder;

@@ -79,10 +79,6 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
 }
 
 impl Drop for Process {

@@ -157,7 +157,7 @@ async fn serve(life: Life, routes: Routes, gateway: u32) {
         arrived: Notify::new(),
     });
     let this = Gateway { node, gateway, epoch, link, routes };
-    drop(race(this.poll(), this.publish()).await);
+    let _ = race(this.poll(), this.publish()).await;
     this.node.note(|| format!("has lost gateway shard {gateway}"));
 }
 
@@ -294,7 +294,7 @@ impl Gateway {
                     backoff = self.node.backoff();
                     let arrived = self.link.arrived.notified();
                     let soon = self.node.world.engine.sleep(self.node.host(), SAVE_EVERY);
-                    drop(race(arrived, soon).await);
+                    let _ = race(arrived, soon).await;
                 }
                 Err(Failure::Superseded) => return Superseded,
                 Err(Failure::Redis) => backoff.wait().await,

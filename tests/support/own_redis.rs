@@ -1,7 +1,5 @@
 //! A Redis of a test's own, which it may stop, kill and wipe. Keeps nothing on disk.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -104,7 +104,7 @@ impl ShardLoop {
         let event = match apply::parse(&letter.entry) {
             Ok(event) => event,
             Err(error) => {
-                return Ok(self.replay_failed(letter, &format!("unreadable payload: {error}")).await?);
+                return self.replay_failed(letter, &format!("unreadable payload: {error}")).await;
             }
         };
         if event.is_some() && self.knows_the_bot().await.is_err() {
