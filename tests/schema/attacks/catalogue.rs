@@ -81,6 +81,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_proxy", "helpline.gaps", "select update"),
     ("helpline_proxy", "helpline.gap_channels", "select update delete"),
     ("helpline_proxy", "helpline.server_moves", "select(move_id,server_id,from_shard,to_shard,state)"),
+    ("helpline_proxy", "helpline.shard_streams", "select(shard_id,incarnation,cursor_seq)"),
     ("helpline_proxy", "helpline.proxies", "select insert(id,name) update(draining,last_heartbeat) delete"),
     ("helpline_proxy", "helpline.gateway_sets", "select insert(total,state) update(state) delete"),
     (
