@@ -231,12 +231,13 @@ impl GatewayClaims {
         self.give_back(lease, store::retire(&self.shared.pool, lease.holding())).await;
     }
 
-    /// A failure is no loss: the next look finds a row that is ours and that nobody runs.
+    /// Only then out of the books: a look in between would find a row that is ours and that nobody runs, and claim it
+    /// again. After a failure that is what mends it.
     async fn give_back(&self, lease: &Lease, writing: impl Future<Output = Result<(), sqlx::Error>>) {
-        self.shared.forget(lease);
         if let Err(error) = membership::within(PATIENCE, writing).await {
             tracing::debug!(%error, "{} is given back later", lease.gateway);
         }
+        self.shared.forget(lease);
         raise(&self.shared.signals.mine);
     }
 

@@ -227,7 +227,9 @@ impl Publishing {
             if self.permit.is_lost() {
                 return End::Lost;
             }
-            if stop.is_cancelled() {
+            // What is seen to have stopped here has told the link all it had to, and the save below writes it.
+            let stopping = stop.is_cancelled();
+            if stopping {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN_DEADLINE);
                 if Instant::now() > deadline {
                     return End::Stopped { left: self.link.lock().backlog.len() };
@@ -240,7 +242,7 @@ impl Publishing {
             }
             let published = self.publish().await;
             let result = match published {
-                Ok(some) => self.save(&mut saved, stop.is_cancelled()).await.map(|()| some),
+                Ok(some) => self.save(&mut saved, stopping).await.map(|()| some),
                 Err(error) => Err(error),
             };
             match result {
@@ -254,7 +256,7 @@ impl Publishing {
                         let state = self.link.lock();
                         (state.backlog.is_empty(), state.backlog.next_retry())
                     };
-                    if stop.is_cancelled() && (empty || !self.permit.publishes()) {
+                    if stopping && (empty || !self.permit.publishes()) {
                         return End::Stopped { left: self.link.lock().backlog.len() };
                     }
                     if !published {
