@@ -60,6 +60,30 @@ async fn from_one_to_two_to_four_under_load_nothing_is_lost_and_the_order_holds(
     second.stop().await;
 }
 
+/// Deletes the closing gateway shards in the middle of a step: after it looked which new ones may publish, before it
+/// looks whether the old set is gone.
+const RETIRED_IN_BETWEEN: &str = "
+    create function public.retired_in_between() returns trigger language plpgsql security definer as $$
+    declare updates integer := coalesce(nullif(current_setting('test.updates', true), ''), '0')::integer + 1;
+    begin
+        perform set_config('test.updates', updates::text, true);
+        if updates = 2 then delete from helpline.gateway_shards where phase = 'closing'; end if;
+        return null;
+    end $$;
+    create trigger retired_in_between after update on helpline.gateway_shards
+        for each statement execute function public.retired_in_between();";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_whose_predecessor_went_in_the_middle_of_a_step_is_not_left_held_back() {
+    let bench = bench().await;
+    let proxy = start(&bench, "first").await.ready().await;
+    until_only(&bench, 1).await;
+    sqlx::raw_sql(RETIRED_IN_BETWEEN).execute(&bench.db.pool).await.expect("the trigger is there");
+    assert!(store::rise(&bench.db.pool, 2).await.expect("it rises"));
+    until_only(&bench, 2).await;
+    proxy.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_gateway_shards_take_over_from_more() {
     let bench = bench().await;

@@ -1,7 +1,7 @@
 //! The rows of proxies, sets and gateway shards. Every change by a holder names its id and epoch: a superseded one
 //! changes nothing.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::plan::Row;
 use crate::ids::{GatewayShard, ProxyId};
@@ -158,17 +158,30 @@ async fn add_set(pool: &PgPool, total: u32, state: &str) -> Result<bool, sqlx::E
 /// When the database cannot be written.
 pub async fn abandon(pool: &PgPool, total: Option<u32>) -> Result<Option<u32>, sqlx::Error> {
     let total = total.map(u32::cast_signed);
-    let gone =
-        sqlx::query_file_scalar!("src/gateway_shards/sql/abandon.sql", total).fetch_optional(pool).await?;
+    let mut tx = pool.begin().await?;
+    lock_sets(&mut tx).await?;
+    let gone = sqlx::query_file_scalar!("src/gateway_shards/sql/abandon.sql", total)
+        .fetch_optional(&mut *tx)
+        .await?;
     if gone.is_some() {
-        notify(pool, MEMBERSHIP, "").await?;
+        notify(&mut *tx, MEMBERSHIP, "").await?;
     }
+    tx.commit().await?;
     Ok(gone.map(i32::cast_unsigned))
+}
+
+/// One at a time moves the sets: what a step closes for the sake of a set must not be given up beside it.
+async fn lock_sets(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("select total from helpline.gateway_sets order by total for update")
+        .fetch_all(tx)
+        .await
+        .map(drop)
 }
 
 /// Carries the change of the number of gateway shards one step on, if one is due. Any proxy may, at any time.
 pub(super) async fn step(pool: &PgPool) -> Result<(), sqlx::Error> {
     let mut tx = pool.begin().await?;
+    lock_sets(&mut tx).await?;
     let closing = sqlx::query_file!("src/gateway_shards/sql/close_old.sql").execute(&mut *tx).await?;
     let serving = sqlx::query_file!("src/gateway_shards/sql/serve_new.sql").execute(&mut *tx).await?;
     let removed = sqlx::query_file!("src/gateway_shards/sql/remove_old_set.sql").execute(&mut *tx).await?;

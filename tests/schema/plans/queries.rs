@@ -353,6 +353,7 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Rare, "with held as ( select l.objid"),
     other(PROXY, Kind::Small, "select id, draining from helpline.proxies"),
     other(PROXY, Kind::Small, "select total, state from helpline.gateway_sets"),
+    other(PROXY, Kind::Small, "select total from helpline.gateway_sets order by total for update"),
     other(PROXY, Kind::Small, "select total, id, phase, up, owner from helpline.gateway_shards"),
     other(PROXY, Kind::Small, "with free as ( select g.total, g.id"),
     other(PROXY, Kind::Small, "update helpline.gateway_shards set epoch"),
