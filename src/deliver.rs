@@ -107,7 +107,8 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked_at_ms: Option<i64>,
     },
-    /// A thread on the reply to an interaction; its id becomes the conversation's thread.
+    /// A thread on the reply to an interaction. Its id, that of the reply, is noted as the conversation's thread before it
+    /// is started.
     StartThreadOnOriginal { application: ApplicationId, token: String, channel: ChannelId, name: String },
     /// A message in the conversation's thread, wherever it turned out to be.
     PostInThread {

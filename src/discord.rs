@@ -48,6 +48,14 @@ snowflake! {
     GuildId => "guild",
 }
 
+impl ChannelId {
+    /// The message that this thread was, or is to be, started from: both have one id.
+    /// Source: <https://discord.com/developers/docs/resources/channel#start-thread-from-message>.
+    pub fn starter(self) -> MessageId {
+        MessageId(self.0)
+    }
+}
+
 impl MessageId {
     /// The thread that was, or would be, started from this message.
     pub fn thread(self) -> ChannelId {

@@ -254,7 +254,8 @@ impl Conversation {
             controls: Controls::None,
             ping_role: support_role,
             ping_user: None,
-            fallback: None,
+            // Staff are called also when the thread could not be started, or is gone.
+            fallback: self.thread.map(|thread| (self.channel, thread.starter())),
             asked_at_ms: None,
         };
         vec![

@@ -115,7 +115,7 @@ pub async fn save(
     Ok(())
 }
 
-/// The thread that a conversation turned out to have.
+/// The thread that a conversation is about to have, or turned out to have.
 pub async fn set_thread(
     tx: &mut FencedTx,
     server: ServerId,
@@ -124,6 +124,24 @@ pub async fn set_thread(
 ) -> Result<(), Error> {
     sqlx::query!(
         "update public.conversations set thread_id = $3 where server_id = $1 and id = $2 and thread_id is null",
+        server.db(),
+        id,
+        thread.0.to_string()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The thread was not started, and will not be.
+pub async fn forget_thread(
+    tx: &mut FencedTx,
+    server: ServerId,
+    id: Uuid,
+    thread: ChannelId,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "update public.conversations set thread_id = null where server_id = $1 and id = $2 and thread_id = $3",
         server.db(),
         id,
         thread.0.to_string()

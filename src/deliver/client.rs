@@ -27,11 +27,7 @@ use crate::first_reply::{FirstReply, HUMAN};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Visible now, or already since an earlier attempt.
-    Done {
-        message: Option<MessageId>,
-        /// The thread that was started, when the conversation could not know its id before.
-        thread: Option<ChannelId>,
-    },
+    Done { message: Option<MessageId> },
     /// Not known to have happened; to be repeated.
     Again { after: Option<Duration>, reason: String },
     /// Discord will not have it, however often it is repeated.
@@ -46,7 +42,7 @@ pub enum Outcome {
 const SHARD: &str = "x-helpline-shard";
 const EPOCH: &str = "x-helpline-epoch";
 
-const DONE: Outcome = Outcome::Done { message: None, thread: None };
+const DONE: Outcome = Outcome::Done { message: None };
 
 /// A client of the proxy's REST egress. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,7 +71,8 @@ impl Client {
         Ok(Self { http, proxies: Proxies::new(proxy_url) })
     }
 
-    /// Carries one effect out. `thread` is the conversation's thread as known now.
+    /// Carries one effect out. `thread` is the conversation's thread as noted now; one that is to be started on the
+    /// reply to an interaction is noted before.
     pub async fn carry_out(
         &self,
         fence: &Fence,
@@ -96,7 +93,8 @@ impl Client {
                     ping_user: *ping_user,
                     reply_to: *reply_to,
                 };
-                request.post_or_fall_back(*channel, message, *fallback).await
+                let fallback = fallback.map(|(channel, reply_to)| (channel, Some(reply_to)));
+                request.post_or_fall_back(*channel, message, fallback).await
             }
             Effect::Defer { interaction, token } => {
                 // Acknowledged already: by the proxy, with the same visibility, or by an earlier try.
@@ -119,12 +117,25 @@ impl Client {
                     done => done,
                 }
             }
-            Effect::StartThreadOnOriginal { application, token, channel, name } => {
-                request.start_thread_on_original(*application, token, *channel, name).await
-            }
+            Effect::StartThreadOnOriginal { channel, name, .. } => match thread {
+                Some(thread) => request.start_thread(*channel, thread.starter(), name).await,
+                None => Outcome::GiveUp { reason: "the message of the thread is not known".to_owned() },
+            },
             Effect::PostInThread { content, controls, channel } => {
-                request.post(thread.unwrap_or(*channel), Post::new(content, *controls)).await
+                let fallback = Some((*channel, None));
+                let message = Post::new(content, *controls);
+                request.post_or_fall_back(thread.unwrap_or(*channel), message, fallback).await
             }
+        }
+    }
+
+    /// The reply to an interaction, while its token lives.
+    pub async fn reply_to(&self, fence: &Fence, application: ApplicationId, token: &str) -> Outcome {
+        match Outcome::from(self.send(fence, Method::GET, &original(application, token), None).await) {
+            Outcome::Done { message: None } => {
+                Outcome::GiveUp { reason: "the reply to the interaction has no id".to_owned() }
+            }
+            other => other,
         }
     }
 }
@@ -193,9 +204,8 @@ impl Request<'_> {
     async fn start_thread(&self, channel: ChannelId, message: MessageId, name: &str) -> Outcome {
         let path = format!("/channels/{}/messages/{}/threads", channel.0, message.0);
         let body = json!({ "name": name, "auto_archive_duration": 1440 });
-        let started = Outcome::Done { message: None, thread: Some(message.thread()) };
         match self.send(Method::POST, &path, Some(body)).await {
-            Reply::Ok(_) | Reply::Refused { code: code::THREAD_EXISTS, .. } => started,
+            Reply::Ok(_) | Reply::Refused { code: code::THREAD_EXISTS, .. } => DONE,
             reply => reply.into(),
         }
     }
@@ -209,11 +219,11 @@ impl Request<'_> {
         &self,
         channel: ChannelId,
         message: Post<'_>,
-        fallback: Option<(ChannelId, MessageId)>,
+        fallback: Option<(ChannelId, Option<MessageId>)>,
     ) -> Outcome {
         match (self.post(channel, message).await, fallback) {
             (Outcome::GiveUp { .. }, Some((other, reply_to))) if other != channel => {
-                self.post(other, Post { reply_to: Some(reply_to), ..message }).await
+                self.post(other, Post { reply_to, ..message }).await
             }
             (outcome, _) => outcome,
         }
@@ -270,23 +280,6 @@ impl Request<'_> {
             "components": components(controls, self.nonce),
         });
         self.send(Method::PATCH, &path, Some(body)).await.into()
-    }
-
-    async fn start_thread_on_original(
-        &self,
-        application: ApplicationId,
-        token: &str,
-        channel: ChannelId,
-        name: &str,
-    ) -> Outcome {
-        let path = original(application, token);
-        match Outcome::from(self.send(Method::GET, &path, None).await) {
-            Outcome::Done { message: Some(message), .. } => self.start_thread(channel, message, name).await,
-            Outcome::Done { message: None, .. } => {
-                Outcome::GiveUp { reason: "the reply to the interaction has no id".to_owned() }
-            }
-            other => other,
-        }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
@@ -364,7 +357,7 @@ impl From<Reply> for Outcome {
         match reply {
             Reply::Ok(body) => {
                 let message = body["id"].as_str().and_then(|id| id.parse().ok()).map(MessageId);
-                Self::Done { message, thread: None }
+                Self::Done { message }
             }
             Reply::Refused { status, code, text } => {
                 Self::GiveUp { reason: format!("Discord refused it: {status}, code {code}: {text}") }

@@ -5,6 +5,7 @@
 //! as it is stored, for whoever owns the shard next.
 
 mod delivery;
+mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

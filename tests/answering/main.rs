@@ -10,3 +10,4 @@ mod scenarios;
 mod settled;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;

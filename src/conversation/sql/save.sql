@@ -1,4 +1,5 @@
--- The thread of a conversation is set once and never taken back: StartThreadOnOriginal may have set it meanwhile.
+-- The thread of a conversation is set once, and taken back only by who noted it and could not start it:
+-- StartThreadOnOriginal may have set it meanwhile.
 insert into public.conversations
     (server_id, id, channel_id, thread_id, user_id, username, transcript, status, completed_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, case when $8 = 'completed' then now() end)

@@ -4,13 +4,10 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use helpline_cluster::fence::FencedTx;
-use helpline_cluster::ids::ServerId;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{Flow, Inner, Lost};
-use crate::conversation::store;
 use crate::deliver::Effect;
 use crate::deliver::client::Outcome;
 use crate::deliver::look::Looked;
@@ -53,10 +50,7 @@ impl Inner {
             Ok(effect) => effect,
             Err(error) => return self.give_up(lane, &row, &format!("unreadable request: {error}")).await,
         };
-        let thread = match (effect, lane.conversation) {
-            (Effect::PostInThread { .. }, Some(id)) => self.thread(lane.server, id).await?,
-            _ => None,
-        };
+        let mut thread = self.thread_of(lane, effect).await?;
         let mark = row.nonce();
         let mut tried_at = row.tried_ago.map(|ago| Instant::now() - ago);
         let mut backoff = Backoff::new();
@@ -70,18 +64,17 @@ impl Inner {
                 seen: self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).get(&mark),
             };
             let attempt = async {
-                match resend::next(known, self.shared.repair.nonce_window) {
-                    Next::Done(message) => Outcome::Done { message: Some(message), thread: None },
-                    Next::Send => {
-                        let effect = effect.at(now_ms());
-                        self.shared.client.carry_out(&self.lease.fence, &effect, &mark, thread).await
-                    }
-                    Next::Look => self.look(effect, &mark, thread, known.tried_ago).await,
-                }
+                let outcome = match resend::next(known, self.shared.repair.nonce_window) {
+                    Next::Done(message) => Outcome::Done { message: Some(message) },
+                    Next::Send => self.send(lane, effect, &mark, &mut thread).await?,
+                    Next::Look => self.look(effect, &mark, thread.id(), known.tried_ago).await,
+                };
+                Ok::<_, Error>(outcome)
             };
             let Some(outcome) = self.lease.stop.run_until_cancelled(attempt).await else {
                 return Ok(Flow::Stop);
             };
+            let outcome = outcome?;
             match outcome {
                 Outcome::NotThere => {
                     let mut tx =
@@ -91,10 +84,8 @@ impl Inner {
                     // As if never tried: what is sent next is sent at once.
                     tried_at = None;
                 }
-                Outcome::Done { message, thread } => {
-                    return self.done(lane, &row, effect, message, thread).await;
-                }
-                Outcome::GiveUp { reason } => return self.give_up(lane, &row, &reason).await,
+                Outcome::Done { message } => return self.done(lane, &row, effect, message).await,
+                Outcome::GiveUp { reason } => return self.refused(lane, &row, thread, &reason).await,
                 Outcome::Superseded { stands } => {
                     tracing::info!(
                         "the proxy knows {} at {stands}: its lanes stop at {}",
@@ -111,6 +102,7 @@ impl Inner {
                 }
                 Outcome::Again { after, reason } => {
                     tried_at.get_or_insert_with(Instant::now);
+                    thread = thread.in_doubt();
                     if backoff.is_first() {
                         tracing::warn!(reason, event = row.event_id, "{} is tried again", effect.name());
                     }
@@ -135,7 +127,7 @@ impl Inner {
             Effect::Post { channel, fallback, .. } => {
                 [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
             }
-            Effect::PostInThread { channel, .. } => vec![thread.unwrap_or(*channel)],
+            Effect::PostInThread { channel, .. } => thread.into_iter().chain([*channel]).collect(),
             Effect::EditOriginal { channel, .. } => vec![*channel],
             _ => Vec::new(),
         };
@@ -147,7 +139,7 @@ impl Inner {
             match self.shared.client.look(&self.lease.fence, place, tried_at, sought, bot).await {
                 Looked::Found(message) => {
                     count("found");
-                    return Outcome::Done { message: Some(message), thread: None };
+                    return Outcome::Done { message: Some(message) };
                 }
                 Looked::NotThere => {}
                 Looked::Again { after, reason } => return Outcome::Again { after, reason },
@@ -164,21 +156,15 @@ impl Inner {
         row: &outbox::Row,
         effect: &Effect,
         message: Option<MessageId>,
-        thread: Option<ChannelId>,
     ) -> Result<Flow, Error> {
         let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
         outbox::mark_sent(&mut tx, lane.server, row.id, message).await?;
-        if let (Effect::StartThreadOnOriginal { .. }, Some(id), Some(thread)) =
-            (effect, lane.conversation, thread)
-        {
-            store::set_thread(&mut tx, lane.server, id, thread).await?;
-        }
         tx.commit().await?;
         metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done").increment(1);
         Ok(Flow::Continue)
     }
 
-    async fn give_up(&self, lane: Lane, row: &outbox::Row, reason: &str) -> Result<Flow, Error> {
+    pub(super) async fn give_up(&self, lane: Lane, row: &outbox::Row, reason: &str) -> Result<Flow, Error> {
         tracing::error!(
             reason,
             server = lane.server.get(),
@@ -192,19 +178,8 @@ impl Inner {
         metrics::counter!(names::EFFECTS, "effect" => "any", "result" => "given_up").increment(1);
         Ok(Flow::Continue)
     }
-
-    async fn thread(&self, server: ServerId, id: Uuid) -> Result<Option<ChannelId>, Error> {
-        let row = sqlx::query!(
-            "select thread_id from public.conversations where server_id = $1 and id = $2",
-            server.db(),
-            id
-        )
-        .fetch_optional(self.shared.pool.read().await?.conn())
-        .await?;
-        Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
-    }
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

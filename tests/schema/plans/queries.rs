@@ -77,6 +77,12 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
+        "update public.conversations set thread_id = null where server_id = $1",
+        "{server}, gen_random_uuid(), '7'",
+        &["conversations_pkey"],
+    ),
+    hot(
+        WORKER,
         "select thread_id from public.conversations where server_id = $1",
         "{server}, gen_random_uuid()",
         &["conversations_pkey"],
