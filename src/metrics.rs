@@ -26,6 +26,8 @@ pub const SERVERS_MOVED: &str = "helpline_servers_moved_total";
 const SHARDS_OWNED: &str = "helpline_shards_owned";
 const TAKEOVERS: &str = "helpline_takeovers_total";
 const EPOCH_CHANGES: &str = "helpline_epoch_changes_total";
+const SERVER_MOVES_OPEN: &str = "helpline_server_moves_open";
+const SERVER_MOVE_OLDEST: &str = "helpline_server_move_oldest_seconds";
 /// Labels: `by` = postgres, redis.
 const LEASE_RENEW_SECONDS: &str = "helpline_lease_renew_seconds";
 
@@ -55,5 +57,11 @@ pub fn describe() {
     describe_counter!(EVENTS_HELD, "Events held until their server has left its old shard");
     describe_counter!(HELD_FULL, "Times a shard waited because too many events of one server are held");
     describe_counter!(SERVERS_MOVED, "Moves of servers to shards of this process that are done");
+    describe_gauge!(SERVER_MOVES_OPEN, "Servers on their way to another shard");
+    describe_gauge!(
+        SERVER_MOVE_OLDEST,
+        Unit::Seconds,
+        "How long the server that left first has been on its way; 0: none is"
+    );
     describe_gauge!(SHARD_LOOPS, "Shards that this process applies now");
 }

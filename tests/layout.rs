@@ -171,6 +171,40 @@ fn the_key_names_of_redis_are_made_in_one_place() {
 }
 
 #[test]
+fn every_metric_is_declared_once_and_has_its_help_text() {
+    let declarations = ["src/metrics.rs", "src/proxy/metrics.rs"];
+    let declared: String = declarations.iter().map(|file| text(file)).collect();
+    let words: Vec<&str> = declared.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '"')).collect();
+    let mut missing = Vec::new();
+    for file in sources(&["src", "cluster/src"]) {
+        for name in recorded(&text(&file)) {
+            let constants = declared.matches(&format!(": &str = \"{name}\";")).count();
+            if constants != 1 {
+                missing.push(format!("{file}: {name} is declared {constants} times"));
+            }
+        }
+    }
+    for constant in declared.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("const "))
+    {
+        let name = constant.split(':').next().expect("a name");
+        if constant.contains("\"helpline_") && words.iter().filter(|word| **word == name).count() < 2 {
+            missing.push(format!("{name} has no help text"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The metrics that are recorded or declared by name in a file.
+fn recorded(code: &str) -> Vec<&str> {
+    let strings = code.split('"').skip(1).step_by(2);
+    let named = |name: &&str| {
+        name.starts_with("helpline_")
+            && ["_total", "_seconds", "_bytes", "_open", "_owned"].iter().any(|unit| name.ends_with(unit))
+    };
+    strings.filter(named).collect()
+}
+
+#[test]
 fn modules_are_files_of_their_own_name_that_open_by_saying_what_they_own() {
     let mut offences = Vec::new();
     for file in sources(&["src", "cluster", "sim", "demo", "tests", "benches"]) {
