@@ -41,7 +41,7 @@ pub struct To<'a> {
     pub mark: &'a str,
 }
 
-/// Carries one effect out. `thread` is the conversation's thread as known now.
+/// Carries one effect out. `thread` is the conversation's thread as noted now.
 pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -> Outcome {
     let post = |channel: ChannelId, content: &str| Request::Post {
         channel,
@@ -74,15 +74,16 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
                 done => done,
             }
         }
-        Effect::StartThreadOnOriginal { token, .. } => {
-            match plain(to, Request::GetOriginal { token: token.clone() }).await {
-                Outcome::Done { message: Some(message), .. } => start_thread(to, message).await,
-                Outcome::Done { message: None, .. } => give_up("the reply has no id"),
-                other => other,
-            }
-        }
+        Effect::StartThreadOnOriginal { .. } => match thread {
+            Some(thread) => start_thread(to, thread.starter()).await,
+            None => give_up("the message of the thread is not known"),
+        },
         Effect::PostInThread { content, channel, .. } => {
-            plain(to, post(thread.unwrap_or(*channel), content)).await
+            let first = thread.unwrap_or(*channel);
+            match plain(to, post(first, content)).await {
+                Outcome::GiveUp { .. } if first != *channel => plain(to, post(*channel, content)).await,
+                outcome => outcome,
+            }
         }
     }
 }
@@ -93,7 +94,7 @@ pub async fn look(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -> Out
         Effect::Post { channel, fallback, .. } => {
             [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
         }
-        Effect::PostInThread { channel, .. } => vec![thread.unwrap_or(*channel)],
+        Effect::PostInThread { channel, .. } => thread.into_iter().chain([*channel]).collect(),
         Effect::EditOriginal { channel, .. } => vec![*channel],
         _ => Vec::new(),
     };
@@ -107,17 +108,25 @@ pub async fn look(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -> Out
     Outcome::NotThere
 }
 
+/// The reply to an interaction.
+pub async fn reply_to(to: To<'_>, token: &str) -> Outcome {
+    match plain(to, Request::GetOriginal { token: token.to_owned() }).await {
+        Outcome::Done { message: None } => give_up("the reply has no id"),
+        other => other,
+    }
+}
+
 async fn start_thread(to: To<'_>, message: MessageId) -> Outcome {
     match plain(to, Request::StartThread { message }).await {
-        Outcome::Done { .. } => Outcome::Done { message: None, thread: Some(message.thread()) },
+        Outcome::Done { .. } => Outcome::Done { message: None },
         other => other,
     }
 }
 
 async fn plain(to: To<'_>, request: Request) -> Outcome {
     match send(to.node, to.fence, request).await {
-        Sent::Reply(Reply::Ok(message)) => Outcome::Done { message, thread: None },
-        Sent::Reply(Reply::Already) => Outcome::Done { message: None, thread: None },
+        Sent::Reply(Reply::Ok(message)) => Outcome::Done { message },
+        Sent::Reply(Reply::Already) => Outcome::Done { message: None },
         Sent::Reply(Reply::Refused) => give_up("Discord refused it"),
         Sent::Again => Outcome::Again { after: None, reason: String::new() },
         Sent::Superseded(stands) => Outcome::Superseded { stands: Epoch(stands) },

@@ -166,9 +166,12 @@ impl Lanes {
             let tried_ago = tried_at.map(|at| Duration::from_micros(now - at));
             let known = Known { repeat: row.effect.repeat(), tried_ago, seen: None };
             let outcome = match resend::next(known, NONCE_WINDOW) {
-                Next::Send => rest::carry_out(to, &row.effect, thread).await,
+                Next::Send => match self.noted(to, &row, thread).await? {
+                    Ok(thread) => rest::carry_out(to, &row.effect, thread).await,
+                    Err(outcome) => outcome,
+                },
                 Next::Look => rest::look(to, &row.effect, thread).await,
-                Next::Done(message) => Outcome::Done { message: Some(message), thread: None },
+                Next::Done(message) => Outcome::Done { message: Some(message) },
             };
             match outcome {
                 Outcome::NotThere => {
@@ -176,10 +179,10 @@ impl Lanes {
                     // As if never tried: what is sent next is sent at once.
                     tried_at = None;
                 }
-                Outcome::Done { thread, .. } => return self.mark_sent(id, &row, thread.map(|t| t.0)).await,
+                Outcome::Done { .. } => return self.mark_sent(id, &row).await,
                 Outcome::GiveUp { reason } => {
                     node.note(|| format!("gives up {} of {}: {reason}", row.effect.name(), row.key.event_id));
-                    return self.mark_sent(id, &row, None).await;
+                    return self.mark_sent(id, &row).await;
                 }
                 Outcome::Superseded { stands } => return Err(Fail::EpochTaken(stands)),
                 Outcome::Again { .. } => {
@@ -215,7 +218,9 @@ impl Lanes {
     }
 
     async fn thread(&self, row: &OutboxRow) -> Result<Option<helpline::discord::ChannelId>, Fail> {
-        let (Effect::PostInThread { .. }, Some(id)) = (&row.effect, row.conversation) else {
+        let (Effect::PostInThread { .. } | Effect::StartThreadOnOriginal { .. }, Some(id)) =
+            (&row.effect, row.conversation)
+        else {
             return Ok(None);
         };
         let server = row.server;
@@ -225,21 +230,44 @@ impl Lanes {
         asking.await.map_err(|_| Fail::Lost)
     }
 
-    async fn mark_sent(&self, id: u64, row: &OutboxRow, thread: Option<u64>) -> Result<(), Fail> {
-        let (server, conversation) = (row.server, row.conversation);
-        let on_original = matches!(row.effect, Effect::StartThreadOnOriginal { .. });
+    /// The thread of an effect; one that is to be started on a reply is noted before.
+    async fn noted(
+        &self,
+        to: rest::To<'_>,
+        row: &OutboxRow,
+        thread: Option<helpline::discord::ChannelId>,
+    ) -> Result<Result<Option<helpline::discord::ChannelId>, Outcome>, Fail> {
+        let (Effect::StartThreadOnOriginal { token, .. }, Some(conversation), None) =
+            (&row.effect, row.conversation, thread)
+        else {
+            return Ok(Ok(thread));
+        };
+        let thread = match rest::reply_to(to, token).await {
+            Outcome::Done { message: Some(reply) } => reply.thread(),
+            other => return Ok(Err(other)),
+        };
+        let server = row.server;
+        let tx = self.begin(server).await?;
+        tx.run(move |store, tx| async move {
+            store.writes_server(tx, server)?;
+            if let Some(mut state) = store.load_conversation(tx, server, conversation).await? {
+                state.thread = state.thread.or(Some(thread));
+                store.save_conversation(tx, server, &state)?;
+            }
+            Ok(())
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(Ok(Some(thread)))
+    }
+
+    async fn mark_sent(&self, id: u64, row: &OutboxRow) -> Result<(), Fail> {
+        let server = row.server;
         let tx = self.begin(server).await?;
         tx.run(move |store, tx| async move {
             store.lock_row(tx, Row::Outbox(id)).await?;
             store.writes_server(tx, server)?;
-            store.write(tx, move |tables| tables.outbox.get_mut(&id).expect("rows stay").sent = true)?;
-            if let (true, Some(conversation), Some(thread)) = (on_original, conversation, thread)
-                && let Some(mut state) = store.load_conversation(tx, server, conversation).await?
-            {
-                state.thread = Some(helpline::discord::ChannelId(thread));
-                store.save_conversation(tx, server, &state)?;
-            }
-            Ok(())
+            store.write(tx, move |tables| tables.outbox.get_mut(&id).expect("rows stay").sent = true)
         })
         .await?;
         tx.commit().await
