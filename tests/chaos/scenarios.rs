@@ -1,5 +1,6 @@
 //! One test for each kind of fault.
 
+mod backfill;
 mod discord;
 mod network;
 mod proxies;
