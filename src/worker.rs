@@ -173,14 +173,14 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
-    let serving = tokio::spawn(work.serve(ownerships));
+    let serving = tokio::spawn(work.serve(ownerships, handed_over.clone()));
     report_health(&claims, health, &cancel).await;
     tracing::info!("worker {} hands over its shards", config.name);
     if let Err(error) = claims.drain(config.drain_deadline).await {
         tracing::warn!(%error, "the other workers take over what is left");
     }
     handed_over.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    let _ = tokio::time::timeout(IN_HAND, serving).await;
     for task in background {
         let _ = task.await;
     }
@@ -214,8 +214,9 @@ struct Work {
 }
 
 impl Work {
-    async fn serve(mut self, mut ownerships: mpsc::Receiver<Ownership>) {
-        while let Some(ownership) = ownerships.recv().await {
+    /// Until `handed_over`: the news themselves never end, since this side keeps a handle on the claims.
+    async fn serve(mut self, mut ownerships: mpsc::Receiver<Ownership>, handed_over: CancellationToken) {
+        while let Some(Some(ownership)) = handed_over.run_until_cancelled(ownerships.recv()).await {
             match ownership {
                 Ownership::Gained(lease) => self.gained(lease),
                 Ownership::Revoked { shard, fence } => self.revoked(shard, &fence).await,
