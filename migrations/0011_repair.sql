@@ -123,6 +123,17 @@ begin
             and s.config -> 'enabled' = 'true'::jsonb
             and (s.id >> 22) % total = gateway
             and (shard is null or p.shard_id = shard)
+        union
+        -- Other channels in which somebody has turned to the bot of late.
+        select k.server_id, k.channel_id
+        from helpline.channel_marks k
+        join public.servers s on s.id = k.server_id
+        join public.server_shards p on p.server_id = k.server_id
+        where k.message_id > helpline.snowflake_at(now() - greatest(reach, interval '7 days'))
+            and s.active
+            and s.config -> 'enabled' = 'true'::jsonb
+            and (s.id >> 22) % total = gateway
+            and (shard is null or p.shard_id = shard)
     ) as c
     left join helpline.channel_marks m on m.server_id = c.server_id and m.channel_id = c.channel_id;
     get diagnostics added = row_count;

@@ -8,9 +8,10 @@ use helpline::answer::extract::UNSURE;
 use helpline::deliver::render::SOURCES;
 use helpline_sim::ids::{InteractionId, MessageId};
 use helpline_sim::matching::{Answer, QuestionId};
-use helpline_sim::members::{Asked, Members, Params, Question, Script, ServerRef};
+use helpline_sim::members::{Asked, How, Members, Params, Question, Script, ServerRef};
 use helpline_sim::report::report;
 use helpline_sim::{Entry, Kind};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, PATIENCE, patiently};
@@ -26,6 +27,9 @@ const QUESTIONS: [&str; 6] = [
     "at what time is the backup of my world made?",
     "can I pay with seashells on the moon?",
 ];
+
+/// Long enough for members to ask on, and for what was said twice to be seen.
+const QUIET: Duration = Duration::from_millis(1_500);
 
 /// How members ask in a scenario.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +60,8 @@ pub struct Crowd {
     habits: Habits,
     /// Where the transcript stood when they began.
     from_entry: u64,
+    /// Ends the members without waiting for answers.
+    cancel: CancellationToken,
 }
 
 impl Crowd {
@@ -64,6 +70,7 @@ impl Crowd {
         let ask = |server| move |text: &&str| Question::new(Some(ServerRef::Index(server)), *text, ().into());
         let questions = (0..servers).flat_map(|server| QUESTIONS.iter().map(ask(server))).collect();
         let script = Script { questions };
+        let cancel = CancellationToken::new();
         let start = |questions_per_s, slash_share, follow_up_share| {
             let params = Params {
                 questions_per_s,
@@ -77,14 +84,14 @@ impl Crowd {
                 deadline: PATIENCE,
                 ..Params::default()
             };
-            Members::start(&cluster.sim, script.clone(), params, CancellationToken::new())
-                .expect("there are questions")
+            Members::start(&cluster.sim, script.clone(), params, cancel.clone()).expect("there are questions")
         };
         Self {
             from_entry: cluster.sim.transcript().end(),
             talkers: start(habits.questions_per_s, 0.0, 0.3),
             commanders: start(habits.commands_per_s, 1.0, 0.0),
             habits,
+            cancel,
         }
     }
 
@@ -124,10 +131,47 @@ impl Crowd {
         [self.talkers.snapshot(), self.commanders.snapshot()].concat()
     }
 
+    /// Asks until the bot was mentioned, and heard it, in every server.
+    pub async fn mentioned_everywhere(&self, cluster: &Cluster) {
+        patiently("every server has an answered mention", async || {
+            self.burst(cluster.setup.servers).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let asked = self.asked();
+            let answered = asked
+                .iter()
+                .filter(|question| question.how == How::Mention && is_whole(question, &HashSet::new()));
+            answered.map(|question| question.guild).collect::<HashSet<_>>().len() == cluster.setup.servers
+        })
+        .await;
+    }
+
+    /// Waits until everybody has an answer or was told that the interaction failed, which is never answered, and nothing
+    /// more was asked for a moment. Gives up when the patience is over: the verdict tells who waits.
+    async fn heard_out(&self, cluster: &Cluster) {
+        let (deadline, mut quiet) = (Instant::now() + PATIENCE, None);
+        while Instant::now() < deadline {
+            let asked = self.asked();
+            let entries = cluster.sim.transcript().since(self.from_entry, usize::MAX);
+            let failed = failed(&entries);
+            let done = asked.iter().all(|question| is_whole(question, &failed)).then_some(asked.len());
+            match (done, quiet) {
+                (Some(now), Some((before, since))) if now == before => {
+                    if since + QUIET < Instant::now() {
+                        return;
+                    }
+                }
+                _ => quiet = done.map(|count| (count, Instant::now())),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Lets everything come to its end and judges.
     pub async fn leaves(self, cluster: &Cluster) -> Verdict {
         self.talkers.stop_asking().await;
         self.commanders.stop_asking().await;
+        self.heard_out(cluster).await;
+        self.cancel.cancel();
         let (talked, commanded) = tokio::join!(self.talkers.finish(), self.commanders.finish());
         let asked = [talked, commanded].concat();
         cluster.in_service().await;
@@ -260,7 +304,7 @@ fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>)
     let name = |index: &usize| {
         format!("{:?} in {} ({:?})", asked[*index].id, asked[*index].channel, asked[*index].how)
     };
-    let whole = |question: &Asked| question.answers.iter().any(is_final) || forgiven.contains(&question.id);
+    let whole = |question: &Asked| is_whole(question, forgiven);
     let mut found: Vec<String> = Vec::new();
     for (index, question) in asked.iter().enumerate().filter(|(_, question)| !whole(question)) {
         found.push(match question.answers.is_empty() {
@@ -325,6 +369,11 @@ fn repeated_nonces(entries: &[Arc<Entry>]) -> Vec<String> {
     });
     let again = posted.filter(|(nonce, _)| !known.insert(*nonce));
     again.map(|(nonce, message)| format!("{message} repeats the nonce {nonce}")).collect()
+}
+
+/// Answered to the end, or never to be answered.
+fn is_whole(question: &Asked, forgiven: &HashSet<QuestionId>) -> bool {
+    question.answers.iter().any(is_final) || forgiven.contains(&question.id)
 }
 
 /// The last part of an answer.
