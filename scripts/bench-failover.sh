@@ -1,24 +1,12 @@
 #!/bin/bash
-# Measures all that docs/benchmarks.md says of failover, moves and limits. The arguments are those of
-# tests/chaos/failover.rs, which comes first. Nothing else should run. Fails when any of them broke a promise.
-set -euo pipefail
-cd "$(dirname "$0")/.."
-export SQLX_OFFLINE=true
-target=${CARGO_TARGET_DIR:-target}
+# Measures what docs/benchmarks.md says of failover: kills, freezes, drains and wipes on real processes (the arguments are
+# those of Options in tests/chaos/failover.rs), the pause of a shard in a planned handoff, and a proxy killed beside
+# another (KILLS, 50 by default). `make bench-moves` and `make bench-limits` measure the rest. Nothing else should run.
+# Fails when any of them broke a promise.
+# shellcheck source=scripts/with-services.sh
+source "$(dirname "$0")/with-services.sh"
 
-cargo test --workspace --no-run
-status=0
-BENCH_ARGS="$*" "$target/debug/with-services" -- \
-    cargo test --workspace --test chaos -- --ignored --nocapture --exact failover::bench_failover || status=$?
-
-# What other tests measure: the test, and the beginning of the names.
-run() {
-    printf '\n%s %s\n' "$1" "$2"
-    "$target/debug/with-services" -- \
-        cargo test --workspace --test "$1" -- --ignored --nocapture --test-threads 1 "$2" || status=$?
-}
-run handoff bench_the_pause
-run moving bench_
-run proxy bench_rest_limits
-cargo bench --package helpline-cluster --bench placement || status=$?
+BENCH_ARGS="$*" run chaos --ignored --exact failover::bench_failover
+run handoff --ignored --test-threads 1 bench_the_pause
+KILLS=${KILLS:-50} run proxy --ignored --test-threads 1 bench_proxy_failover
 exit "$status"

@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long, default_value_t = 12.0)]
     questions_per_s: f64,
     /// Also faults that backfill has to repair: Discord ends sessions, Redis is wiped
-    #[arg(long, default_value_t = false, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     backfill: bool,
 }
 
