@@ -33,29 +33,44 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// A Discord guild's snowflake. JSON carries it as a string, because a float cannot hold it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerId(pub u64);
+/// An id that Postgres keeps as a bigint of the same bits.
+macro_rules! wide_id {
+    ($(#[$doc:meta])* $name:ident, $word:literal, $column:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
 
-impl ServerId {
-    pub const fn get(self) -> u64 {
-        self.0
-    }
+        impl $name {
+            pub const fn get(self) -> u64 {
+                self.0
+            }
 
-    /// As `servers.id` stores it.
-    pub const fn db(self) -> i64 {
-        self.0.cast_signed()
-    }
+            #[doc = concat!("As `", $column, "` stores it.")]
+            pub const fn db(self) -> i64 {
+                self.0.cast_signed()
+            }
 
-    pub const fn from_db(id: i64) -> Self {
-        Self(id.cast_unsigned())
-    }
+            pub const fn from_db(id: i64) -> Self {
+                Self(id.cast_unsigned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($word, " {}"), self.0)
+            }
+        }
+    };
 }
 
-impl fmt::Display for ServerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "server {}", self.0)
-    }
+wide_id! {
+    /// A Discord guild's snowflake. JSON carries it as a string, because a float cannot hold it.
+    ServerId, "server", "servers.id"
+}
+
+wide_id! {
+    /// One move of a server from a shard to another.
+    MoveId, "move", "server_moves.move_id"
 }
 
 impl FromStr for ServerId {
@@ -76,31 +91,6 @@ impl<'de> Deserialize<'de> for ServerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// One move of a server from a shard to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MoveId(pub u64);
-
-impl MoveId {
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// As `server_moves.move_id` stores it.
-    pub const fn db(self) -> i64 {
-        self.0.cast_signed()
-    }
-
-    pub const fn from_db(id: i64) -> Self {
-        Self(id.cast_unsigned())
-    }
-}
-
-impl fmt::Display for MoveId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "move {}", self.0)
     }
 }
 

@@ -201,9 +201,8 @@ async fn an_ephemeral_answer_is_for_the_member_who_asked_alone() {
     assert_eq!(scene.rest.get(&original).await.1["content"], "updated");
 }
 
-#[tokio::test]
-async fn a_deferred_update_leaves_the_message_and_edits_it_later() {
-    let mut scene = scene(|_| {}).await;
+/// The bot's message with a button, and the interaction of a member who pressed it.
+async fn pressed(scene: &mut Scene) -> (Value, Value) {
     let server = scene.simulator.servers()[0].clone();
     let bot = Rest::new(&scene.simulator);
     let button = json!({"type": 2, "style": 1, "label": "Go", "custom_id": "go"});
@@ -212,7 +211,13 @@ async fn a_deferred_update_leaves_the_message_and_edits_it_later() {
     scene.gateway.event("MESSAGE_CREATE").await;
     let target = helpline_sim::ids::MessageId(id(&message));
     scene.simulator.press(server.general_channel, target, "go", server.members[0]).unwrap();
-    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    (message, scene.gateway.event("INTERACTION_CREATE").await)
+}
+
+#[tokio::test]
+async fn a_deferred_update_leaves_the_message_and_edits_it_later() {
+    let mut scene = scene(|_| {}).await;
+    let (message, event) = pressed(&mut scene).await;
     assert_eq!(scene.callback(&event, json!({"type": 6})).await.0, 204);
     assert!(scene.gateway.quiet().await, "nothing is seen of it");
     let original = scene.webhook(&event, "/messages/@original");
@@ -227,15 +232,7 @@ async fn a_deferred_update_leaves_the_message_and_edits_it_later() {
 #[tokio::test]
 async fn a_response_to_a_button_refers_to_its_message() {
     let mut scene = scene(|_| {}).await;
-    let server = scene.simulator.servers()[0].clone();
-    let bot = Rest::new(&scene.simulator);
-    let button = json!({"type": 2, "style": 1, "label": "Go", "custom_id": "go"});
-    let rows = json!([{"type": 1, "components": [button]}]);
-    let message = bot.post(server.general_channel.get(), json!({"content": "so", "components": rows})).await;
-    scene.gateway.event("MESSAGE_CREATE").await;
-    let target = helpline_sim::ids::MessageId(id(&message));
-    scene.simulator.press(server.general_channel, target, "go", server.members[0]).unwrap();
-    let event = scene.gateway.event("INTERACTION_CREATE").await;
+    let (message, event) = pressed(&mut scene).await;
     assert_eq!(scene.callback(&event, json!({"type": 4, "data": {"content": "yes"}})).await.0, 204);
     let reply = scene.gateway.event("MESSAGE_CREATE").await;
     assert_eq!(reply["message_reference"]["message_id"], message["id"]);
