@@ -62,7 +62,7 @@ use defer::Deferrals;
 use egress::Egress;
 use epochs::Epochs;
 use gateway::Polling;
-use holdings::{Holdings, Ups, announce};
+use holdings::{Holdings, Totals, Ups, announce};
 use ingest::Identity;
 use invalid::InvalidBudget;
 use permit::Permit;
@@ -181,10 +181,11 @@ pub async fn run_on(
         parts.me.user_id,
         listener.local_addr().context("read the listener's address")?,
     );
+    let totals = Totals { set: config.gateway_shards, recommended: parts.gateway.shards };
     let mut tasks = JoinSet::new();
     let egress = parts.spawn_egress(listener, &config, &stop, &mut tasks);
     let (claims, ups) = parts.spawn_gateway(config, egress, &stop, &mut tasks).await?;
-    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, health, &stop));
+    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, totals, health, &stop));
     result
 }
 

@@ -112,11 +112,52 @@ async fn hold(task: GatewayTask, mut lease: Lease, claims: GatewayClaims, ups: U
     Ok(())
 }
 
+/// How many gateway shards there might be instead of those that serve.
+#[derive(Clone, Copy)]
+pub(super) struct Totals {
+    /// By GATEWAY_SHARDS.
+    pub set: Option<u32>,
+    /// By Discord.
+    pub recommended: u32,
+}
+
+impl Totals {
+    /// What to tell the operator once the number that serves is known.
+    fn advice(self, serving: u32) -> Option<String> {
+        match self.set {
+            Some(set) if set != serving => Some(format!(
+                "{serving} gateway shards serve, GATEWAY_SHARDS={set} is not used: it counts at the very first start \
+                 only; `helpline gateway-shards set {set}` changes the number while everything runs"
+            )),
+            None if self.recommended > serving => Some(format!(
+                "{serving} gateway shards serve, Discord recommends {recommended}: \
+                 `helpline gateway-shards set {recommended}` changes the number while everything runs",
+                recommended = self.recommended
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// Says on /readyz and in the metrics what this proxy holds, until `stop`.
-pub(super) async fn announce(claims: &GatewayClaims, ups: &Ups, health: &Health, stop: &CancellationToken) {
+pub(super) async fn announce(
+    claims: &GatewayClaims,
+    ups: &Ups,
+    totals: Totals,
+    health: &Health,
+    stop: &CancellationToken,
+) {
     let (mut report, mut up) = (claims.report(), ups.subscribe());
+    let mut told = None;
     loop {
         let seen = report.borrow_and_update().clone();
+        let serving = seen.serving.filter(|_| seen.rising.is_none());
+        if serving.is_some() && serving != told {
+            told = serving;
+            if let Some(advice) = serving.and_then(|serving| totals.advice(serving)) {
+                tracing::warn!("{advice}");
+            }
+        }
         let up_now = up.borrow_and_update().len();
         tell(&seen, up_now, health);
         tokio::select! {
@@ -163,4 +204,19 @@ fn tell(report: &Report, up: usize, health: &Health) {
     gauge(metrics::GATEWAY_SHARDS_UP, up);
     gauge(metrics::GATEWAY_SHARDS_UNHELD, report.unheld);
     gauge(metrics::PROXIES, report.proxies);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Totals;
+
+    #[test]
+    fn a_number_that_is_set_and_not_used_is_told_and_discords_where_none_is_set() {
+        let advice = |set, recommended, serving| Totals { set, recommended }.advice(serving);
+        assert_eq!(advice(Some(4), 2, 4), None);
+        assert_eq!(advice(None, 2, 4), None);
+        assert!(advice(Some(4), 2, 2).expect("it is told").contains("`helpline gateway-shards set 4`"));
+        assert!(advice(None, 8, 4).expect("it is told").contains("Discord recommends 8"));
+        assert_eq!(advice(Some(4), 8, 4), None, "who sets a number knows it");
+    }
 }
