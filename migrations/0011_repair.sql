@@ -14,11 +14,14 @@ create index dead_letters_replay_idx on helpline.dead_letters (id) where replay_
 
 -- Stands while an owner applies what it found first (stream_id null) or one suspected event. Whoever claims the shard
 -- and finds it knows that its predecessor ended there; deaths counts such ends before the present one.
+-- held_of 0 = in the shard's stream; else among the held events of that server.
 create table helpline.shard_trials (
-    shard_id integer primary key references public.shards (id) on delete cascade,
+    shard_id integer not null references public.shards (id) on delete cascade,
+    held_of bigint not null default 0,
     stream_id text,
     deaths integer not null default 0,
-    since timestamptz not null default now()
+    since timestamptz not null default now(),
+    primary key (shard_id, held_of)
 );
 
 -- The newest message of a channel that was applied: where reading over REST begins when nothing else is known.
@@ -142,6 +145,51 @@ begin
 end
 $$;
 
+-- Makes a new set's gateway shard take up what it serves now of the open gaps of sets that are gone. Returns how many
+-- gaps it took something of. Definer: it moves work between gaps, which the proxy may not make.
+create function helpline.adopt_gaps(new_total integer, new_gateway integer) returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    old helpline.gaps;
+    own bigint;
+    moved integer;
+    adopted integer := 0;
+begin
+    for old in
+        select g.*
+        from helpline.gaps g
+        where g.state = 'open'
+            and not exists (select from helpline.gateway_sets s where s.total = g.gateway_total)
+            and g.gateway_total <> new_total
+        order by g.id
+        -- another gateway shard that takes its part is not waited for; what is left is looked at again
+        for update of g skip locked
+    loop
+        if exists (
+            select from helpline.gap_channels c
+            where c.gap_id = old.id and c.given_up is null and (c.server_id >> 22) % new_total = new_gateway
+        ) then
+            insert into helpline.gaps (gateway_total, gateway_id, shard_id, cause, from_at, to_at)
+            values (new_total, new_gateway, old.shard_id, old.cause, old.from_at, old.to_at)
+            returning id into own;
+            update helpline.gap_channels c set gap_id = own
+            where c.gap_id = old.id and c.given_up is null and (c.server_id >> 22) % new_total = new_gateway;
+            get diagnostics moved = row_count;
+            update helpline.gaps g set channels = moved where g.id = own;
+            update helpline.gaps g set channels = greatest(g.channels - moved, 0) where g.id = old.id;
+            adopted := adopted + 1;
+        end if;
+        update helpline.gaps g
+        set state = case when g.channels_given_up = 0 then 'repaired' else 'given_up' end, finished_at = now()
+        where g.id = old.id
+            and not exists (select from helpline.gap_channels c where c.gap_id = old.id and c.given_up is null);
+    end loop;
+    return adopted;
+end
+$$;
+
 alter table helpline.shard_trials enable row level security;
 alter table helpline.channel_marks enable row level security;
 alter table helpline.gaps enable row level security;
@@ -153,6 +201,7 @@ from public, anon, authenticated, service_role;
 revoke all on sequence helpline.gaps_id_seq from public, anon, authenticated, service_role;
 revoke all on function
     helpline.snowflake_at(timestamptz),
+    helpline.adopt_gaps(integer, integer),
     helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
 from public, anon, authenticated, service_role;
 
@@ -173,6 +222,7 @@ create policy gaps_worker on helpline.gaps for all to helpline_worker using (tru
 grant select, update on table helpline.gaps to helpline_proxy;
 grant select, update, delete on table helpline.gap_channels to helpline_proxy;
 grant execute on function
+    helpline.adopt_gaps(integer, integer),
     helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
 to helpline_proxy;
 create policy gaps_proxy on helpline.gaps for all to helpline_proxy using (true) with check (true);

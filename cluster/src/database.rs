@@ -96,6 +96,8 @@ pub enum Unowned {
     DerivedPassages,
     /// What servers cost is a hint for placement, and a move that is done says only who has to cool down.
     PlacementHints,
+    /// Gaps that were repaired or given up are looked at by people only, and nobody writes to them any more.
+    FinishedGaps,
 }
 
 /// A connection that writes without a fence, for its [`Unowned`] reason.

@@ -118,7 +118,6 @@ impl Backfill {
 
     /// Writes down what was missed, however long Postgres is away, and holds the channels concerned.
     async fn record(&self) {
-        self.link.miss_given_up();
         while let Some(missed) = self.link.missed() {
             match self.record_one(missed).await {
                 Ok(()) => self.link.recorded(missed),
@@ -148,6 +147,11 @@ impl Backfill {
     }
 
     async fn repair_all(&self) {
+        match gaps::adopt(&self.pool, self.gateway).await {
+            Ok(0) => {}
+            Ok(gaps) => tracing::info!(gaps, "{}: takes up gaps of a set that is gone", self.gateway),
+            Err(error) => tracing::debug!(%error, "{}: looking for gaps of sets that are gone", self.gateway),
+        }
         let gaps = match gaps::unrepaired(&self.pool, self.gateway).await {
             Ok(gaps) => gaps,
             Err(error) => return tracing::debug!(%error, "{}: looking for gaps", self.gateway),

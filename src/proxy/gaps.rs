@@ -85,6 +85,14 @@ pub async fn open(
     .await
 }
 
+/// Takes up what this gateway shard serves now of the open gaps of sets that are gone.
+pub async fn adopt(pool: &PgPool, gateway: GatewayShard) -> sqlx::Result<u32> {
+    let (total, id) = (gateway.total.cast_signed(), gateway.id.cast_signed());
+    let adopted =
+        sqlx::query_scalar!("select helpline.adopt_gaps($1, $2)", total, id).fetch_one(pool).await?;
+    Ok(adopted.unwrap_or(0).cast_unsigned())
+}
+
 /// The gaps of a gateway shard that are to be repaired, oldest first.
 pub async fn unrepaired(pool: &PgPool, gateway: GatewayShard) -> sqlx::Result<Vec<Gap>> {
     let rows = sqlx::query!(

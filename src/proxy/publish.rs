@@ -9,7 +9,6 @@
 mod missing;
 mod republish;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use super::cursors::Cursors;
 use super::gaps::{Cause, Missed};
 use super::metrics;
 use super::permit::Permit;
-use super::retained::{GivenUp, Retained};
+use super::retained::Retained;
 use super::routes::{Route, Routes};
 
 /// Entries published by one call.
@@ -60,8 +59,6 @@ struct State {
     retained: Retained,
     /// As they were last looked at.
     cursors: Cursors,
-    /// Reports that nobody has taken yet, oldest first; beyond its bound the oldest go.
-    given_up: VecDeque<GivenUp>,
     session: Option<Session>,
     /// The session itself, not only its sequence, differs from what is stored.
     session_changed: bool,
@@ -75,7 +72,6 @@ impl Link {
             backlog: Backlog::new(backlog),
             retained: Retained::new(retained),
             cursors: Cursors::default(),
-            given_up: VecDeque::new(),
             session: None,
             session_changed: false,
             received_at_ms: None,
@@ -162,11 +158,6 @@ impl Link {
         self.arrived.notify_one();
     }
 
-    /// What Redis lost and this process had dropped before, since this was asked last: to be repaired from Discord.
-    pub fn take_given_up(&self) -> Vec<GivenUp> {
-        self.lock().given_up.drain(..).collect()
-    }
-
     /// Waits until the backlog is half empty.
     pub async fn drained(&self) {
         loop {
@@ -239,6 +230,9 @@ impl Publishing {
             if cursors.has_changed().unwrap_or(false) {
                 let now = Arc::clone(&cursors.borrow_and_update());
                 self.link.lock().passed(now);
+                if self.link.missed().is_some() {
+                    self.link.gaps.notify_one();
+                }
             }
             let published = self.publish().await;
             let result = match published {

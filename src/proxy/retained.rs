@@ -2,19 +2,16 @@
 //! Pure; bounded in entries and bytes.
 //!
 //! Overflow rule: the oldest go first and are counted. They are given up only when Redis then loses their stream: they are
-//! reported as [`GivenUp`], for repair from Discord. Once the durable cursor has passed them they are forgotten.
+//! handed out as [`GivenUp`], which becomes a gap and is repaired from Discord. Once the durable cursor has passed them they are forgotten.
 //!
 //! A stream is known under one incarnation. As soon as a higher one is heard of, from Redis or from Postgres, everything
 //! kept under the lower one goes back to the head of the stream's lane, in order, before anything newer is published.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use helpline_cluster::ids::{ServerId, ShardId, StreamId};
+use helpline_cluster::ids::{ShardId, StreamId};
 
 use super::backlog::{Bounds, Entry};
-
-/// Servers that one report names at the most; beyond it, it says so.
-const SERVERS: usize = 1_000;
 
 /// Bounds of one gateway shard when nothing else is said: what it publishes in seconds, since cursors follow closely.
 pub const BOUNDS: Bounds = Bounds { entries: 100_000, bytes: 64 * 1024 * 1024 };
@@ -27,9 +24,8 @@ pub struct GivenUp {
     /// When the proxy received the first and the last of them, Unix time.
     pub from_ms: u64,
     pub to_ms: u64,
-    pub servers: BTreeSet<ServerId>,
-    /// More servers had some than are named.
-    pub and_others: bool,
+    /// So many were interactions, which cannot be read again.
+    pub interactions: u32,
 }
 
 /// What is to be published again.
@@ -114,12 +110,8 @@ impl Retained {
         let Some(stream) = self.streams.get_mut(&shard) else { return false };
         self.dropped += 1;
         let received = kept.entry.received_at_ms;
-        let (up_to, dropped) = stream.dropped.get_or_insert_with(|| {
-            let servers = BTreeSet::new();
-            let none =
-                GivenUp { shard, entries: 0, from_ms: received, to_ms: received, servers, and_others: false };
-            (kept.id, none)
-        });
+        let none = GivenUp { shard, entries: 0, from_ms: received, to_ms: received, interactions: 0 };
+        let (up_to, dropped) = stream.dropped.get_or_insert((kept.id, none));
         *up_to = kept.id;
         dropped.entries += 1;
         // A marker of ours was not received.
@@ -127,12 +119,7 @@ impl Retained {
             dropped.from_ms = if dropped.from_ms == 0 { received } else { dropped.from_ms.min(received) };
             dropped.to_ms = dropped.to_ms.max(received);
         }
-        if let Some(server) = kept.entry.server {
-            match dropped.servers.len() < SERVERS {
-                true => drop(dropped.servers.insert(server)),
-                false => dropped.and_others |= !dropped.servers.contains(&server),
-            }
-        }
+        dropped.interactions += u32::from(kept.entry.kind == "INTERACTION_CREATE");
         true
     }
 

@@ -2,6 +2,10 @@
 //!
 //! [`Arrivals`] is the worker's: it hears of moves and wakes the loops of the shards concerned. [`Arriving`] is one
 //! shard's, part of its loop, so that held events and those of the stream are never applied side by side.
+//!
+//! Promise: a held event that fails, panics or ends its owner's process is put aside as one of the stream is ([`trial`]).
+
+mod held;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::Lanes;
 use super::moving::{self, Drained};
-use super::shard_loop::{Stopped, TRIES};
-use super::{Backoff, Shared};
+use super::shard_loop::{Stopped, TRIES, in_hand};
+use super::{Backoff, Shared, trial};
 
 /// Notifications are hints: the moves are looked at that often anyway.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -110,6 +114,8 @@ pub struct Arriving {
     servers: VecDeque<ServerId>,
     /// Those whose lanes were set going since they came.
     settled: HashSet<ServerId>,
+    /// Those of whose held events some were applied under this lease.
+    tried: HashSet<ServerId>,
     /// Moves whose *moved in* was read, as Postgres numbers them. Lost with this owner: the proxy writes the marker
     /// again until the move is done.
     moved_in: Vec<i64>,
@@ -125,6 +131,7 @@ impl Arriving {
             news,
             servers: VecDeque::new(),
             settled: HashSet::new(),
+            tried: HashSet::new(),
             moved_in: Vec::new(),
         }
     }
@@ -159,6 +166,7 @@ impl Arriving {
         match moving::arrivals(&self.shared.pool, shard).await {
             Ok(servers) => {
                 self.settled.retain(|server| servers.contains(server));
+                self.tried.retain(|server| servers.contains(server));
                 self.servers = servers.into();
             }
             Err(error) => tracing::debug!(%error, "looking for servers that come to {shard}"),
@@ -170,37 +178,6 @@ impl Arriving {
     pub(super) async fn drain(&mut self, server: ServerId) -> Result<(), Stopped> {
         while self.drain_some(server).await? {}
         Ok(())
-    }
-
-    /// True when more is held.
-    async fn drain_some(&mut self, server: ServerId) -> Result<bool, Stopped> {
-        let mut backoff = Backoff::new();
-        let mut failures = 0;
-        loop {
-            self.wait_until_valid().await?;
-            match moving::drain(&self.shared, &self.lease.fence, server, failures > 0, &self.moved_in).await {
-                Ok(drained) => return Ok(self.drained(server, drained).await),
-                Err(error) if error.is_superseded() => return Err(Stopped::Over),
-                Err(error) if error.is_unknown() => {
-                    tracing::warn!(%error, "{} is acquired anew", self.lease.fence.shard);
-                    return Err(Stopped::Doubt { above: None });
-                }
-                Err(error) if error.is_about_the_event() && failures < TRIES => failures += 1,
-                Err(error) if error.is_about_the_event() => {
-                    let fence = &self.lease.fence;
-                    let put = moving::put_first_aside(&self.shared, fence, server, &error.to_string()).await;
-                    // What fails here fails at the next try too, and is told there.
-                    failures = if put.is_ok() { 0 } else { failures };
-                    self.pause(&mut backoff).await?;
-                }
-                Err(error) => {
-                    if backoff.is_first() {
-                        tracing::debug!(%error, "held events of {server} wait");
-                    }
-                    self.pause(&mut backoff).await?;
-                }
-            }
-        }
     }
 
     async fn drained(&mut self, server: ServerId, drained: Drained) -> bool {

@@ -1,4 +1,5 @@
-//! Deletes what has served its time: event keys, delivered effects, moves that are done, loads that have decayed. Rarely;
+//! Deletes what has served its time: event keys, delivered effects, moves that are done, loads that have decayed, gaps
+//! that were repaired or given up. Rarely;
 //! effects each worker those of its own shards.
 
 use std::time::Duration;
@@ -13,6 +14,10 @@ use crate::deliver::outbox;
 
 /// About every hour, at another moment in each process.
 const EVERY: Duration = Duration::from_secs(3_600);
+
+/// How long a gap that was repaired or given up can be looked at, in days: an operator asks after an outage, and what was
+/// given up is told to whoever asks why nobody answered.
+pub const GAPS_KEPT_DAYS: i32 = 30;
 
 pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) {
     loop {
@@ -29,6 +34,7 @@ pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) 
 /// Deletes in steps, so that no statement holds locks for long. Returns how many rows went.
 pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
     let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
+    total += sweep_gaps(database).await?;
     for fence in fences {
         match sweep_effects(database, fence).await {
             Ok(swept) => total += swept,
@@ -61,6 +67,19 @@ async fn sweep_moves(database: &Database) -> Result<u64, Error> {
         let swept = moves.rows_affected() + loads.rows_affected();
         total += swept;
         if swept == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+async fn sweep_gaps(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::FinishedGaps).await?;
+    let mut total = 0;
+    loop {
+        let gaps =
+            sqlx::query_file!("src/worker/sql/sweep_gaps.sql", GAPS_KEPT_DAYS).execute(conn.conn()).await?;
+        total += gaps.rows_affected();
+        if gaps.rows_affected() == 0 {
             return Ok(total);
         }
     }

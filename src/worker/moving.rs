@@ -24,7 +24,7 @@ use crate::metrics as names;
 /// Events of one server that are held for one shard. Far above what the proxy lets run ahead, however often it dies.
 pub const HELD_AT_MOST: i64 = 20_000;
 /// Held events applied by one transaction.
-const AT_ONCE: i64 = 32;
+pub(super) const AT_ONCE: i64 = 32;
 
 /// Where the servers stand, seen from the transaction's shard. Those that live there stay until it ends.
 pub async fn places(tx: &mut FencedTx, servers: &[ServerId]) -> Result<HashMap<ServerId, Place>, Error> {
@@ -281,6 +281,22 @@ pub async fn drain(
     Ok(if all { Drained::All { lanes: t1.lanes, gone: false } } else { Drained::Some(t1.lanes) })
 }
 
+/// The held event of a server that this shard's owner may apply next, as a trial and a dead letter name it.
+pub async fn first_held(
+    database: &Database,
+    shard: ShardId,
+    server: ServerId,
+) -> Result<Option<String>, Error> {
+    let id = sqlx::query_file_scalar!("src/worker/sql/first_held.sql", shard.db(), server.db())
+        .fetch_optional(database.read().await?.conn())
+        .await?;
+    Ok(id.map(held_name))
+}
+
+fn held_name(id: i64) -> String {
+    format!("held-{id}")
+}
+
 /// Puts the first held event of a server aside: it cannot be applied, however often it is tried.
 pub async fn put_first_aside(
     shared: &Shared,
@@ -338,7 +354,7 @@ async fn forget_held(tx: &mut FencedTx, server: ServerId, rows: &[(i64, Entry)])
 async fn put_aside(tx: &mut FencedTx, id: i64, entry: &Entry, failure: &str) -> Result<(), Error> {
     tracing::error!(failure, "a held event ({}) is put aside in helpline.dead_letters", entry.kind);
     metrics::counter!(names::DEAD_LETTERS).increment(1);
-    Ok(letters::put_aside(tx, entry, &format!("held-{id}"), failure).await?)
+    Ok(letters::put_aside(tx, entry, &held_name(id), failure).await?)
 }
 
 /// A server lives elsewhere, as its shard's lanes learn it.

@@ -199,7 +199,7 @@ impl ShardLoop {
         loop {
             self.wait_until_valid().await?;
             let moved_out = moving::moved_out(&self.shared, &self.lease.fence, &self.lanes, entry, id);
-            match self.in_hand(moved_out).await? {
+            match in_hand(&self.lease, moved_out).await? {
                 Ok(Marked::Passed) => {
                     self.moved(entry.id);
                     return Ok(());
@@ -278,7 +278,7 @@ impl ShardLoop {
         loop {
             self.wait_until_valid().await?;
             let applying = trial::caught(apply::apply(&self.shared, &self.lease.fence, batch, to));
-            match self.in_hand(applying).await?.unwrap_or(Err(Error::Panicked)) {
+            match in_hand(&self.lease, applying).await?.unwrap_or(Err(Error::Panicked)) {
                 Ok(applied) => {
                     self.moved(to);
                     match applied {
@@ -309,7 +309,7 @@ impl ShardLoop {
         let mut backoff = Backoff::new();
         loop {
             self.wait_until_valid().await?;
-            match self.in_hand(self.store_dead_letter(entry, failure)).await? {
+            match in_hand(&self.lease, self.store_dead_letter(entry, failure)).await? {
                 Ok(()) => {
                     metrics::counter!(names::DEAD_LETTERS).increment(1);
                     self.moved(entry.id);
@@ -318,24 +318,6 @@ impl ShardLoop {
                 Err(error) if error.is_superseded() => return Err(Stopped::Over),
                 Err(error) if error.is_unknown() => return Err(self.doubt(&error)),
                 Err(error) => self.wait_out(&error, &mut backoff).await?,
-            }
-        }
-    }
-
-    /// Does a transaction to its end, also when the lease stops meanwhile, but waits for it not for ever: a store that
-    /// does not answer leaves in doubt what it has done.
-    async fn in_hand<T>(&self, transaction: impl Future<Output = T>) -> Result<T, Stopped> {
-        let overdue = async {
-            let stopped = self.lease.stop.cancelled();
-            drop(timeout(LONGEST_TRANSACTION, stopped).await);
-            tokio::time::sleep(IN_HAND).await;
-        };
-        tokio::select! {
-            biased;
-            done = transaction => Ok(done),
-            () = overdue => {
-                tracing::warn!("a transaction of {} hangs and is left", self.lease.fence.shard);
-                Err(Stopped::Doubt { above: None })
             }
         }
     }
@@ -400,6 +382,24 @@ impl ShardLoop {
             && let Err(error) = self.log.trim(&self.lease.fence, below).await
         {
             tracing::debug!(%error, "trimming the log of {}", self.lease.fence.shard);
+        }
+    }
+}
+
+/// Does a transaction to its end, also when the lease stops meanwhile, but waits for it not for ever: a store that does
+/// not answer leaves in doubt what it has done.
+pub(super) async fn in_hand<T>(lease: &Lease, transaction: impl Future<Output = T>) -> Result<T, Stopped> {
+    let overdue = async {
+        let stopped = lease.stop.cancelled();
+        drop(timeout(LONGEST_TRANSACTION, stopped).await);
+        tokio::time::sleep(IN_HAND).await;
+    };
+    tokio::select! {
+        biased;
+        done = transaction => Ok(done),
+        () = overdue => {
+            tracing::warn!("a transaction of {} hangs and is left", lease.fence.shard);
+            Err(Stopped::Doubt { above: None })
         }
     }
 }

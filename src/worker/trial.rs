@@ -4,17 +4,41 @@
 //! of its own. Who finds a marker knows that its predecessor ended there, after another one had: it applies event by
 //! event, each under a marker that names it, one at a time in the whole process, because an end blames every event that
 //! was being applied. The third owner's end puts the named event aside. What panics is caught and needs no marker.
+//!
+//! Held events of a server ([`super::arriving`]) wait beside the stream, so the first of each server under an ownership
+//! has a marker of its own.
 
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 use helpline_cluster::database::Database;
 use helpline_cluster::fence::{self, Fence, FencedTx};
+use helpline_cluster::ids::ServerId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Ends of owners, after the one that left the first marker's owner its shard, until an event is put aside.
 const DEATHS: i32 = 2;
+/// Why such an event is put aside.
+pub const ENDED_ITS_OWNERS: &str = "the process ended while it was applied, three times";
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
+/// Where the events of a trial wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the shard's stream.
+    Stream,
+    /// Held until the server came.
+    Held(ServerId),
+}
+
+impl Place {
+    const fn db(self) -> i64 {
+        match self {
+            Self::Stream => 0,
+            Self::Held(server) => server.db(),
+        }
+    }
+}
 
 /// What an owner finds at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +50,11 @@ pub enum Found {
 }
 
 /// Marks the first batch of an ownership.
-pub async fn begin(pool: &Database, fence: &Fence) -> Result<Found, fence::Error> {
+pub async fn begin(pool: &Database, fence: &Fence, place: Place) -> Result<Found, fence::Error> {
     let mut tx = FencedTx::begin(pool, fence).await?;
-    let row =
-        sqlx::query_file!("src/worker/sql/begin_trial.sql", fence.shard.db()).fetch_one(tx.conn()).await?;
+    let row = sqlx::query_file!("src/worker/sql/begin_trial.sql", fence.shard.db(), place.db())
+        .fetch_one(tx.conn())
+        .await?;
     tx.commit().await?;
     if row.is_new {
         return Ok(Found::Nothing);
@@ -42,15 +67,18 @@ pub async fn begin(pool: &Database, fence: &Fence) -> Result<Found, fence::Error
 pub async fn suspect(
     pool: &Database,
     fence: &Fence,
-    stream_id: &str,
+    place: Place,
+    event: &str,
     deaths: i32,
 ) -> Result<SemaphorePermit<'static>, fence::Error> {
     let permit = ONE_AT_A_TIME.acquire().await.expect("it is never closed");
     let mut tx = FencedTx::begin(pool, fence).await?;
     sqlx::query!(
-        "update helpline.shard_trials set stream_id = $2, deaths = $3, since = now() where shard_id = $1",
+        "update helpline.shard_trials set stream_id = $3, deaths = $4, since = now()
+         where shard_id = $1 and held_of = $2",
         fence.shard.db(),
-        stream_id,
+        place.db(),
+        event,
         deaths
     )
     .execute(tx.conn())
@@ -60,11 +88,15 @@ pub async fn suspect(
 }
 
 /// The owner got through, or stops of its own accord.
-pub async fn end(pool: &Database, fence: &Fence) -> Result<(), fence::Error> {
+pub async fn end(pool: &Database, fence: &Fence, place: Place) -> Result<(), fence::Error> {
     let mut tx = FencedTx::begin(pool, fence).await?;
-    sqlx::query!("delete from helpline.shard_trials where shard_id = $1", fence.shard.db())
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "delete from helpline.shard_trials where shard_id = $1 and held_of = $2",
+        fence.shard.db(),
+        place.db()
+    )
+    .execute(tx.conn())
+    .await?;
     tx.commit().await
 }
 

@@ -29,8 +29,8 @@ pub struct Town {
     pub redis: TestRedis,
     pub proxy_url: String,
     pub proxy: Option<Process>,
-    /// What reading missed messages again may cost.
-    backfill: proxy::backfill::Budget,
+    /// What is special of its proxies.
+    shape: fn(&mut proxy::Config),
 }
 
 /// A role in a runtime of its own, which ends with this value as if by kill -9.
@@ -91,11 +91,11 @@ impl Town {
         town.with_proxy().await
     }
 
-    /// As [`Town::with`], with another budget for reading again.
+    /// As [`Town::with`], with proxies of a special kind.
     #[allow(dead_code, reason = "tests of repairs use it")]
-    pub async fn with_backfill(config: Config, budget: proxy::backfill::Budget) -> Self {
+    pub async fn with_proxies(config: Config, shape: fn(&mut proxy::Config)) -> Self {
         let mut town = Self::without_servers(config).await;
-        town.backfill = budget;
+        town.shape = shape;
         for server in town.sim.servers() {
             settle(&town.db.pool, server, u32::try_from(server.index).expect("few servers") % SHARDS).await;
         }
@@ -118,7 +118,7 @@ impl Town {
         let (db, redis) = (TestDb::new().await, TestRedis::new());
         let keys = Keys::new(&redis.prefix);
         let sim = Simulator::start(config).await.expect("the simulator starts");
-        Self { sim, db, keys, redis, proxy_url: String::new(), proxy: None, backfill: Default::default() }
+        Self { sim, db, keys, redis, proxy_url: String::new(), proxy: None, shape: |_| {} }
     }
 
     pub async fn with_proxy(mut self) -> Self {
@@ -129,7 +129,7 @@ impl Town {
 
     /// Another proxy in the place of one that was killed; workers find it at its own address only.
     pub async fn replace_proxy(&mut self) {
-        let (proxy, proxy_url) = start_proxy(&self.sim, &self.db, &self.redis, &self.keys, self.backfill);
+        let (proxy, proxy_url) = start_proxy(&self.sim, &self.db, &self.redis, &self.keys, self.shape);
         proxy.ready().await;
         (self.proxy, self.proxy_url) = (Some(proxy), proxy_url);
     }
@@ -300,22 +300,22 @@ fn start_proxy(
     db: &TestDb,
     redis: &TestRedis,
     keys: &Keys,
-    backfill: proxy::backfill::Budget,
+    shape: fn(&mut proxy::Config),
 ) -> (Process, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("non-blocking");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let config = proxy::Config {
+    let mut config = proxy::Config {
         token: Secret::new(sim.token()),
         discord_api_url: sim.rest_base(),
         database_url: db.role_url("helpline_proxy"),
         session_url: db.role_url("helpline_proxy"),
         redis_url: redis.url.clone(),
         keys: keys.clone(),
-        backfill,
         rest_per_s: sim.config().rest_global_per_s.unwrap_or(10_000),
         ..proxy::Config::default()
     };
+    shape(&mut config);
     let process = Process::start(|health, cancel| async move {
         let listener = TcpListener::from_std(listener)?;
         proxy::run_on(listener, config, &health, cancel).await

@@ -14,17 +14,17 @@ use crate::support::eventually;
 const QUESTION: &str = "how do I restore a backup?";
 
 /// Two workers, and server 0 on a shard of the first; where it is to go belongs to the second.
-struct Scene {
-    town: Town,
-    old: Option<Process>,
-    new: Option<Process>,
-    from: ShardId,
-    to: ShardId,
+pub struct Scene {
+    pub town: Town,
+    pub old: Option<Process>,
+    pub new: Option<Process>,
+    pub from: ShardId,
+    pub to: ShardId,
     asked: Vec<QuestionId>,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let town = Town::with(Config {
             servers: 1,
             rest_global_per_s: None,

@@ -5,6 +5,7 @@ mod crashes;
 #[allow(dead_code, reason = "it serves other tests too")]
 #[path = "../answering/harness.rs"]
 mod harness;
+mod poison;
 mod record;
 mod servers;
 #[allow(dead_code, reason = "it serves other tests too")]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use helpline::proxy::backfill::Budget;
-use helpline_sim::Config;
 use helpline_sim::matching::QuestionId;
+use helpline_sim::{Config, Fault, FaultPlan, Route};
 
 use crate::harness::Town;
+use crate::letters::id;
+use crate::streams::messages_in_stream;
 use crate::support::{eventually, run};
 
 const REFUND: &str = "how long do I have to ask for a refund?";
@@ -69,8 +71,10 @@ async fn a_follow_up_in_a_thread_is_found_too() {
 
 #[tokio::test]
 async fn what_the_budget_does_not_allow_is_given_up_and_told() {
-    let budget = Budget { in_all: 0, ..Budget::default() };
-    let town = Town::with_backfill(Config { servers: 2, ..Config::default() }, budget).await;
+    let town = Town::with_proxies(Config { servers: 2, ..Config::default() }, |proxy| {
+        proxy.backfill = Budget { in_all: 0, ..Budget::default() };
+    })
+    .await;
     let _worker = town.worker();
     town.answer(town.ask(0, REFUND)).await;
     town.at_rest().await;
@@ -122,4 +126,128 @@ async fn the_very_first_start_has_missed_nothing() {
     let town = Town::new().await;
     run(&town.db.pool, "select 1").await;
     assert_eq!(town.count("select count(*) from helpline.gaps").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_channel_is_read_again_comes_after_what_was_missed_of_it() {
+    let (town, worker) = settled(Config { servers: 2, ..Config::default() }).await;
+    // Nobody applies: the order in the stream is looked at.
+    worker.kill();
+    let slow = FaultPlan { route: Some(Route::ListMessages), ..FaultPlan::always(Fault::LateMs(2_500)) };
+    town.sim.plan_fault(slow).expect("a good plan");
+    let missed = ask_while_the_session_is_lost(&town).await;
+    let before = town.sim.sessions();
+    eventually("a new session is up and the gap is recorded", async || {
+        let gaps = town.count("select count(*) from helpline.gaps where state = 'open'").await;
+        let new = town.sim.sessions().iter().any(|session| before.iter().all(|old| old.id != session.id));
+        (gaps == 1 && new).then_some(())
+    })
+    .await;
+    let live: Vec<QuestionId> = (0..2).map(|server| town.ask(server, REFUND)).collect();
+    for server in 0..2 {
+        let of_server = |asked: &[QuestionId]| {
+            let mine = asked.iter().enumerate().filter(|(n, _)| n % 2 == server);
+            mine.map(|(_, question)| id(*question)).collect::<Vec<u64>>()
+        };
+        let expected = [of_server(&missed), of_server(&live)].concat();
+        let in_stream = eventually("all are in the stream", async || {
+            let ids = messages_in_stream(&town, server).await;
+            let ids: Vec<u64> = ids.into_iter().filter(|id| expected.contains(id)).collect();
+            (ids.len() >= expected.len()).then_some(ids)
+        })
+        .await;
+        assert_eq!(in_stream, expected, "server {server}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_set_of_gateway_shards_that_is_gone_left_open_is_taken_up() {
+    let (town, _worker) = settled(Config { servers: 2, ..Config::default() }).await;
+    // Asked while nobody listened.
+    run(&town.db.pool, "update servers set config = config || '{\"enabled\": false}'").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = [town.ask(0, BACKUP), town.ask(1, BACKUP)];
+    run(&town.db.pool, "update servers set config = config || '{\"enabled\": true}'").await;
+    let mut gap =
+        "with gap as (insert into helpline.gaps (gateway_total, gateway_id, cause, from_at, channels)
+                   values (7, 3, 'session_lost', now(), 2) returning id)
+                   insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id) "
+            .to_owned();
+    for (server, question) in asked.iter().enumerate() {
+        let home = town.server(server);
+        let union = if server == 0 { "" } else { " union all " };
+        let (channel, after) = (home.support_channel.get(), id(*question) - 1);
+        gap += &format!(
+            "{union}select id, {}::bigint, {channel}::bigint, {after}::bigint from gap",
+            home.id.get()
+        );
+    }
+    run(&town.db.pool, gap).await;
+    for question in asked {
+        town.answer(question).await;
+    }
+    town.at_rest().await;
+    for question in asked {
+        assert_eq!(town.answers(question).len(), 1);
+    }
+    eventually("the gap of the old set is closed, and those that took it up", async || {
+        let open = town.count("select count(*) from helpline.gaps where state = 'open'").await;
+        let mine =
+            town.count("select count(*) from helpline.gaps where gateway_total <> 7 and messages > 0").await;
+        (open == 0 && mine == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_gateway_shard_of_a_new_set_takes_up_its_own_servers_and_none_those_of_a_living_set() {
+    let town = Town::without_servers(Config::default()).await;
+    let gaps = "insert into servers (id, name) select (n << 22), 'n' from generate_series(1, 6) n;
+                insert into helpline.gateway_sets (total, state) values (2, 'serving'), (5, 'rising');
+                insert into helpline.gaps (gateway_total, gateway_id, cause, from_at, channels)
+                    values (3, 0, 'session_lost', now(), 6), (5, 0, 'session_lost', now(), 1);
+                insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
+                    select g.id, n << 22, n, 0 from helpline.gaps g, generate_series(1, 6) n
+                    where g.gateway_total = 3 or n = 1;";
+    run(&town.db.pool, gaps).await;
+    let proxy = town.db.role("helpline_proxy");
+    for gateway in [0, 1, 1] {
+        let adopt: i32 = sqlx::query_scalar("select helpline.adopt_gaps(2, $1)")
+            .bind(gateway)
+            .fetch_one(&proxy)
+            .await
+            .expect("the proxy may");
+        let _ = adopt;
+    }
+    let split = "select count(*) from helpline.gap_channels c join helpline.gaps g on g.id = c.gap_id
+                 where g.gateway_total = 2 and (c.server_id >> 22) % 2 = g.gateway_id and g.channels = 3";
+    assert_eq!(town.count(split).await, 6);
+    assert_eq!(town.count("select count(*) from helpline.gaps where gateway_total = 2").await, 2);
+    let old =
+        "select count(*) from helpline.gaps where gateway_total = 3 and state = 'repaired' and channels = 0";
+    assert_eq!(town.count(old).await, 1);
+    let living = "select count(*) from helpline.gap_channels c join helpline.gaps g on g.id = c.gap_id
+                  where g.gateway_total = 5 and g.state = 'open'";
+    assert_eq!(town.count(living).await, 1);
+}
+
+#[tokio::test]
+async fn gaps_go_when_they_are_old_and_done() {
+    let town = Town::without_servers(Config::default()).await;
+    let gaps = "insert into helpline.gaps (gateway_total, gateway_id, cause, from_at, state, finished_at)
+                values (1, 0, 'stream_full', now() - interval '60 days', 'open', null),
+                       (1, 0, 'stream_full', now() - interval '60 days', 'repaired', now() - interval '29 days'),
+                       (1, 0, 'stream_full', now() - interval '60 days', 'repaired', now() - interval '31 days'),
+                       (1, 0, 'stream_full', now() - interval '60 days', 'given_up', now() - interval '31 days');
+                insert into servers (id, name) values (5, 'n');
+                insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id, given_up)
+                select id, 5, 7, 0, 'budget' from helpline.gaps where state = 'given_up'";
+    run(&town.db.pool, gaps).await;
+    let worker = town.db.role("helpline_worker").into();
+    let swept = helpline::worker::janitor::sweep(&worker, &[]).await.expect("swept");
+    assert_eq!(swept, 2);
+    let kept =
+        "select count(*) from helpline.gaps where state = 'open' or finished_at > now() - interval '30 days'";
+    assert_eq!((town.count("select count(*) from helpline.gaps").await, town.count(kept).await), (2, 2));
+    assert_eq!(town.count("select count(*) from helpline.gap_channels").await, 0);
 }

@@ -9,7 +9,7 @@ const REFUND: &str = "how long do I have to ask for a refund?";
 const BACKUP: &str = "how do I restore a backup?";
 const LETTERS: &str = "select count(*) from helpline.dead_letters";
 
-fn id(question: QuestionId) -> u64 {
+pub fn id(question: QuestionId) -> u64 {
     match question {
         QuestionId::Message(id) => id.get(),
         QuestionId::Interaction(id) => id.get(),

@@ -8,5 +8,6 @@ mod letters;
 mod resending;
 #[path = "../support/settled.rs"]
 mod settled;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;

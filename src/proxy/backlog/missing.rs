@@ -41,13 +41,23 @@ impl Backlog {
 
     /// Something is missing that the backlog does not know of by itself.
     pub fn miss(&mut self, missed: Missed) {
-        self.missed.push(missed);
+        // One for a cause and shard, however long none can be recorded: the earliest is read from.
+        let same = |known: &&mut Missed| (known.cause, known.shard) == (missed.cause, missed.shard);
+        match self.missed.iter_mut().find(same) {
+            Some(known) => {
+                known.from_ms = known.from_ms.zip(missed.from_ms).map(|(known, new)| known.min(new));
+                known.interactions = known.interactions.saturating_add(missed.interactions);
+            }
+            None => self.missed.push(missed),
+        }
     }
 
     /// It is recorded: what tells of it otherwise may be forgotten.
     pub fn recorded(&mut self, missed: Missed) {
         self.missed.retain(|known| *known != missed);
-        if let Some(sequence) = missed.shard.and_then(|shard| self.unrecorded.remove(&shard)) {
+        // Another gap of the shard says nothing of the one that a given-up lane leaves.
+        let lane = missed.shard.filter(|_| missed.cause == Cause::StreamFull);
+        if let Some(sequence) = lane.and_then(|shard| self.unrecorded.remove(&shard)) {
             self.outstanding.remove(&sequence);
         }
     }

@@ -3,7 +3,7 @@
 use helpline_cluster::ids::ShardId;
 
 use super::{Entry, Link};
-use crate::proxy::gaps::{Cause, Missed};
+use crate::proxy::gaps::Missed;
 
 impl Link {
     /// Notes that events are missing; they are recorded and read again by the backfill.
@@ -57,14 +57,6 @@ impl Link {
                 return;
             }
             published.await;
-        }
-    }
-
-    /// What Redis lost and nobody can publish again becomes a gap like any other.
-    pub fn miss_given_up(&self) {
-        for given_up in self.take_given_up() {
-            let (cause, shard) = (Cause::StreamLost, Some(given_up.shard));
-            self.miss(Missed { cause, shard, from_ms: Some(given_up.from_ms), interactions: 0 });
         }
     }
 }

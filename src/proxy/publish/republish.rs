@@ -8,12 +8,10 @@ use tokio::time::Instant;
 
 use super::super::backlog::{Entry, Outcome};
 use super::super::cursors::Cursors;
+use super::super::gaps::{Cause, Missed};
 use super::super::metrics;
 use super::super::retained::Lost;
 use super::State;
-
-/// Reports of what was given up that may wait to be taken.
-const REPORTS: usize = 256;
 
 impl State {
     /// The incarnations of the batch's streams.
@@ -91,9 +89,9 @@ impl State {
             given_up.entries
         );
         ::metrics::counter!(metrics::GIVEN_UP).increment(given_up.entries);
-        if self.given_up.len() == REPORTS {
-            self.given_up.pop_front();
-        }
-        self.given_up.push_back(given_up);
+        // A gap from here on: nothing else tells of them.
+        let from_ms = Some(given_up.from_ms).filter(|ms| *ms > 0);
+        let (cause, interactions) = (Cause::StreamLost, given_up.interactions);
+        self.backlog.miss(Missed { cause, shard: Some(shard), from_ms, interactions });
     }
 }

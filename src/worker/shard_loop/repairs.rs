@@ -10,7 +10,7 @@ use crate::metrics as names;
 use crate::worker::Backoff;
 use crate::worker::apply::{self, Error, Relevant};
 use crate::worker::letters::{self, Letter};
-use crate::worker::trial::{self, Found};
+use crate::worker::trial::{self, Found, Place};
 
 impl ShardLoop {
     /// The first batch under this lease, see [`trial`].
@@ -23,7 +23,8 @@ impl ShardLoop {
         let mut backoff = Backoff::new();
         let found = loop {
             self.wait_until_valid().await?;
-            match trial::begin(&self.shared.pool, &self.lease.fence).await.map_err(Error::from) {
+            match trial::begin(&self.shared.pool, &self.lease.fence, Place::Stream).await.map_err(Error::from)
+            {
                 Ok(found) => break found,
                 Err(error) if error.is_superseded() => return Err(Stopped::Over),
                 Err(error) if error.is_unknown() => return Err(self.doubt(&error)),
@@ -39,7 +40,7 @@ impl ShardLoop {
             Found::Suspects { deaths, dead } => self.with_care(entries, deaths, dead).await,
         };
         // Also when the lease is over: it is no end of this process. Failing to say so makes the next owner careful.
-        if let Err(error) = trial::end(&self.shared.pool, &self.lease.fence).await {
+        if let Err(error) = trial::end(&self.shared.pool, &self.lease.fence, Place::Stream).await {
             tracing::debug!(%error, "ending the trial of {}", self.lease.fence.shard);
         }
         done
@@ -59,12 +60,13 @@ impl ShardLoop {
         for entry in entries {
             let id = entry.id.to_string();
             if dead.as_ref() == Some(&id) {
-                self.put_aside(entry, "the process ended while it was applied, three times").await?;
+                self.put_aside(entry, trial::ENDED_ITS_OWNERS).await?;
                 continue;
             }
             self.wait_until_valid().await?;
             // Without the marker, because Postgres is away, applying fails as well and is waited out there.
-            let permit = trial::suspect(&self.shared.pool, &self.lease.fence, &id, deaths).await;
+            let permit =
+                trial::suspect(&self.shared.pool, &self.lease.fence, Place::Stream, &id, deaths).await;
             self.one_by_one(std::slice::from_ref(entry)).await?;
             drop(permit);
         }

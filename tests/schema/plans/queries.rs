@@ -75,12 +75,7 @@ pub const QUERIES: &[Query] = &[
         "{server}, gen_random_uuid(), '7'",
         &["conversations_pkey"],
     ),
-    hot(
-        WORKER,
-        "update public.conversations set thread_id = null where server_id = $1",
-        "{server}, gen_random_uuid(), '7'",
-        &["conversations_pkey"],
-    ),
+    other(WORKER, Kind::Rare, "update public.conversations set thread_id = null"),
     hot(
         WORKER,
         "select thread_id from public.conversations where server_id = $1",
@@ -279,6 +274,8 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Rare, "insert into helpline.held_events"),
     other(WORKER, Kind::Rare, "select id, origin, kind, received_at_ms, payload from helpline.held_events"),
     other(WORKER, Kind::Rare, "delete from helpline.held_events where shard_id = $1"),
+    other(WORKER, Kind::Rare, "select h.id from helpline.held_events h"),
+    other(WORKER, Kind::Rare, "delete from helpline.gaps"),
     other(WORKER, Kind::Rare, "with taken as ( delete from helpline.held_events"),
     other(WORKER, Kind::Rare, "select distinct lanes.conversation_id"),
     other(OWNER, Kind::Rare, "with loads as ( select p.shard_id, sum(helpline.decayed_load("),
@@ -312,6 +309,7 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
+    other(PROXY, Kind::Rare, "select helpline.adopt_gaps("),
     other(PROXY, Kind::Rare, "select id, requests from helpline.gaps"),
     other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
     other(PROXY, Kind::Rare, "with done as ( delete from helpline.gap_channels"),

@@ -1,0 +1,118 @@
+//! Streams that are full, or lost with more than the proxy kept: what could not be delivered is a gap, and is read again.
+
+use std::collections::HashMap;
+
+use helpline::proxy::backlog::Bounds;
+use helpline_sim::matching::QuestionId;
+use helpline_sim::{Config, RouteLimits};
+
+use crate::harness::Town;
+use crate::letters::id;
+use crate::support::eventually;
+
+const REFUND: &str = "how long do I have to ask for a refund?";
+const BACKUP: &str = "how do I restore a backup?";
+const ROOM: Bounds = Bounds { entries: 16, bytes: 64 * 1024 * 1024 };
+
+fn unlimited() -> Config {
+    let route_limits = RouteLimits::off();
+    Config { servers: 2, rest_global_per_s: None, route_limits, ..Config::default() }
+}
+
+/// The ids of the messages in the stream of a server's shard, in its order.
+pub async fn messages_in_stream(town: &Town, server: usize) -> Vec<u64> {
+    let stream = town.keys.stream(town.shard_of(server).await);
+    let mut redis = town.redis.connection().await;
+    let entries: Vec<(String, HashMap<String, String>)> =
+        redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query_async(&mut redis).await.expect("range");
+    let id = |fields: HashMap<String, String>| {
+        let message = fields.get("t").is_some_and(|kind| kind == "MESSAGE_CREATE");
+        let payload: serde_json::Value = serde_json::from_str(fields.get("d").filter(|_| message)?).ok()?;
+        payload["id"].as_str()?.parse().ok()
+    };
+    entries.into_iter().filter_map(|(_, fields)| id(fields)).collect()
+}
+
+/// A town in which both servers were answered once, and nobody applies any more.
+async fn unattended(shape: fn(&mut helpline::proxy::Config)) -> Town {
+    let town = Town::with_proxies(unlimited(), shape).await;
+    let worker = town.worker();
+    for server in 0..2 {
+        town.answer(town.ask(server, REFUND)).await;
+    }
+    town.at_rest().await;
+    for server in 0..2 {
+        town.caught_up(server).await;
+    }
+    worker.kill();
+    town
+}
+
+async fn assert_answered_once(town: &Town, asked: &[QuestionId]) {
+    for question in asked {
+        town.answer(*question).await;
+    }
+    town.at_rest().await;
+    for question in asked {
+        assert_eq!(town.answers(*question).len(), 1);
+    }
+}
+
+async fn arrives(town: &Town, server: usize, question: QuestionId) {
+    eventually("the question is in its stream", async || {
+        messages_in_stream(town, server).await.contains(&id(question)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_overfull_stream_refused_is_a_gap_and_every_question_of_it_is_answered_once() {
+    let town = unattended(|proxy| proxy.backlog = ROOM).await;
+    let shard = town.shard_of(0).await;
+    let mut redis = town.redis.connection().await;
+    let fill = "local n = redis.call('GET', KEYS[2])
+                for i = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], n .. '-*', 'k', 'none', 't', 'NONE') end";
+    let mut call = redis::cmd("EVAL");
+    call.arg(fill).arg(2).arg(town.keys.stream(shard)).arg(town.keys.incarnation(shard));
+    call.arg(helpline_cluster::event_log::MAX_ENTRIES).exec_async(&mut redis).await.expect("filled");
+    let mut asked = Vec::new();
+    // Far more than the backlog holds; the other server's shard goes on meanwhile.
+    for _ in 0..40 {
+        let other = town.ask(1, BACKUP);
+        asked.extend([town.ask(0, REFUND), other]);
+        arrives(&town, 1, other).await;
+    }
+    assert_eq!(town.count("select count(*) from helpline.gaps").await, 0, "it is still being missed");
+    redis::cmd("XTRIM")
+        .arg(town.keys.stream(shard))
+        .arg("MAXLEN")
+        .arg(0)
+        .exec_async(&mut redis)
+        .await
+        .expect("trimmed");
+    let recorded = "select count(*) from helpline.gaps where cause = 'stream_full'";
+    eventually("the gap is recorded", async || (town.count(recorded).await == 1).then_some(())).await;
+    let _worker = town.worker();
+    assert_answered_once(&town, &asked).await;
+    let repaired = "select count(*) from helpline.gaps where state = 'repaired' and messages >= 20";
+    eventually("the gap is repaired", async || (town.count(repaired).await == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_was_not_kept_of_a_lost_stream_is_a_gap_and_every_question_of_it_is_answered_once() {
+    let town = unattended(|proxy| proxy.retained = Bounds { entries: 4, ..ROOM }).await;
+    let mut asked = Vec::new();
+    for _ in 0..12 {
+        let question = town.ask(0, REFUND);
+        arrives(&town, 0, question).await;
+        asked.push(question);
+    }
+    let mut redis = town.redis.connection().await;
+    let shard = town.shard_of(0).await;
+    let keys = [town.keys.stream(shard), town.keys.incarnation(shard)];
+    let _: i64 = redis::cmd("DEL").arg(&keys).query_async(&mut redis).await.expect("deleted");
+    let _worker = town.worker();
+    assert_answered_once(&town, &asked).await;
+    let repaired = "select count(*) from helpline.gaps where cause = 'stream_lost' and state = 'repaired'";
+    eventually("the gap is repaired", async || (town.count(repaired).await == 1).then_some(())).await;
+}
