@@ -192,6 +192,10 @@ pub struct Verdict {
     pub records: Vec<Record>,
     /// One sentence for each broken promise.
     pub violations: Vec<String>,
+    /// Of them, questions without a whole answer.
+    pub lost: usize,
+    /// Of them, what was said twice.
+    pub doubled: usize,
     pub claims: usize,
     pub identifies: usize,
     pub resumes: usize,
@@ -216,8 +220,11 @@ impl Verdict {
             .map(|violation| violation.to_string())
             .collect();
         violations.extend(order(&asked, &records));
-        violations.extend(seen(&asked, entries, forgiven));
-        violations.extend(repeated_nonces(entries));
+        let Seen { lost, doubled, found } = seen(&asked, entries, forgiven);
+        violations.extend(found);
+        let repeated = repeated_nonces(entries);
+        let doubled = doubled + repeated.len();
+        violations.extend(repeated);
         let count =
             |wanted: &dyn Fn(&Kind) -> bool| entries.iter().filter(|entry| wanted(&entry.kind)).count();
         let acknowledgements = entries.iter().filter_map(|entry| match entry.kind {
@@ -236,6 +243,8 @@ impl Verdict {
             asked,
             records,
             violations,
+            lost,
+            doubled,
         }
     }
 
@@ -298,8 +307,15 @@ fn order(asked: &[Asked], records: &[Record]) -> Vec<String> {
     check_order(&written, &places).into_iter().map(|violation| violation.to_string()).collect()
 }
 
-/// What members saw: every question answered once, in order, and nothing else said.
-fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>) -> Vec<String> {
+/// What members saw that they should not have seen.
+struct Seen {
+    lost: usize,
+    doubled: usize,
+    found: Vec<String>,
+}
+
+/// Whether members saw every question answered once, in order, and nothing else said.
+fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>) -> Seen {
     let judged = report(entries, asked, PATIENCE, is_final);
     let name = |index: &usize| {
         format!("{:?} in {} ({:?})", asked[*index].id, asked[*index].channel, asked[*index].how)
@@ -312,6 +328,7 @@ fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>)
             false => format!("the answer to {} has no end", name(&index)),
         });
     }
+    let lost = found.len();
     let late = judged.late.iter().filter(|index| whole(&asked[**index]));
     found.extend(late.map(|index| format!("{} was answered too late", name(index))));
     found.extend(judged.duplicates.iter().map(|double| {
@@ -332,7 +349,7 @@ fn seen(asked: &[Asked], entries: &[Arc<Entry>], forgiven: &HashSet<QuestionId>)
     let late = late_replies(asked, entries, forgiven);
     let strays = judged.strays.iter().filter(|message| !late.contains(message));
     found.extend(strays.map(|message| format!("{message} answers nothing that was asked")));
-    found
+    Seen { lost, doubled: judged.duplicates.len(), found }
 }
 
 /// Answers to interactions that had failed: said in the channel, to the member by name, once for each.

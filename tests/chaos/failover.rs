@@ -15,7 +15,7 @@ use helpline_sim::Kind;
 use crate::cluster::{Cluster, Setup, patiently};
 use crate::crowd::{Crowd, Habits, Verdict};
 use crate::process::now_us;
-use measures::{Samples, applied, first_by_another, full_service, longest_waits, without_owner};
+use measures::{Samples, applied, first_by_another, full_service, longest_waits, pauses, without_owner};
 
 /// BENCH_ARGS, as in `make bench-failover ARGS='--kills 50'`.
 #[derive(Debug, Clone, clap::Parser)]
@@ -54,7 +54,7 @@ struct Bench {
     options: Options,
     cluster: Cluster,
     homes: HashMap<i64, i32>,
-    rows: Vec<[String; 4]>,
+    rows: Vec<[String; 5]>,
     broken: Vec<String>,
 }
 
@@ -104,24 +104,38 @@ impl Bench {
         crowd
     }
 
-    fn row(&mut self, what: &str, bound: &str, seen: String, of: String) {
-        println!("{what}: {seen} ({of})");
-        self.rows.push([what.to_owned(), bound.to_owned(), seen, of]);
+    /// `kept`: whether the bound is; none where there is none.
+    fn row(&mut self, what: &str, bound: &str, seen: String, of: String, kept: Option<bool>) {
+        let kept = kept.map_or("", |kept| if kept { "yes" } else { "NO" });
+        println!("{what}: {seen} ({of}) {kept}");
+        self.rows.push([what.to_owned(), bound.to_owned(), seen, of, kept.to_owned()]);
+    }
+
+    /// Times, and the quantiles of them that have a bound in milliseconds.
+    fn times(&mut self, what: &str, bound: &str, seen: &Samples, of: String, bounds: &[(f64, u64)]) {
+        let kept = |(q, most): &(f64, u64)| seen.at(*q).is_some_and(|ms| ms <= *most);
+        let kept = (!bounds.is_empty() && seen.len() > 0).then(|| bounds.iter().all(kept));
+        self.row(what, bound, seen.told(), of, kept);
     }
 
     /// Ends a part: what it lost, doubled and how fast interactions were acknowledged.
-    async fn over(&mut self, part: &str, bound: &str, crowd: Crowd) -> Verdict {
+    async fn over(&mut self, part: &str, crowd: Crowd) -> Verdict {
         let verdict = crowd.leaves(&self.cluster).await;
         let of = format!("{} questions", verdict.asked.len());
+        let (lost, doubled) = (verdict.lost, verdict.doubled);
         // The record is judged from its beginning: what was told of a part before is not told again.
         let known = |violation: &&String| !self.broken.iter().any(|told| told.ends_with(violation.as_str()));
         let new: Vec<String> =
             verdict.violations.iter().filter(known).map(|violation| format!("{part}: {violation}")).collect();
-        self.row(&format!("{part}: lost, doubled, out of order, unfenced"), "0", new.len().to_string(), of);
+        let other = new.len().saturating_sub(lost + doubled);
+        let seen = format!("{lost}; {doubled}; {other}");
+        let what = format!("{part}: lost; doubled; out of order, unfenced or otherwise broken");
+        self.row(&what, "0; 0; 0", seen, of, Some(new.is_empty()));
         self.broken.extend(new);
-        let seen =
-            format!("{} ms, {} failed", verdict.slowest_acknowledgement_ms, verdict.interactions_failed);
-        self.row(&format!("{part}: slowest acknowledgement of an interaction"), bound, seen, String::new());
+        let slowest = verdict.slowest_acknowledgement_ms;
+        let seen = format!("{slowest} ms, {} failed", verdict.interactions_failed);
+        let what = format!("{part}: slowest acknowledgement of an interaction");
+        self.row(&what, "3 s", seen, String::new(), Some(slowest <= 3_000));
         verdict
     }
 
@@ -138,13 +152,9 @@ impl Bench {
         let events = applied(&crowd.asked(), &records, &self.homes);
         let shards: Vec<i32> = self.homes.values().copied().collect();
         let waits = longest_waits(&events, &shards, from, from + 1_000_000);
-        self.row(
-            "undisturbed: longest wait of an event of a shard in a second of bursts",
-            "",
-            waits.told(),
-            format!("{} shards", waits.len()),
-        );
-        self.over("undisturbed", "3 s", crowd).await;
+        let what = "undisturbed: longest wait of an event of a shard in a second of bursts";
+        self.times(what, "", &waits, format!("{} shards", waits.len()), &[]);
+        self.over("undisturbed", crowd).await;
     }
 
     /// The worker that owns most, and its shards with their epochs.
@@ -209,15 +219,11 @@ impl Bench {
             }
         }
         let of = format!("{} kills", first.len());
-        self.row(
-            "worker killed: first event applied by the next owner, p50 / p99 / longest",
-            "300 ms / 1 s",
-            first.told(),
-            of,
-        );
+        let what = "worker killed: first event applied by the next owner";
+        self.times(what, "300 ms / 1 s", &first, of, &[(0.5, 300), (0.99, 1_000)]);
         let of = format!("{} shards", all.len());
-        self.row("worker killed: longest wait of an event of each of its shards", "", all.told(), of);
-        self.over("workers killed", "3 s", crowd).await;
+        self.times("worker killed: longest wait of an event of each of its shards", "", &all, of, &[]);
+        self.over("workers killed", crowd).await;
     }
 
     async fn freezes(&mut self) {
@@ -233,15 +239,17 @@ impl Bench {
             first.add(self.taken_over(mark, &held, at).await);
             self.cluster.workers[victim].process.thaw();
         }
-        let bound = format!("{} ms", self.options.lease_ttl_ms + 1_000);
+        let most = self.options.lease_ttl_ms + 1_000;
         let of = format!("{} freezes", first.len());
-        self.row("silent host: first event applied by the next owner", &bound, first.told(), of);
-        self.over("workers frozen", "3 s", crowd).await;
+        let what = "silent host: first event applied by the next owner";
+        self.times(what, &format!("{most} ms"), &first, of, &[(1.0, most)]);
+        self.over("workers frozen", crowd).await;
     }
 
     async fn drains(&mut self) {
         let crowd = self.crowd().await;
-        let (mut waits, mut ownerless) = (Samples::default(), Samples::default());
+        let (mut waits, mut ownerless, mut paused) =
+            (Samples::default(), Samples::default(), Samples::default());
         for _ in 0..self.options.drains {
             self.all_there().await;
             let (victim, held) = self.victim().await;
@@ -258,17 +266,17 @@ impl Bench {
             let events = applied(&crowd.asked(), &records, &self.homes);
             waits.extend(&longest_waits(&events, &shards, at, at + 1_000_000));
             ownerless.extend(&without_owner(&records));
+            paused.extend(&pauses(&events, &records, &held));
             self.cluster.restart_worker(victim);
         }
         let of = format!("{} shards of {} drains", waits.len(), self.options.drains);
-        self.row(
-            "planned drain: longest wait of an event of each drained shard",
-            "250 ms",
-            waits.told(),
-            of.clone(),
-        );
-        self.row("planned drain: shard without owner", "250 ms", ownerless.told(), of);
-        self.over("planned drains", "3 s", crowd).await;
+        let what = "planned drain: longest wait of an event of each drained shard";
+        self.times(what, "", &waits, of.clone(), &[]);
+        self.times("planned drain: shard without owner", "", &ownerless, of, &[]);
+        let of = format!("{} shards", paused.len());
+        let what = "planned drain: pause of a shard with events waiting, p99";
+        self.times(what, "250 ms", &paused, of, &[(0.99, 250)]);
+        self.over("planned drains", crowd).await;
     }
 
     async fn proxy_kills(&mut self) {
@@ -292,9 +300,10 @@ impl Bench {
             }
         }
         let of = format!("{} kills, {} proxies", self.options.proxy_kills, self.options.proxies);
-        self.row("proxy killed: its sessions go on", "", resumed.told(), of.clone());
-        let verdict = self.over("proxies killed", "3 s", crowd).await;
-        self.row("proxy killed: new IDENTIFYs", "0", verdict.identifies.to_string(), of);
+        self.times("proxy killed: its sessions go on", "", &resumed, of.clone(), &[]);
+        let verdict = self.over("proxies killed", crowd).await;
+        let identifies = verdict.identifies;
+        self.row("proxy killed: new IDENTIFYs", "0", identifies.to_string(), of, Some(identifies == 0));
     }
 
     async fn wipes(&mut self) {
@@ -318,15 +327,16 @@ impl Bench {
             full.add(time.unwrap_or(0));
         }
         let of = format!("{} times", full.len());
-        self.row("Redis wiped: every shard applies new events", "10 s", full.told(), of);
-        self.over("Redis wiped", "3 s", crowd).await;
+        let what = "Redis wiped: every shard applies new events";
+        self.times(what, "10 s", &full, of, &[(1.0, 10_000)]);
+        self.over("Redis wiped", crowd).await;
     }
 
     fn table(&self, args: &str, before: &str) -> String {
         let mut text = format!(
             "{}; load average {before} at the start, {} at the end; {} at {}\n\n\
              `make bench-failover ARGS='{args}'`: {} servers on {} shards, {} workers, {} proxies, lease of {} ms, \
-             {} questions a second and bursts\n\n| what | bound | seen | of |\n|---|---|---|---|\n",
+             {} questions a second and bursts\n\n| what | bound | seen | of | kept |\n|---|---|---|---|---|\n",
             machine(),
             load(),
             commit(),
@@ -338,8 +348,8 @@ impl Bench {
             self.options.lease_ttl_ms,
             self.options.questions_per_s,
         );
-        for [what, bound, seen, of] in &self.rows {
-            let _ = writeln!(text, "| {what} | {bound} | {seen} | {of} |");
+        for [what, bound, seen, of, kept] in &self.rows {
+            let _ = writeln!(text, "| {what} | {bound} | {seen} | {of} | {kept} |");
         }
         text
     }

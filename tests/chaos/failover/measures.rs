@@ -26,7 +26,7 @@ impl Samples {
         self.0.len()
     }
 
-    fn at(&self, q: f64) -> Option<u64> {
+    pub fn at(&self, q: f64) -> Option<u64> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         quantile(&sorted, q)
@@ -133,6 +133,30 @@ pub fn without_owner(records: &[Record]) -> Samples {
     samples
 }
 
+/// For each of the shards (with the epoch of its former owner) how long an event stood and nobody applied: from the last
+/// application of the former owner, or from when the first event after it was asked, to the first of the next owner. The
+/// way of that event into the stream is part of it.
+pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>) -> Samples {
+    let applications = applications(records);
+    let mut samples = Samples::default();
+    for (shard, before) in held {
+        let of = |later: bool| {
+            let of_shard = applications.iter().filter(move |(_, of, _)| of == shard);
+            of_shard.filter(move |(.., epoch)| (epoch > before) == later).map(|(at, ..)| *at)
+        };
+        let last = of(false).max().unwrap_or(0);
+        let first_asked = applied
+            .iter()
+            .filter(|event| event.shard == *shard && event.at_us.is_some_and(|at| at > last))
+            .map(|event| event.asked_us)
+            .min();
+        if let (Some(first), Some(asked)) = (of(true).min(), first_asked) {
+            samples.add(first - last.max(asked));
+        }
+    }
+    samples
+}
+
 /// Until every shard has applied an event that was asked after `from_us`. None: not yet.
 pub fn full_service(applied: &[Applied], shards: &[i32], from_us: i64) -> Option<i64> {
     let first = |shard: &i32| {
@@ -170,6 +194,19 @@ mod tests {
         let fence = |owner: Option<&str>| What::Fence { shard: 3, epoch: 1, owner: owner.map(str::to_owned) };
         let records = [record(1_000, "1", fence(None)), record(41_000, "2", fence(Some("b")))];
         assert_eq!(without_owner(&records).told(), "40 / 40 / 40 ms");
+    }
+
+    #[test]
+    fn a_shard_pauses_from_its_last_event_or_the_first_that_waits_to_the_next_owners_first() {
+        let apply = |at_us, xid: &str, epoch| {
+            [record(at_us, xid, cursor(3, epoch)), record(at_us, xid, What::Event { key: xid.to_owned() })]
+        };
+        let records = [apply(10_000, "1", 1), apply(90_000, "2", 2), apply(95_000, "3", 2)].concat();
+        let event = |asked_us, at_us| Applied { shard: 3, asked_us, at_us: Some(at_us) };
+        let held = HashMap::from([(3, 1), (4, 1)]);
+        let asked = |waits_since| [event(5_000, 10_000), event(waits_since, 90_000), event(80_000, 95_000)];
+        assert_eq!(pauses(&asked(7_000), &records, &held).told(), "80 / 80 / 80 ms");
+        assert_eq!(pauses(&asked(50_000), &records, &held).told(), "40 / 40 / 40 ms");
     }
 
     #[test]
