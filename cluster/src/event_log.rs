@@ -1,20 +1,20 @@
 //! The event log: one Redis stream for each shard, written by proxies, read by the shard's owner.
 //!
 //! Owns the entry's fields and the publish script. Promises: ids are `<incarnation>-<seq>` and rise for ever; nothing
-//! is published under a superseded gateway epoch, nor into a stream that Redis has lost or failed over in, nor under
+//! is published under a superseded gateway epoch or one that Redis has lost, nor into a stream that Redis has lost or failed over in, nor under
 //! another incarnation than the publisher knows; the order of a stream is the order of the calls, because an entry that
 //! is refused holds back the later ones of its stream in the same batch.
 //! Plain streams without consumer groups: the cursor lives in Postgres ([`crate::fence::FencedTx::move_cursor`]).
 
 mod epochs;
+mod gateway_epochs;
 mod reader;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use redis::{ErrorKind, RedisError, Script, Value};
 
 use crate::fence::Fence;
@@ -24,6 +24,7 @@ use crate::redis_link::{Connection, RedisLink};
 
 use epochs::Carried;
 pub use epochs::{Opened, ShardEpochs};
+pub use gateway_epochs::{Eras, Raised};
 pub use reader::{Delivery, Reader};
 
 /// What one stream holds at the most; at either bound publishing answers [`Outcome::Full`].
@@ -76,6 +77,10 @@ pub enum Error {
     /// Another proxy holds the gateway shard now. The caller stops publishing for it.
     #[error("{0} belongs to another proxy now")]
     Superseded(GatewayShard),
+    /// Redis knows no epoch of the gateway shard, or one from before it lost something. Whose it is says Postgres alone:
+    /// the holder asks there, and then raises its epoch again.
+    #[error("redis has lost the epoch of {0}")]
+    EpochLost(GatewayShard),
     /// Another worker owns the shard, or Redis has lost who does. Nothing was done.
     #[error("{0} has another owner in redis ({1:?})")]
     NotOwner(ShardId, Option<Epoch>),
@@ -87,12 +92,10 @@ pub enum Error {
 static PUBLISH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("event_log/lua/standing.lua"),
+        include_str!("event_log/lua/era.lua"),
         include_str!("event_log/lua/publish.lua")
     ))
 });
-
-/// Sets a number unless a higher one, or the same, stands already. Answers whether it did and what stands.
-static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("event_log/lua/raise.lua")));
 
 /// The proxy's side. Cheap to clone; one batch of a gateway shard at a time, or their order is lost.
 #[derive(Clone)]
@@ -122,50 +125,11 @@ impl Publisher {
         self
     }
 
-    /// Makes every earlier holder of the gateway shard unable to publish, in all slot groups, and returns the new
-    /// epoch. It is at least the time in ms, so that Redis may lose it without an epoch being given out twice.
-    ///
-    /// # Errors
-    /// [`Error::Redis`]; to be repeated then, before anything is published.
-    pub async fn raise_gateway_epoch(&self, gateway: GatewayShard) -> Result<u64, Error> {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut epoch = u64::try_from(since_1970.as_millis()).unwrap_or_default();
-        loop {
-            let raised = try_join_all((0..GROUPS).map(|group| self.raise(gateway, epoch, group))).await?;
-            // Of two that raise at once, one has to find its epoch taken in some group, and goes above it.
-            match raised.into_iter().filter(|(was_set, _)| !was_set).map(|(_, stands)| stands).max() {
-                None => return Ok(epoch),
-                Some(stands) => epoch = epoch.max(stands) + 1,
-            }
-        }
-    }
-
-    /// Makes every holder below `epoch` unable to publish, in all slot groups. Some: this higher one stands, and `epoch`
-    /// is to go above it, or to give way.
-    ///
-    /// # Errors
-    /// [`Error::Redis`]; to be repeated then, before anything is published.
-    pub async fn raise_gateway_epoch_to(
-        &self,
-        gateway: GatewayShard,
-        epoch: u64,
-    ) -> Result<Option<u64>, Error> {
-        let raised = try_join_all((0..GROUPS).map(|group| self.raise(gateway, epoch, group))).await?;
-        Ok(raised.into_iter().map(|(_, stands)| stands).max().filter(|stands| *stands > epoch))
-    }
-
-    async fn raise(&self, gateway: GatewayShard, epoch: u64, group: u32) -> Result<(bool, u64), Error> {
-        let key = self.keys.gateway_epoch(group, gateway);
-        Ok(RAISE.key(key).arg(epoch).invoke_async(&mut self.redis.clone()).await?)
-    }
-
     /// Publishes a batch and answers for each event, in the batch's order.
     ///
-    /// Where Redis has lost the epoch, this one is put back: a higher one, put back by another, supersedes it.
-    ///
     /// # Errors
-    /// [`Error::Superseded`]: nothing was published, or a part when it happened in between.
-    /// [`Error::Redis`]: what was published is unknown, and repeating is safe, since every event carries its key.
+    /// [`Error::Superseded`], [`Error::EpochLost`]: nothing was published, or a part when it happened in between.
+    /// [`Error::Redis`]: what was published is unknown. Repeating is safe, since every event carries its key.
     pub async fn publish(
         &self,
         gateway: GatewayShard,
@@ -224,7 +188,7 @@ impl Publisher {
         known: &HashMap<ShardId, u64>,
     ) -> Result<Vec<(usize, Outcome)>, Error> {
         let mut call = PUBLISH.prepare_invoke();
-        call.key(self.keys.gateway_epoch(group, gateway));
+        call.key(self.keys.gateway_epoch(group, gateway)).key(self.keys.era(group));
         let mut streams: HashMap<ShardId, usize> = HashMap::new();
         let mut expected: Vec<u64> = Vec::new();
         for shard in indexes.iter().map(|index| batch[*index].shard) {
@@ -244,16 +208,8 @@ impl Publisher {
                 .arg(event.received_at_ms)
                 .arg(event.payload.as_ref());
         }
-        let mut redis = self.redis.clone();
-        let mut answer: Value = call.invoke_async(&mut redis).await?;
-        if answer == EPOCH_LOST {
-            let (_, stands) = self.raise(gateway, epoch, group).await?;
-            tracing::warn!(
-                "redis has lost the epoch of {gateway}; now {stands} stands there, ours is {epoch}"
-            );
-            answer = call.invoke_async(&mut redis).await?;
-        }
-        match answer {
+        match call.invoke_async(&mut self.redis.clone()).await? {
+            Value::Int(-1) => Err(Error::EpochLost(gateway)),
             Value::Int(_) => Err(Error::Superseded(gateway)),
             Value::Array(answers) if answers.len() == indexes.len() => {
                 let outcomes = answers.into_iter().map(|answer| outcome(answer).ok_or_else(not_understood));
@@ -263,8 +219,6 @@ impl Publisher {
         }
     }
 }
-
-const EPOCH_LOST: Value = Value::Int(-1);
 
 fn outcome(answer: Value) -> Option<Outcome> {
     match answer {

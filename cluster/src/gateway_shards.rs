@@ -71,6 +71,8 @@ impl Config {
 pub enum Error {
     #[error("read the url of the direct postgres connection: {0}")]
     SessionUrl(#[source] sqlx::Error),
+    #[error("ask whose a gateway shard is: {0}")]
+    Unanswered(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The right to hold a gateway shard.
@@ -219,6 +221,16 @@ impl GatewayClaims {
         }
         lease.epoch = epoch;
         Ok(true)
+    }
+
+    /// Whether the gateway shard is ours under the lease's epoch. To be asked after
+    /// [`Publisher::eras`](crate::event_log::Publisher::eras) and before the epoch is raised in Redis.
+    ///
+    /// # Errors
+    /// [`Error::Unanswered`]: Postgres cannot be asked, or takes too long.
+    pub async fn holds(&self, lease: &Lease) -> Result<bool, Error> {
+        let asking = membership::within(PATIENCE, store::holds(&self.shared.pool, lease.holding()));
+        asking.await.map_err(|error| Error::Unanswered(error.into()))
     }
 
     /// What ran for the lease has ended; another proxy, or this one, may claim the gateway shard.

@@ -56,9 +56,14 @@ impl Keys {
         format!("{}:{{g{}}}:hist:{}", self.prefix, Self::group(shard), shard.0)
     }
 
-    /// The epoch of a gateway shard as one slot group knows it (integer): `hl:{g3}:gwepoch:0:2`.
+    /// The epoch of a gateway shard as one slot group knows it (`<epoch>@<era>`): `hl:{g3}:gwepoch:0:2`.
     pub fn gateway_epoch(&self, group: u32, gateway: GatewayShard) -> String {
         format!("{}:{{g{}}}:gwepoch:{}:{}", self.prefix, group, gateway.id, gateway.total)
+    }
+
+    /// Since when Redis has forgotten nothing of a slot group (string, `<µs since 1970>-<replication id>`): `hl:{g3}:era`.
+    pub fn era(&self, group: u32) -> String {
+        format!("{}:{{g{}}}:era", self.prefix, group)
     }
 
     /// The resumable session of a gateway shard (hash): `hl:{gw:0:2}:session`.
@@ -118,6 +123,11 @@ impl Keys {
     pub fn lease(&self, worker: WorkerId) -> String {
         format!("{}:{{lease}}:{}", self.prefix, worker.0)
     }
+
+    /// Since when Redis has forgotten no lease (as [`Keys::era`]): `hl:{lease}:era`.
+    pub fn lease_era(&self) -> String {
+        format!("{}:{{lease}}:era", self.prefix)
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +149,7 @@ mod tests {
             assert_eq!(tag(&stream), tag(&keys.history(shard)));
             assert_eq!(tag(&stream), tag(&keys.shard_epoch(shard)));
             assert_eq!(tag(&stream), tag(&keys.gateway_epoch(Keys::group(shard), gateway)));
+            assert_eq!(tag(&stream), tag(&keys.era(Keys::group(shard))));
         }
         assert_eq!(keys.stream(ShardId(11)), "hl:{g3}:shard:11");
     }

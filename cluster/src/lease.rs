@@ -5,10 +5,11 @@
 //! transactions of the former owner. The Redis lease is a hint: alone it takes nothing over.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use redis::Script;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -253,6 +254,21 @@ pub(crate) async fn report(
     Ok(())
 }
 
+static RENEW: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("event_log/lua/standing.lua"),
+        include_str!("event_log/lua/era.lua"),
+        include_str!("lease/lua/renew.lua")
+    ))
+});
+static IS_THERE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("event_log/lua/standing.lua"),
+        include_str!("event_log/lua/era.lua"),
+        include_str!("lease/lua/is_there.lua")
+    ))
+});
+
 /// The Redis side of liveness: one key with a TTL for each worker.
 #[derive(Clone)]
 pub(crate) struct RedisLease {
@@ -267,20 +283,28 @@ impl RedisLease {
     }
 
     pub(crate) async fn renew(&self, worker: WorkerId) -> Result<(), redis::RedisError> {
-        let ttl_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
-        redis::cmd("SET")
-            .arg(self.keys.lease(worker))
-            .arg(1)
-            .arg("PX")
-            .arg(ttl_ms)
-            .query_async(&mut self.redis.clone())
+        RENEW
+            .key(self.keys.lease(worker))
+            .key(self.keys.lease_era())
+            .arg(self.ttl_ms())
+            .invoke_async(&mut self.redis.clone())
             .await
     }
 
-    pub(crate) async fn is_gone(&self, worker: WorkerId) -> Result<bool, redis::RedisError> {
-        let there: bool =
-            redis::cmd("EXISTS").arg(self.keys.lease(worker)).query_async(&mut self.redis.clone()).await?;
-        Ok(!there)
+    /// Whether the lease is there. None: it is not, in a Redis that may have lost it: wiped, started again or failed over
+    /// less than a TTL ago. Its worker may believe in it, and had no time yet to put it back.
+    pub(crate) async fn is_there(&self, worker: WorkerId) -> Result<Option<bool>, redis::RedisError> {
+        let answer: i64 = IS_THERE
+            .key(self.keys.lease(worker))
+            .key(self.keys.lease_era())
+            .arg(self.ttl_ms())
+            .invoke_async(&mut self.redis.clone())
+            .await?;
+        Ok((answer >= 0).then_some(answer == 1))
+    }
+
+    fn ttl_ms(&self) -> u64 {
+        u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(crate) async fn give_up(&self, worker: WorkerId) -> Result<(), redis::RedisError> {

@@ -134,16 +134,7 @@ async fn a_stale_heartbeat_takes_nothing_over_until_the_redis_lease_is_gone_too(
     db.settled(SHARDS, 2).await;
     let changes = db.changes().await;
     let victim = workers[0].joined().await;
-    db.run(
-        "create function helpline.keep_stale() returns trigger language plpgsql as $$
-        begin
-            if new.name = 'a' then new.last_heartbeat := old.last_heartbeat; end if;
-            return new;
-        end $$;
-        create trigger keep_stale before update on helpline.workers
-            for each row execute function helpline.keep_stale();",
-    )
-    .await;
+    db.keep_a_stale().await;
     never("a fence changes", SHORT_TTL * 3, async || db.changes().await != changes).await;
     assert!(db.workers().await.iter().any(|(_, id)| *id == victim));
 
@@ -151,6 +142,31 @@ async fn a_stale_heartbeat_takes_nothing_over_until_the_redis_lease_is_gone_too(
     let mut redis = db.redis().await;
     eventually("both together are a death", async || {
         redis::cmd("DEL").arg(&lease).query_async::<()>(&mut redis).await.unwrap();
+        !db.workers().await.iter().any(|(_, id)| *id == victim)
+    })
+    .await;
+    for worker in workers {
+        worker.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_a_wiped_redis_lost_is_no_evidence_until_its_worker_had_time_to_put_it_back() {
+    let db = Db::new(24).await;
+    let workers = [Worker::start("a", &db.urls, SHORT_TTL), Worker::start("b", &db.urls, SHORT_TTL)];
+    db.settled(SHARDS, 2).await;
+    let victim = workers[0].joined().await;
+    db.keep_a_stale().await;
+    let keys = db.urls.keys();
+    let wiped = [keys.lease(victim), keys.lease_era()];
+    let mut redis = db.redis().await;
+    never("it is declared dead", SHORT_TTL * 3, async || {
+        redis::cmd("DEL").arg(&wiped[..]).query_async::<()>(&mut redis).await.unwrap();
+        !db.workers().await.iter().any(|(_, id)| *id == victim)
+    })
+    .await;
+    eventually("a lease that goes for other reasons is evidence", async || {
+        redis::cmd("DEL").arg(&wiped[0]).query_async::<()>(&mut redis).await.unwrap();
         !db.workers().await.iter().any(|(_, id)| *id == victim)
     })
     .await;

@@ -6,6 +6,7 @@
 //! stream, it is published again before anything newer. Redis being away or a stream refusing delays publishing; the backlog's bounds are the only loss rule, and
 //! they close the gateway connection instead of losing.
 
+mod epoch;
 mod missing;
 mod republish;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use helpline_cluster::event_log::{self, NewEvent, Publisher};
 use helpline_cluster::gateway_session::{self, Session, SessionStore};
+use helpline_cluster::gateway_shards::{GatewayClaims, Lease};
 use helpline_cluster::ids::{GatewayShard, ShardId};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -190,7 +192,8 @@ pub enum End {
 #[derive(Debug)]
 pub struct Publishing {
     pub gateway: GatewayShard,
-    pub epoch: u64,
+    pub lease: Lease,
+    pub claims: GatewayClaims,
     pub link: Arc<Link>,
     pub publisher: Publisher,
     pub sessions: SessionStore,
@@ -237,6 +240,10 @@ impl Publishing {
             let published = self.publish().await;
             let result = match published {
                 Ok(some) => self.save(&mut saved, stopping).await.map(|()| some),
+                // What is safe to resume from is known whosever the gateway shard is.
+                Err(Failure::Unproved(why)) => {
+                    self.save(&mut saved, stopping).await.and(Err(Failure::Unproved(why)))
+                }
                 Err(error) => Err(error),
             };
             match result {
@@ -258,7 +265,7 @@ impl Publishing {
                     }
                 }
                 Err(Failure::Superseded) => return End::Superseded,
-                Err(Failure::Redis(error)) => {
+                Err(Failure::Redis(error) | Failure::Unproved(error)) => {
                     if !failing {
                         failing = true;
                         tracing::warn!(
@@ -319,7 +326,11 @@ impl Publishing {
         }
         let events: Vec<NewEvent> = batch.iter().map(new_event).collect();
         let known = self.link.lock().known(&batch);
-        let answers = self.publisher.publish_under(self.gateway, self.epoch, &events, &known).await?;
+        let epoch = self.lease.epoch;
+        let answers = match self.publisher.publish_under(self.gateway, epoch, &events, &known).await {
+            Err(event_log::Error::EpochLost(_)) => return self.put_epoch_back().await.map(|()| true),
+            answers => answers?,
+        };
         let taken = self.link.lock().settle(batch, &answers);
         self.count(taken, answers.len() - taken);
         if self.link.missed().is_some() {
@@ -388,6 +399,8 @@ impl Publishing {
 
 enum Failure {
     Superseded,
+    /// Redis has lost the epoch, and Postgres cannot be asked whose the gateway shard is.
+    Unproved(String),
     Redis(String),
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use helpline_cluster::event_log::Publisher;
+use helpline_cluster::event_log::{Publisher, Raised};
 use helpline_cluster::gateway_session::{Session, SessionStore};
 use helpline_cluster::gateway_shards::{GatewayClaims, Lease, Phase};
 use tokio::sync::watch;
@@ -61,7 +61,8 @@ impl GatewayTask {
         let (gate, gated) = watch::channel(permit.phase());
         let publishing = Publishing {
             gateway,
-            epoch: lease.epoch,
+            lease: lease.clone(),
+            claims: claims.clone(),
             link: Arc::clone(&self.polling.link),
             publisher: self.publisher,
             sessions: self.sessions.for_epoch(lease.epoch),
@@ -121,15 +122,23 @@ impl GatewayTask {
         let mut told = false;
         loop {
             let taken = async {
-                if let Some(stands) = self.publisher.raise_gateway_epoch_to(gateway, lease.epoch).await? {
-                    return Ok(claims.raise_epoch(lease, stands).await?.then_some(None));
+                let eras = self.publisher.eras().await?;
+                if !claims.holds(lease).await? {
+                    return Ok(None);
+                }
+                match self.publisher.raise_gateway_epoch_to(gateway, lease.epoch, &eras).await? {
+                    Raised::Stands => {}
+                    Raised::Below(stands) => {
+                        return Ok(claims.raise_epoch(lease, stands).await?.then_some(None));
+                    }
+                    Raised::EraOver => return Ok(Some(None)),
                 }
                 let session = self.sessions.for_epoch(lease.epoch).load(gateway).await?;
                 anyhow::Ok(Some(Some(session)))
             };
             match release.run_until_cancelled(taken).await? {
                 Ok(Some(Some(session))) => return Some(session),
-                // Its epoch is higher now: once more.
+                // Its epoch is higher now, or Redis has lost what was asked: once more.
                 Ok(Some(None)) => continue,
                 Ok(None) => return None,
                 Err(error) if !told => {

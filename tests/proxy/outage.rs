@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use helpline_cluster::ids::{GatewayShard, ShardId};
+use helpline_cluster::keys::Keys;
 use helpline_sim::Config;
+use tokio::time::Instant;
 
 use crate::harness::{Bench, distinct};
 use crate::own_redis::OwnRedis;
@@ -63,5 +66,45 @@ async fn after_redis_was_wiped_the_proxy_goes_on_and_its_session_is_saved_again(
     proxy.kill();
     let proxy = bench.start().await.ready().await;
     assert_eq!(bench.sim.counters().identifies, 1, "resumed by what was saved again");
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_brings_no_epoch_into_a_wiped_redis_that_is_not_its_in_postgres() {
+    let own = OwnRedis::start();
+    let config = Config { servers: 1, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), own.url.clone()).await;
+    bench.begin_streams().await;
+    let server = bench.server(0);
+    bench.place(&server, 3, true).await;
+    let proxy = bench.start().await.ready().await;
+    bench.say(&server, "before");
+    bench.wait_for_messages(3, 1).await;
+
+    // Claimed since; this proxy has not heard of it.
+    let claimed: i64 =
+        sqlx::query_scalar("update helpline.gateway_shards set epoch = epoch + 1 returning epoch")
+            .fetch_one(&bench.db.pool)
+            .await
+            .expect("claimed");
+    own.wipe();
+    bench.say(&server, "after");
+    let client = redis::Client::open(own.url.as_str()).expect("a URL");
+    let mut connection = client.get_connection().expect("it answers");
+    let key = bench.keys.gateway_epoch(Keys::group(ShardId(3)), GatewayShard::new(0, 1));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let stands: Option<String> = redis::cmd("GET").arg(&key).query(&mut connection).expect("it answers");
+        let stands = stands.map(|stands| stands.split('@').next().expect("a part").parse::<i64>());
+        match stands {
+            Some(stands) => {
+                let stands = stands.expect("a number");
+                assert!(stands > claimed, "{stands} was put back, though {claimed} stands in Postgres");
+                break;
+            }
+            None => assert!(Instant::now() < deadline, "nobody holds the gateway shard"),
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     proxy.stop().await;
 }

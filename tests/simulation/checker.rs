@@ -39,6 +39,9 @@ struct Record {
     excused: Option<&'static str>,
 }
 
+/// A member that was in touch with a wiped Redis for so long has put back what it knows; it tries every second.
+const PUT_BACK_WITHIN: Micros = 5 * SECOND;
+
 type Belief = Rc<dyn Fn() -> bool>;
 
 #[derive(Default)]
@@ -55,7 +58,13 @@ struct Records {
     /// Whether a worker believes that it may act.
     beliefs: BTreeMap<WorkerId, Belief>,
     processes: BTreeMap<Client, Vec<WorkerId>>,
+    /// Sessions whose client knows them.
+    ready: BTreeSet<String>,
     wiped_at: Option<Micros>,
+    /// Sessions that were saved in Redis since it was wiped.
+    saved: BTreeSet<String>,
+    /// The first and the last renewal of each member in Redis since it was wiped.
+    renewals: BTreeMap<WorkerId, (Micros, Micros)>,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -154,6 +163,7 @@ impl Checker {
 
     /// A resume from here must not miss anything: all of it has been in a stream.
     pub fn sequence_saved(&self, session: &str, sequence: u64) {
+        self.0.records.borrow_mut().saved.insert(session.to_owned());
         let missing = {
             let records = self.0.records.borrow();
             let sent = records.sequences.get(session);
@@ -169,12 +179,16 @@ impl Checker {
 
     /// Discord has forgotten a session: what no proxy has published of it cannot be had from the gateway any more.
     pub fn session_lost(&self, session: &str) {
+        self.excuse(session, "session lost");
+    }
+
+    fn excuse(&self, session: &str, why: &'static str) {
         let mut records = self.0.records.borrow_mut();
         let records = &mut *records;
         for event in records.sequences.get(session).into_iter().flat_map(BTreeMap::values) {
             let record = records.events.get_mut(event).expect("it happened");
             if !record.published && !record.applied {
-                record.excused.get_or_insert("session lost");
+                record.excused.get_or_insert(why);
             }
         }
     }
@@ -183,6 +197,8 @@ impl Checker {
     pub fn wiped(&self) {
         let mut records = self.0.records.borrow_mut();
         records.wiped_at = Some(self.0.engine.now());
+        records.saved.clear();
+        records.renewals.clear();
         for record in records.events.values_mut() {
             if record.published && !record.applied {
                 record.excused.get_or_insert("redis wiped");
@@ -190,17 +206,35 @@ impl Checker {
         }
     }
 
-    /// A new session begins though Discord still has this one. That is lawful only when Redis and the proxy that knew it
-    /// were lost together.
-    pub fn session_forgotten(&self, session: &str) {
-        if self.wiped_within(10 * SECOND) {
+    /// A new session begins though Discord still has this one. That is lawful only when Redis and the member that knew it
+    /// were lost together: Redis was wiped after it began, nobody has saved it there since, and the member that held it
+    /// last was not in touch with Redis for so long after that it had to put it back. Or when its READY never arrived, so
+    /// that nobody ever knew it.
+    pub fn session_forgotten(&self, session: &str, began_at: Micros, holder: WorkerId) {
+        if !self.0.records.borrow().ready.contains(session) {
+            return self.excuse(session, "ready lost");
+        }
+        let lawful = {
+            let records = self.0.records.borrow();
+            let in_touch = records.renewals.get(&holder).map_or(0, |(first, last)| last - first);
+            records.wiped_at.is_some_and(|at| at >= began_at)
+                && !records.saved.contains(session)
+                && in_touch < PUT_BACK_WITHIN
+        };
+        if lawful {
             self.session_lost(session);
         }
     }
 
-    fn wiped_within(&self, span: Micros) -> bool {
-        let wiped_at = self.0.records.borrow().wiped_at;
-        wiped_at.is_some_and(|at| at + span > self.0.engine.now())
+    /// The client received a session's READY.
+    pub fn ready_received(&self, session: &str) {
+        self.0.records.borrow_mut().ready.insert(session.to_owned());
+    }
+
+    /// A member renewed its lease.
+    pub fn renewed_in_redis(&self, member: WorkerId) {
+        let now = self.0.engine.now();
+        self.0.records.borrow_mut().renewals.entry(member).or_insert((now, now)).1 = now;
     }
 
     /// Called before the writes of a transaction are seen.
@@ -344,10 +378,7 @@ impl Checker {
             records.beliefs.get(&previous).filter(|_| silent).cloned()
         };
         let believes = belief.is_some_and(|believes| believes());
-        if believes && self.wiped_within(5 * SECOND) {
-            // Cut off from Postgres, it renewed a lease that Redis then lost. The fences hold; its belief is wrong.
-            self.count("believed in a wiped lease");
-        } else if believes {
+        if believes {
             self.violate(&format!(
                 "{} was claimed from {previous}, which still believes that it owns it",
                 fence.shard

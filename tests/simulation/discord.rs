@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use helpline::discord::{ChannelId, MessageId};
-use helpline_cluster::ids::ServerId;
+use helpline_cluster::ids::{ServerId, WorkerId};
 use tokio::sync::mpsc;
 
 use crate::checker::Checker;
@@ -54,6 +54,9 @@ struct Session {
     sent: Vec<(u64, Event)>,
     connection: Option<Connection>,
     disconnected_at: Micros,
+    began_at: Micros,
+    /// The member that connected it last.
+    holder: WorkerId,
 }
 
 struct Connection {
@@ -257,6 +260,7 @@ impl Discord {
     pub fn connect(
         &self,
         host: Host,
+        holder: WorkerId,
         gateway: u32,
         resume: Option<(String, u64)>,
     ) -> mpsc::UnboundedReceiver<Frame> {
@@ -267,13 +271,19 @@ impl Discord {
         let id = state.next_connection;
         let connection = Connection { host, to, last_at: self.engine.now() };
         let Some((name, sequence)) = resume else {
-            for (old, _) in state.sessions.iter().filter(|(_, session)| session.gateway == gateway) {
-                self.checker.session_forgotten(old);
+            for (old, session) in state.sessions.iter().filter(|(_, session)| session.gateway == gateway) {
+                self.checker.session_forgotten(old, session.began_at, session.holder);
             }
             let name = format!("s{id}g{gateway}");
-            let mut session =
-                Session { gateway, sequence: 1, sent: Vec::new(), connection: None, disconnected_at: 0 };
-            session.connection = Some(connection);
+            let mut session = Session {
+                gateway,
+                sequence: 1,
+                sent: Vec::new(),
+                connection: Some(connection),
+                disconnected_at: 0,
+                began_at: self.engine.now(),
+                holder,
+            };
             self.send(&mut session, Frame::Ready { session: name.clone() });
             state.sessions.insert(name, session);
             return from;
@@ -285,6 +295,7 @@ impl Discord {
             return from;
         };
         session.connection = Some(connection);
+        session.holder = holder;
         let missed: Vec<(u64, Event)> =
             session.sent.iter().filter(|(sent, _)| *sent > sequence).copied().collect();
         for (sequence, event) in missed {

@@ -42,6 +42,13 @@ impl Life {
         self.node.spawn(async move { _ = over.run_until_cancelled(job).await });
     }
 
+    /// Resolves when it may not act any more.
+    pub async fn expired(&self) {
+        while self.may_act() {
+            self.node.sleep(self.fence.remaining().max(Duration::from_millis(100))).await;
+        }
+    }
+
     fn now(&self) -> Instant {
         self.node.world.engine.clock(self.node.host()).now()
     }
@@ -168,8 +175,8 @@ async fn watch_on(life: &Life, session: u64, round: Duration) {
                 // Taken, if it is free, in the statement that buries.
                 Cause::SessionEnded => Finding::Lock { taken: true },
                 Cause::Silence => {
-                    let gone = life.node.redis(move |redis| redis.lease_is_gone(id)).await;
-                    Finding::Lease { there: gone.ok().map(|gone| !gone) }
+                    let asked = life.node.redis(move |redis| redis.lease_is_there(id, TTL_MICROS)).await;
+                    Finding::Lease { there: asked.ok().flatten() }
                 }
             };
             if cause.is_proved_by(finding) {

@@ -15,18 +15,18 @@ use helpline::proxy::markers::{OpenMove, OpenMoves};
 use helpline::proxy::routes::Route;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::consumer::{Move, State};
-use helpline_cluster::event_log::{self, NewEvent};
+use helpline_cluster::event_log::{self, NewEvent, Raised};
 use helpline_cluster::gateway_session::Session;
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::discord::{Event, Frame, Kind};
-use crate::engine::{Host, SECOND, race};
+use crate::engine::{First, Host, SECOND, race};
 use crate::member::{self, Life};
 use crate::mutation::Mutation;
 use crate::node::Node;
-use crate::redis::Published;
+use crate::redis::{Published, Redis};
 use crate::store::members::Role;
 use crate::world::GATEWAYS;
 
@@ -82,18 +82,22 @@ async fn keep_routes(node: Node, routes: Routes) {
 }
 
 async fn claim(life: Life, routes: Routes) {
-    let mut served = BTreeSet::new();
+    let served: Rc<RefCell<BTreeSet<u32>>> = Rc::default();
     loop {
         let me = life.id;
         if life.may_act() {
             for (gateway, epoch) in
                 life.node.postgres(move |s| s.claim_gateways(me)).await.unwrap_or_default()
             {
-                if !served.insert(gateway) {
+                if !served.borrow_mut().insert(gateway) {
                     continue;
                 }
                 life.node.note(|| format!("holds gateway shard {gateway} at epoch {epoch}"));
-                life.spawn(serve_while_owner(life.clone(), Rc::clone(&routes), gateway));
+                let (life_there, routes, served) = (life.clone(), Rc::clone(&routes), Rc::clone(&served));
+                life.spawn(async move {
+                    hold(life_there, routes, gateway, epoch).await;
+                    served.borrow_mut().remove(&gateway);
+                });
             }
         }
         life.node.sleep(life.node.jittered(Duration::from_millis(250))).await;
@@ -109,6 +113,7 @@ struct Link {
 }
 
 struct Gateway {
+    life: Life,
     node: Node,
     gateway: u32,
     epoch: u64,
@@ -121,25 +126,22 @@ struct Superseded;
 
 enum Failure {
     Superseded,
+    /// Redis has lost the epoch, and Postgres cannot be asked.
+    Unproved,
     Redis,
 }
 
-/// Redis may have lost the epoch and got a former holder's back: whose the gateway shard is says Postgres.
-async fn serve_while_owner(life: Life, routes: Routes, gateway: u32) {
-    loop {
-        serve(life.clone(), Rc::clone(&routes), gateway).await;
-        let me = life.id;
-        let asking = life.node.postgres(move |store| store.tables().gateways[&gateway].owner == Some(me));
-        if asking.await == Ok(false) {
-            return;
-        }
-        life.node.sleep(life.node.jittered(Duration::from_millis(300))).await;
-    }
+/// From the claim until the gateway shard is given back, for whoever claims it next.
+async fn hold(life: Life, routes: Routes, gateway: u32, mut epoch: u64) {
+    serve(life.clone(), routes, gateway, &mut epoch).await;
+    life.node.sleep(life.node.jittered(Duration::from_millis(1_000))).await;
+    let me = life.id;
+    drop(life.node.postgres(move |store| store.release_gateway(gateway, me, epoch)).await);
 }
 
-async fn serve(life: Life, routes: Routes, gateway: u32) {
+async fn serve(life: Life, routes: Routes, gateway: u32, epoch: &mut u64) {
     let node = life.node.clone();
-    let Some((epoch, session)) = take(&node, gateway).await else { return };
+    let Some(session) = take(&life, gateway, epoch).await else { return };
     // He must not know less of the moves than the holder before him.
     let mut backoff = node.backoff();
     while !read_routes(&node, &routes).await {
@@ -156,27 +158,54 @@ async fn serve(life: Life, routes: Routes, gateway: u32) {
         session_changed: RefCell::default(),
         arrived: Notify::new(),
     });
-    let this = Gateway { node, gateway, epoch, link, routes };
+    let this = Gateway { life, node, gateway, epoch: *epoch, link, routes };
     let _ = race(this.poll(), this.publish()).await;
     this.node.note(|| format!("has lost gateway shard {gateway}"));
 }
 
-/// Makes every earlier holder unable to publish, then loads the session.
-async fn take(node: &Node, gateway: u32) -> Option<(u64, Option<Session>)> {
+/// Makes every earlier holder unable to publish, then loads the session. None: it is ours no more.
+async fn take(life: &Life, gateway: u32, epoch: &mut u64) -> Option<Option<Session>> {
+    let (node, me) = (&life.node, life.id);
     let mut backoff = node.backoff();
-    let mut epoch = node.world.engine.clock(node.host()).unix_ms();
     loop {
-        match node.redis(move |redis| redis.raise_gateway_epoch(gateway, epoch)).await {
-            Ok((true, _)) => break,
-            Ok((false, stands)) => epoch = epoch.max(stands) + 1,
-            Err(_) => backoff.wait().await,
+        let asked = *epoch;
+        match raise(life, gateway, asked).await {
+            Ok(true) => match node.redis(move |redis| redis.load_session(gateway, asked)).await {
+                // None: a later holder has loaded it.
+                Ok(session) => return session,
+                Err(_) => backoff.wait().await,
+            },
+            Ok(false) => return None,
+            Err(Raising::Below(stands)) => {
+                let raising = node.postgres(move |store| store.raise_gateway(gateway, me, asked, stands));
+                match raising.await {
+                    Ok(raised) => *epoch = raised?,
+                    Err(_) => backoff.wait().await,
+                }
+            }
+            Err(Raising::Postgres | Raising::Redis) => backoff.wait().await,
         }
     }
-    loop {
-        match node.redis(move |redis| redis.load_session(gateway, epoch)).await {
-            Ok(session) => return session.map(|session| (epoch, session)),
-            Err(_) => backoff.wait().await,
-        }
+}
+
+enum Raising {
+    Below(u64),
+    Postgres,
+    Redis,
+}
+
+/// The era, Postgres, Redis: as `event_log::Publisher` wants it. False: Postgres says that it is another's.
+async fn raise(life: &Life, gateway: u32, epoch: u64) -> Result<bool, Raising> {
+    let (node, me) = (&life.node, life.id);
+    let era = node.redis(Redis::era).await.map_err(|_| Raising::Redis)?;
+    let holding = node.postgres(move |store| store.holds_gateway(gateway, me, epoch));
+    if !holding.await.map_err(|_| Raising::Postgres)? {
+        return Ok(false);
+    }
+    match node.redis(move |redis| redis.raise_gateway_epoch(gateway, epoch, era)).await {
+        Ok(Raised::Stands) => Ok(true),
+        Ok(Raised::Below(stands)) => Err(Raising::Below(stands)),
+        Ok(Raised::EraOver) | Err(_) => Err(Raising::Redis),
     }
 }
 
@@ -188,6 +217,9 @@ impl Gateway {
     /// Keeps the gateway shard connected.
     async fn poll(&self) {
         loop {
+            while !self.life.may_act() {
+                self.node.sleep(Duration::from_millis(50)).await;
+            }
             let least = self.connection().await;
             let pause = Duration::from_micros(self.node.world.engine.between(100_000, 400_000));
             self.node.sleep(pause.max(least)).await;
@@ -197,21 +229,28 @@ impl Gateway {
     /// One connection until it ends; how long to wait before the next.
     async fn connection(&self) -> Duration {
         let world = &self.node.world;
-        let (host, gateway) = (self.node.host(), self.gateway);
+        let (host, holder, gateway) = (self.node.host(), self.life.id, self.gateway);
         let sequence = self.link.backlog.borrow().taken_sequence();
         let resume =
             self.link.session.borrow().as_ref().map(|session| (session.session_id.clone(), sequence));
         let discord = Rc::clone(&world.discord);
         let connecting = world.network.call(host, Host::Discord, Duration::from_secs(3), move || {
-            discord.connect(host, gateway, resume)
+            discord.connect(host, holder, gateway, resume)
         });
         let Ok(mut frames) = connecting.await else { return Duration::ZERO };
         let closing = Closing { node: self.node.clone() };
         loop {
-            let frame = world.engine.timeout(host, Duration::from_secs(20), frames.recv()).await.flatten();
+            let waiting = world.engine.timeout(host, Duration::from_secs(20), frames.recv());
+            let frame = match race(waiting, self.life.expired()).await {
+                First::Left(frame) => frame.flatten(),
+                First::Right(()) => None,
+            };
             match frame {
                 None => break,
-                Some(Frame::Ready { session }) => self.begin(session),
+                Some(Frame::Ready { session }) => {
+                    world.checker.ready_received(&session);
+                    self.begin(session);
+                }
                 Some(Frame::Resumed { sequence }) => self.link.backlog.borrow_mut().skip(sequence),
                 Some(Frame::InvalidSession) => {
                     *self.link.session_changed.borrow_mut() |=
@@ -285,6 +324,10 @@ impl Gateway {
                 },
                 false => match self.publish_batch().await {
                     Ok(some) => self.save(&mut saved, &mut saved_at).await.map(|()| some),
+                    // What is safe to resume from is known whosever the gateway shard is.
+                    Err(Failure::Unproved) => {
+                        self.save(&mut saved, &mut saved_at).await.and(Err(Failure::Unproved))
+                    }
                     Err(failure) => Err(failure),
                 },
             };
@@ -297,30 +340,27 @@ impl Gateway {
                     let _ = race(arrived, soon).await;
                 }
                 Err(Failure::Superseded) => return Superseded,
-                Err(Failure::Redis) => backoff.wait().await,
+                Err(Failure::Redis | Failure::Unproved) => backoff.wait().await,
             }
         }
     }
 
     async fn publish_batch(&self) -> Result<bool, Failure> {
+        if !self.life.may_act() {
+            return Ok(false);
+        }
         let batch = self.link.backlog.borrow_mut().batch(BATCH, self.now());
         if batch.is_empty() {
             return Ok(false);
         }
         let (gateway, epoch) = (self.gateway, self.epoch);
         let events: Vec<NewEvent> = batch.iter().map(new_event).collect();
-        let publishing = self.node.redis(move |redis| match redis.publish(gateway, epoch, &events) {
-            Published::EpochLost => {
-                // One step here, two calls in the product: what stands is put back, and a higher one supersedes.
-                redis.raise_gateway_epoch(gateway, epoch);
-                redis.publish(gateway, epoch, &events)
-            }
-            published => published,
-        });
+        let publishing = self.node.redis(move |redis| redis.publish(gateway, epoch, &events));
         let outcomes = match publishing.await {
             Ok(Published::Outcomes(outcomes)) => outcomes,
             Ok(Published::Superseded) => return Err(Failure::Superseded),
-            Ok(Published::EpochLost) | Err(_) => return Err(Failure::Redis),
+            Ok(Published::EpochLost) => return self.put_epoch_back().await.map(|()| true),
+            Err(_) => return Err(Failure::Redis),
         };
         let outcomes: Vec<Outcome> = outcomes
             .into_iter()
@@ -334,6 +374,15 @@ impl Gateway {
         let some = outcomes.contains(&Outcome::Published);
         self.link.backlog.borrow_mut().settle(&batch, &outcomes, self.now());
         Ok(some)
+    }
+
+    async fn put_epoch_back(&self) -> Result<(), Failure> {
+        match raise(&self.life, self.gateway, self.epoch).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(Raising::Below(_)) => Err(Failure::Superseded),
+            Err(Raising::Postgres) => Err(Failure::Unproved),
+            Err(Raising::Redis) => Err(Failure::Redis),
+        }
     }
 
     /// Saves the session if it changed, otherwise its sequence if that moved.

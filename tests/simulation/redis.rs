@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use helpline_cluster::event_log::{Entry, NewEvent, Outcome};
+use helpline_cluster::event_log::{Entry, NewEvent, Outcome, Raised};
 use helpline_cluster::gateway_session::Session;
 use helpline_cluster::ids::{ShardId, StreamId, WorkerId};
 use tokio::sync::Notify;
@@ -59,6 +59,8 @@ pub struct Redis {
     state: RefCell<State>,
     added: Notify,
     max_entries: Cell<usize>,
+    /// How often everything was lost, and when last by Redis' clock: era.lua.
+    era: Cell<(u64, Option<Micros>)>,
     /// When a lease that stands now was last seen absent.
     absent: RefCell<BTreeMap<WorkerId, Micros>>,
 }
@@ -71,6 +73,7 @@ impl Redis {
             state: RefCell::default(),
             added: Notify::new(),
             max_entries: Cell::new(usize::MAX),
+            era: Cell::new((0, None)),
             absent: RefCell::default(),
         })
     }
@@ -81,6 +84,7 @@ impl Redis {
 
     pub fn flush_all(&self) {
         *self.state.borrow_mut() = State::default();
+        self.era.set((self.era.get().0 + 1, Some(self.now())));
         self.checker.wiped();
         self.added.notify_waiters();
     }
@@ -90,12 +94,23 @@ impl Redis {
         self.max_entries.set(entries);
     }
 
-    pub fn raise_gateway_epoch(&self, gateway: u32, epoch: u64) -> (bool, u64) {
+    /// Answers the era: to be asked for before Postgres is asked whose a gateway shard is.
+    pub fn era(&self) -> u64 {
+        self.era.get().0
+    }
+
+    /// raise.lua in all slot groups.
+    pub fn raise_gateway_epoch(&self, gateway: u32, epoch: u64, era: u64) -> Raised {
+        if era != self.era() {
+            return Raised::EraOver;
+        }
         let mut state = self.state.borrow_mut();
         let stands = state.gateway_epochs.entry(gateway).or_default();
-        let raised = epoch > *stands;
-        *stands = epoch.max(*stands);
-        (raised, *stands)
+        if *stands > epoch {
+            return Raised::Below(*stands);
+        }
+        *stands = epoch;
+        Raised::Stands
     }
 
     /// publish.lua, for one batch of one gateway shard.
@@ -103,7 +118,8 @@ impl Redis {
         let mut state = self.state.borrow_mut();
         match state.gateway_epochs.get(&gateway) {
             None => return Published::EpochLost,
-            Some(stands) if *stands != epoch => return Published::Superseded,
+            Some(stands) if *stands < epoch => return Published::EpochLost,
+            Some(stands) if *stands > epoch => return Published::Superseded,
             Some(_) => {}
         }
         let mut refused: BTreeMap<ShardId, Outcome> = BTreeMap::new();
@@ -238,6 +254,14 @@ impl Redis {
             self.absent.borrow_mut().insert(worker, self.engine.now());
         }
         self.state.borrow_mut().leases.insert(worker, self.now() + ttl);
+        self.checker.renewed_in_redis(worker);
+    }
+
+    /// is_there.lua. None: it is not there, and Redis was wiped less than a TTL ago.
+    pub fn lease_is_there(&self, worker: WorkerId, ttl: Micros) -> Option<bool> {
+        let there = !self.lease_is_gone(worker);
+        let young = self.era.get().1.is_some_and(|since| self.now() < since + ttl);
+        (there || !young).then_some(there)
     }
 
     pub fn lease_is_gone(&self, worker: WorkerId) -> bool {

@@ -235,6 +235,14 @@ pub(super) async fn raise_epoch(
     Ok(raised.map(i64::cast_unsigned))
 }
 
+/// Whether it still stands, and its owner has not been declared dead.
+pub(super) async fn holds(pool: &PgPool, holding: Holding) -> Result<bool, sqlx::Error> {
+    let (total, id, owner, epoch) = keys(holding);
+    sqlx::query_file_scalar!("src/gateway_shards/sql/holds.sql", total, id, owner, epoch)
+        .fetch_one(pool)
+        .await
+}
+
 /// Lets another claim it at once.
 pub(super) async fn release(pool: &PgPool, holding: Holding) -> Result<(), sqlx::Error> {
     let (total, id, owner, epoch) = keys(holding);

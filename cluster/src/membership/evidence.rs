@@ -3,7 +3,8 @@
 //! Two things convict. *Its session ended*: the lock that vouches for the peer was seen held and then free on one
 //! unbroken connection, and the watcher got hold of it himself. *Silence*: the peer's heartbeat did not change for a
 //! whole TTL of undisturbed watching, and its lease in Redis is gone as well. A new connection has seen nothing yet, a
-//! watcher that was held up begins to watch anew, and a Redis that cannot be asked says nothing.
+//! watcher that was held up begins to watch anew, and a Redis that cannot be asked says nothing. Nor does one
+//! that lost what it knew less than a TTL ago say that a lease is gone: its worker may live by it.
 //!
 //! Silence is measured on the watcher's monotonic clock alone, so that no jump of a server's wall clock makes a
 //! heartbeat old. It lasts longer than a lease can be valid to its worker ([`crate::lease::SelfFence`], 5/6 of the TTL)
@@ -40,7 +41,7 @@ pub enum Cause {
 pub enum Finding {
     /// Whether the watcher got the peer's lock.
     Lock { taken: bool },
-    /// Whether Redis has the peer's lease; none: Redis could not be asked.
+    /// Whether Redis has the peer's lease; none: Redis could not be asked, or may have lost it.
     Lease { there: Option<bool> },
 }
 

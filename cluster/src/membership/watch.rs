@@ -137,8 +137,8 @@ impl Watch {
     }
 
     async fn bury_if_lease_gone(&self, conn: &mut PgConnection, peer: &Peer) -> Result<(), Error> {
-        let asked = timeout(self.ttl / 4, self.redis.is_gone(peer.seen.id)).await;
-        let there = asked.ok().and_then(Result::ok).map(|gone| !gone);
+        let asked = timeout(self.ttl / 4, self.redis.is_there(peer.seen.id)).await;
+        let there = asked.ok().and_then(Result::ok).flatten();
         if Cause::Silence.is_proved_by(Finding::Lease { there }) {
             self.bury(conn, peer, Cause::Silence).await?;
         }

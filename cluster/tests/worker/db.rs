@@ -62,6 +62,20 @@ impl Db {
         sqlx::raw_sql(statement).execute(&self.pool).await.expect("the statement runs");
     }
 
+    /// From now on the heartbeats of the worker that is named "a" leave no trace.
+    pub async fn keep_a_stale(&self) {
+        self.run(
+            "create function helpline.keep_stale() returns trigger language plpgsql as $$
+            begin
+                if new.name = 'a' then new.last_heartbeat := old.last_heartbeat; end if;
+                return new;
+            end $$;
+            create trigger keep_stale before update on helpline.workers
+                for each row execute function helpline.keep_stale();",
+        )
+        .await;
+    }
+
     pub async fn add_shards(&self, from: i32, to: i32) {
         sqlx::query("insert into public.shards (id) select generate_series($1::int, $2::int - 1)")
             .bind(from)

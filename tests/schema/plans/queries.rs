@@ -361,6 +361,7 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Small, "select total, id, phase, up, owner from helpline.gateway_shards"),
     other(PROXY, Kind::Small, "with free as ( select g.total, g.id"),
     other(PROXY, Kind::Small, "update helpline.gateway_shards set epoch"),
+    other(PROXY, Kind::Small, "select exists ( select from helpline.gateway_shards g join helpline.proxies"),
     other(PROXY, Kind::Small, "with released as ( update helpline.gateway_shards set owner = null"),
     other(PROXY, Kind::Small, "with released as ( update helpline.gateway_shards g"),
     other(PROXY, Kind::Small, "with gone as ( delete from helpline.gateway_shards"),

@@ -200,6 +200,31 @@ impl Store {
             won
         })
     }
+
+    /// Whether a gateway shard is a living proxy's, under this epoch.
+    pub fn holds_gateway(&self, gateway: u32, me: WorkerId, epoch: u64) -> bool {
+        let tables = self.tables();
+        let row = &tables.gateways[&gateway];
+        (row.owner, row.epoch) == (Some(me), epoch) && tables.members.contains_key(&me)
+    }
+
+    /// The holder's epoch, above one that stands in Redis. None: it is the holder no more.
+    pub fn raise_gateway(&self, gateway: u32, me: WorkerId, epoch: u64, stands: u64) -> Option<u64> {
+        self.change(|tables| {
+            let row = tables.gateways.get_mut(&gateway).expect("rows stay");
+            let mine = (row.owner, row.epoch) == (Some(me), epoch);
+            row.epoch = if mine { epoch.max(stands) + 1 } else { row.epoch };
+            mine.then_some(row.epoch)
+        })
+    }
+
+    /// What ran for it has ended.
+    pub fn release_gateway(&self, gateway: u32, me: WorkerId, epoch: u64) {
+        self.change(|tables| {
+            let row = tables.gateways.get_mut(&gateway).expect("rows stay");
+            row.owner = row.owner.filter(|owner| (*owner, row.epoch) != (me, epoch));
+        });
+    }
 }
 
 /// Ids of the transactions of claims are apart from those that clients choose.

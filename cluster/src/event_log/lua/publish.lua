@@ -1,16 +1,17 @@
--- KEYS: the gateway shard's epoch, then stream, incarnation and history of each shard.
+-- KEYS: the gateway shard's epoch, its slot group's era, then stream, incarnation and history of each shard.
 -- ARGV: epoch, most entries, most bytes of a stream, number of shards; for each shard the incarnation that the publisher
 -- knows, 0 = none; then for each entry: number of its shard, k, t, g, r, d.
--- Returns -1 when the epoch is unknown or lower, 0 when it is higher, else for each entry its id, or 0 = no incarnation
--- stands, 1 = the stream is full, {n} = incarnation n stands and the publisher knows another.
-local epoch = redis.call('GET', KEYS[1])
+-- Returns -1 when the epoch is unknown, lower or of another era, 0 when it is higher, else for each entry its id, or
+-- 0 = no incarnation stands, 1 = the stream is full, {n} = incarnation n stands and the publisher knows another.
+local epoch, raised_in = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)@?(.*)$')
 if not epoch or tonumber(epoch) < tonumber(ARGV[1]) then return -1 end
 if epoch ~= ARGV[1] then return 0 end
+if raised_in ~= era(KEYS[2]) then return -1 end
 local most_entries, most_bytes, shards = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local streams, outcomes = {}, {}
 
 local function open(n)
-    local stream = { key = KEYS[3 * n - 1], incarnation = standing(KEYS[3 * n], KEYS[3 * n + 1]) }
+    local stream = { key = KEYS[3 * n], incarnation = standing(KEYS[3 * n + 1], KEYS[3 * n + 2]) }
     local known = ARGV[4 + n]
     if not stream.incarnation then
         stream.refused = 0

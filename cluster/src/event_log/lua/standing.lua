@@ -4,7 +4,7 @@
 local served_by
 local function history()
     if not served_by then
-        served_by = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or 'unknown'
+        served_by = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or '0'
     end
     return served_by
 end
