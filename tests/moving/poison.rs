@@ -58,17 +58,26 @@ async fn a_held_event_that_ended_its_owners_is_put_aside_and_those_behind_it_are
     let trap = poisoned(&scene.town).await;
     let_go(holder).await;
     let mut deaths = 0;
-    let mut next = None;
+    let (mut next, mut pids) = (None, Vec::new());
     while let Some(pid) = caught(&scene.town).await {
         deaths += 1;
-        assert!(deaths <= 3, "owner after owner");
+        assert!(deaths <= 3, "owner after owner: {pids:?}");
         // Its process ends, and with it what it did in Postgres.
         drop((scene.old.take(), scene.new.take(), next.take()));
         let end = format!("select pg_terminate_backend({pid})");
         run(&scene.town.db.pool, end).await;
+        pids.push(pid);
+        // The backend ends a moment after it is told to, and would be taken for the next owner's.
+        eventually("its backend has ended", async || {
+            let living = "select count(*) from pg_stat_activity where pid = $1";
+            let living: i64 =
+                sqlx::query_scalar(living).bind(pid).fetch_one(&scene.town.db.pool).await.expect("activity");
+            (living == 0).then_some(())
+        })
+        .await;
         next = Some(scene.town.worker_named("next"));
     }
-    assert_eq!(deaths, 2);
+    assert_eq!(deaths, 2, "{pids:?}");
     scene.town.answer(behind).await;
     assert!(scene.town.answers(poison).is_empty());
     until(&scene.town, id, "done").await;

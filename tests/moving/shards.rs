@@ -22,8 +22,6 @@ async fn shards_are_added_while_members_ask_and_servers_follow_by_themselves() {
     })
     .await;
     begin(&town).await;
-    // All on the shards that are there.
-    crate::support::run(&town.db.pool, "update server_shards set shard_id = shard_id % 2").await;
     let (_first, _second) = (town.worker(), town.worker());
     let mut asked: Vec<Vec<QuestionId>> = vec![Vec::new(); SERVERS];
     let mut ask_all = |town: &Town| {
