@@ -49,6 +49,8 @@ create table helpline.gaps (
     messages integer not null default 0,
     requests integer not null default 0,
     interactions integer not null default 0,
+    -- by list_new_threads
+    threads_listed boolean not null default false,
     created_at timestamptz not null default now(),
     finished_at timestamptz
 );
@@ -145,6 +147,43 @@ begin
 end
 $$;
 
+-- Adds the threads that were started between the recording of a gap and the new session: a follow-up in one of them was
+-- missed as well. A thread is noted before it is started, so that one look, once the session is up, sees all of them.
+-- Returns how many were added. Definer: the proxy may not read conversations.
+create function helpline.list_new_threads(of_gap bigint, reach interval) returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    gap helpline.gaps;
+    added integer;
+begin
+    update helpline.gaps g set threads_listed = true
+    where g.id = of_gap and g.state = 'open' and not g.threads_listed
+    returning g.* into gap;
+    if gap.id is null then
+        return 0;
+    end if;
+    insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
+    select gap.id, v.server_id, v.thread_id::bigint,
+        greatest(helpline.snowflake_at(now() - reach), helpline.snowflake_at(gap.from_at - interval '30 seconds'))
+    from public.conversations v
+    join public.servers s on s.id = v.server_id
+    join public.server_shards p on p.server_id = v.server_id
+    where v.status = 'active'
+        and v.thread_id ~ '^[0-8]?[0-9]{1,18}$'
+        and v.updated_at > gap.created_at - interval '1 minute'
+        and s.active
+        and s.config -> 'enabled' = 'true'::jsonb
+        and (s.id >> 22) % gap.gateway_total = gap.gateway_id
+        and (gap.shard_id is null or p.shard_id = gap.shard_id)
+    on conflict do nothing;
+    get diagnostics added = row_count;
+    update helpline.gaps g set channels = g.channels + added where g.id = gap.id;
+    return added;
+end
+$$;
+
 -- Makes a new set's gateway shard take up what it serves now of the open gaps of sets that are gone. Returns how many
 -- gaps it took something of. Definer: it moves work between gaps, which the proxy may not make.
 create function helpline.adopt_gaps(new_total integer, new_gateway integer) returns integer
@@ -202,6 +241,7 @@ revoke all on sequence helpline.gaps_id_seq from public, anon, authenticated, se
 revoke all on function
     helpline.snowflake_at(timestamptz),
     helpline.adopt_gaps(integer, integer),
+    helpline.list_new_threads(bigint, interval),
     helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
 from public, anon, authenticated, service_role;
 
@@ -223,6 +263,7 @@ grant select, update on table helpline.gaps to helpline_proxy;
 grant select, update, delete on table helpline.gap_channels to helpline_proxy;
 grant execute on function
     helpline.adopt_gaps(integer, integer),
+    helpline.list_new_threads(bigint, interval),
     helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
 to helpline_proxy;
 create policy gaps_proxy on helpline.gaps for all to helpline_proxy using (true) with check (true);

@@ -165,6 +165,7 @@ impl Backfill {
     }
 
     async fn repair(&self, gap: Gap) -> sqlx::Result<()> {
+        gaps::list_new_threads(&self.pool, gap.id, self.budget.reach).await?;
         let mut left = gaps::channels(&self.pool, gap.id).await?;
         // A gap that another proxy left: its channels are held here from now on.
         self.link.hold(left.iter().map(|channel| channel.channel));

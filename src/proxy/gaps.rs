@@ -69,8 +69,6 @@ pub async fn open(
     let from = missed
         .from_ms
         .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
-    let reach =
-        PgInterval { months: 0, days: 0, microseconds: i64::try_from(reach.as_micros()).unwrap_or(i64::MAX) };
     sqlx::query_scalar!(
         "select helpline.open_gap($1, $2, $3, $4, $5, now(), $6, $7)",
         gateway.total.cast_signed(),
@@ -79,10 +77,22 @@ pub async fn open(
         missed.cause.label(),
         from,
         missed.interactions.cast_signed(),
-        reach
+        interval(reach)
     )
     .fetch_one(pool)
     .await
+}
+
+fn interval(of: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(of.as_micros()).unwrap_or(i64::MAX) }
+}
+
+/// Adds the threads that were started after the gap was recorded; for a gap whose session is up. Does so once.
+pub async fn list_new_threads(pool: &PgPool, gap: i64, reach: Duration) -> sqlx::Result<u32> {
+    let added = sqlx::query_scalar!("select helpline.list_new_threads($1, $2)", gap, interval(reach))
+        .fetch_one(pool)
+        .await?;
+    Ok(added.unwrap_or(0).cast_unsigned())
 }
 
 /// Takes up what this gateway shard serves now of the open gaps of sets that are gone.

@@ -70,6 +70,32 @@ async fn a_follow_up_in_a_thread_is_found_too() {
 }
 
 #[tokio::test]
+async fn a_follow_up_in_a_thread_that_was_started_after_the_gap_was_recorded_is_found_too() {
+    let (town, _worker) = settled(Config { servers: 2, ..Config::default() }).await;
+    let question = town.ask(0, REFUND);
+    let thread = town.answer(question).await.channel;
+    town.at_rest().await;
+    // As if the worker came to the question between the recording of the gap and the new session.
+    let threads = "create table public.threads as
+        select server_id, id, thread_id from public.conversations where thread_id is not null;
+        update public.conversations set thread_id = null";
+    run(&town.db.pool, threads).await;
+    let session = town.sim.sessions().first().expect("a session").id.clone();
+    assert!(town.sim.invalidate(&session));
+    let follow_up = town.say(thread, town.member(0), BACKUP);
+    eventually("the gap is recorded", async || {
+        (town.count("select count(*) from helpline.gaps").await == 1).then_some(())
+    })
+    .await;
+    let noted = "update public.conversations c set thread_id = t.thread_id, updated_at = now()
+        from public.threads t where t.server_id = c.server_id and t.id = c.id";
+    run(&town.db.pool, noted).await;
+    assert!(town.answer(follow_up).await.content.contains("Backups"));
+    town.at_rest().await;
+    assert_eq!(town.answers(follow_up).len(), 1);
+}
+
+#[tokio::test]
 async fn what_the_budget_does_not_allow_is_given_up_and_told() {
     let town = Town::with_proxies(Config { servers: 2, ..Config::default() }, |proxy| {
         proxy.backfill = Budget { in_all: 0, ..Budget::default() };

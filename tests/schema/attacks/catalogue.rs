@@ -100,6 +100,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 const CALLABLE: &[(&str, &str)] = &[
     ("helpline_proxy", "helpline.add_servers(bigint[])"),
     ("helpline_proxy", "helpline.adopt_gaps(integer,integer)"),
+    ("helpline_proxy", "helpline.list_new_threads(bigint,interval)"),
     (
         "helpline_proxy",
         "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval)",

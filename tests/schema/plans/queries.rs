@@ -309,6 +309,7 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
+    other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
     other(PROXY, Kind::Rare, "select helpline.adopt_gaps("),
     other(PROXY, Kind::Rare, "select id, requests from helpline.gaps"),
     other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
