@@ -77,12 +77,41 @@ as $$
     select greatest((extract(epoch from moment) * 1000)::bigint - 1420070400000, 0) << 22
 $$;
 
+-- The servers of a gateway shard, or of one shard of them, in which the bot listens.
+create function helpline.listening_servers(total integer, gateway integer, shard integer) returns table (id bigint)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select s.id
+    from public.servers s
+    join public.server_shards p on p.server_id = s.id
+    where s.active
+        and s.config -> 'enabled' = 'true'::jsonb
+        and (s.id >> 22) % total = gateway
+        and (shard is null or p.shard_id = shard)
+$$;
+
+-- Their threads of conversations that went on since then.
+create function helpline.open_threads(total integer, gateway integer, shard integer, since timestamptz)
+returns table (server_id bigint, channel_id bigint)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select v.server_id, v.thread_id::bigint
+    from helpline.listening_servers(total, gateway, shard) s
+    join public.conversations v on v.server_id = s.id
+    where v.status = 'active'
+        and v.thread_id ~ '^[0-8]?[0-9]{1,18}$'
+        and v.updated_at > since
+$$;
+
 -- Records a gap with the channels that are to be read for it; null when there is none, because nothing was ever applied.
 -- from_at null: unknown; then each channel is read from what was applied last. Nothing older than reach is read.
+-- in_servers, in_channels: channels in which something is known to be missing, of these servers.
 -- Definer: the proxy may not read conversations.
 create function helpline.open_gap(
     total integer, gateway integer, shard integer, why text, missed_from timestamptz, missed_to timestamptz,
-    missed_interactions integer, reach interval
+    missed_interactions integer, reach interval, in_servers bigint[], in_channels bigint[]
 ) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -106,39 +135,25 @@ begin
         greatest(oldest_id, case when missed_from is null then coalesce(m.message_id, from_id) else from_id end)
     from (
         select s.id as server_id, listed.channel::bigint as channel_id
-        from public.servers s
-        join public.server_shards p on p.server_id = s.id
+        from helpline.listening_servers(total, gateway, shard) l
+        join public.servers s on s.id = l.id
         cross join lateral jsonb_array_elements_text(
             case when jsonb_typeof(s.config -> 'channels') = 'array' then s.config -> 'channels' else '[]' end
         ) as listed (channel)
-        where s.active
-            and s.config -> 'enabled' = 'true'::jsonb
-            and (s.id >> 22) % total = gateway
-            and (shard is null or p.shard_id = shard)
-            and listed.channel ~ '^[0-8]?[0-9]{1,18}$'
+        where listed.channel ~ '^[0-8]?[0-9]{1,18}$'
         union
-        select v.server_id, v.thread_id::bigint
-        from public.conversations v
-        join public.servers s on s.id = v.server_id
-        join public.server_shards p on p.server_id = v.server_id
-        where v.status = 'active'
-            and v.thread_id ~ '^[0-8]?[0-9]{1,18}$'
-            and v.updated_at > now() - greatest(reach, interval '2 days')
-            and s.active
-            and s.config -> 'enabled' = 'true'::jsonb
-            and (s.id >> 22) % total = gateway
-            and (shard is null or p.shard_id = shard)
+        select t.server_id, t.channel_id
+        from helpline.open_threads(total, gateway, shard, now() - greatest(reach, interval '2 days')) t
         union
         -- Other channels in which somebody has turned to the bot of late.
         select k.server_id, k.channel_id
-        from helpline.channel_marks k
-        join public.servers s on s.id = k.server_id
-        join public.server_shards p on p.server_id = k.server_id
+        from helpline.listening_servers(total, gateway, shard) l
+        join helpline.channel_marks k on k.server_id = l.id
         where k.message_id > helpline.snowflake_at(now() - greatest(reach, interval '7 days'))
-            and s.active
-            and s.config -> 'enabled' = 'true'::jsonb
-            and (s.id >> 22) % total = gateway
-            and (shard is null or p.shard_id = shard)
+        union
+        select i.server, i.channel
+        from helpline.listening_servers(total, gateway, shard) l
+        join unnest(in_servers, in_channels) as i (server, channel) on i.server = l.id
     ) as c
     left join helpline.channel_marks m on m.server_id = c.server_id and m.channel_id = c.channel_id;
     get diagnostics added = row_count;
@@ -165,22 +180,63 @@ begin
         return 0;
     end if;
     insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
-    select gap.id, v.server_id, v.thread_id::bigint,
+    select gap.id, t.server_id, t.channel_id,
         greatest(helpline.snowflake_at(now() - reach), helpline.snowflake_at(gap.from_at - interval '30 seconds'))
-    from public.conversations v
-    join public.servers s on s.id = v.server_id
-    join public.server_shards p on p.server_id = v.server_id
-    where v.status = 'active'
-        and v.thread_id ~ '^[0-8]?[0-9]{1,18}$'
-        and v.updated_at > gap.created_at - interval '1 minute'
-        and s.active
-        and s.config -> 'enabled' = 'true'::jsonb
-        and (s.id >> 22) % gap.gateway_total = gap.gateway_id
-        and (gap.shard_id is null or p.shard_id = gap.shard_id)
+    from helpline.open_threads(
+        gap.gateway_total, gap.gateway_id, gap.shard_id, gap.created_at - interval '1 minute'
+    ) t
     on conflict do nothing;
     get diagnostics added = row_count;
     update helpline.gaps g set channels = g.channels + added where g.id = gap.id;
     return added;
+end
+$$;
+
+-- Adds what a new session tells of channels, each with its newest message, to the gap that the session before left: those
+-- in which something was written while nobody listened. A gap that was done already is open again. Returns the channels
+-- that were added. Definer: the proxy may not add channels by itself.
+create function helpline.notice_channels(
+    total integer, gateway integer, in_servers bigint[], in_channels bigint[], newest bigint[], reach interval
+) returns setof bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    gap bigint;
+    after bigint;
+    added bigint[];
+begin
+    -- Locked, so that none of them is ended meanwhile.
+    perform from helpline.gaps g
+    where g.gateway_total = total and g.gateway_id = gateway and g.shard_id is null
+        and (g.state = 'open' or g.finished_at > now() - interval '10 minutes')
+    order by g.id
+    for update;
+    -- The newest takes all; an earlier one may have been left before everything of it was told.
+    select max(g.id), helpline.snowflake_at(greatest(min(g.from_at) - interval '30 seconds', now() - reach))
+    into gap, after
+    from helpline.gaps g
+    where g.gateway_total = total and g.gateway_id = gateway and g.shard_id is null
+        and (g.state = 'open' or g.finished_at > now() - interval '10 minutes');
+    if gap is null then
+        return;
+    end if;
+    with new as (
+        insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
+        select gap, i.server, i.channel, after
+        from unnest(in_servers, in_channels, newest) as i (server, channel, newest)
+        join helpline.listening_servers(total, gateway, null) l on l.id = i.server
+        where i.newest > after
+        on conflict do nothing
+        returning channel_id
+    )
+    select array_agg(n.channel_id) into added from new n;
+    if added is not null then
+        update helpline.gaps g
+        set channels = g.channels + cardinality(added), state = 'open', finished_at = null
+        where g.id = gap;
+    end if;
+    return query select unnest(added);
 end
 $$;
 
@@ -242,7 +298,12 @@ revoke all on function
     helpline.snowflake_at(timestamptz),
     helpline.adopt_gaps(integer, integer),
     helpline.list_new_threads(bigint, interval),
-    helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
+    helpline.listening_servers(integer, integer, integer),
+    helpline.notice_channels(integer, integer, bigint[], bigint[], bigint[], interval),
+    helpline.open_threads(integer, integer, integer, timestamptz),
+    helpline.open_gap(
+        integer, integer, integer, text, timestamptz, timestamptz, integer, interval, bigint[], bigint[]
+    )
 from public, anon, authenticated, service_role;
 
 -- A row keeps its server.
@@ -264,7 +325,10 @@ grant select, update, delete on table helpline.gap_channels to helpline_proxy;
 grant execute on function
     helpline.adopt_gaps(integer, integer),
     helpline.list_new_threads(bigint, interval),
-    helpline.open_gap(integer, integer, integer, text, timestamptz, timestamptz, integer, interval)
+    helpline.notice_channels(integer, integer, bigint[], bigint[], bigint[], interval),
+    helpline.open_gap(
+        integer, integer, integer, text, timestamptz, timestamptz, integer, interval, bigint[], bigint[]
+    )
 to helpline_proxy;
 create policy gaps_proxy on helpline.gaps for all to helpline_proxy using (true) with check (true);
 create policy gap_channels_proxy on helpline.gap_channels for all to helpline_proxy using (true) with check (true);

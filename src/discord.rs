@@ -65,8 +65,12 @@ impl MessageId {
     /// The first id that can have been given out at a moment.
     /// Source: <https://discord.com/developers/docs/reference#snowflakes>.
     pub fn at(moment: time::OffsetDateTime) -> Self {
-        let ms = moment.unix_timestamp_nanos() / 1_000_000 - i128::from(EPOCH_MS);
-        Self(u64::try_from(ms.max(0)).unwrap_or(0) << 22)
+        Self::at_unix_ms(u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(0))
+    }
+
+    /// The same of a moment in ms since 1970.
+    pub fn at_unix_ms(ms: u64) -> Self {
+        Self(ms.saturating_sub(EPOCH_MS) << 22)
     }
 
     /// When the id was given out, in ms since 1970.

@@ -7,6 +7,7 @@
 //! Promises: nothing that Discord sent is lost while the session can be resumed; the sequence saved for a resume
 //! is never ahead of the streams; every buffer is bounded.
 
+pub mod activity;
 pub mod backfill;
 pub mod backlog;
 pub mod cli;
@@ -393,6 +394,7 @@ impl Maker {
                 clock: Arc::new(SystemClock),
                 up: lease.up.clone(),
                 permit,
+                reach_ms: u64::try_from(self.config.backfill.reach.as_millis()).unwrap_or(u64::MAX),
                 connects: Arc::clone(&self.connects),
             },
         }

@@ -1,5 +1,5 @@
-//! Reads again over REST what the gateway did not bring: support channels and open threads of a gap, message by message
-//! after the last id known, into the streams as ordinary events.
+//! Reads again over REST what the gateway did not bring: support channels, open threads and channels that were written in
+//! while nobody listened, message by message after the last id known, into the streams as ordinary events.
 //!
 //! Runs beside the gateway shard that missed them. Promises: a gap is recorded before anything is forgotten that tells of
 //! it; a channel's missed messages go before its live ones ([`super::holds`]); a channel is done only when what was read
@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use helpline_cluster::ids::{GatewayShard, ServerId};
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often one channel is tried before it goes to the end of the list.
 const TRIES: u32 = 3;
+/// Of so many servers at once it is looked at what a new session tells of their channels.
+const SERVERS_AT_ONCE: usize = 200;
+/// Channels that were written in, though not to the bot as far as is known, are held as long as their number can be read
+/// before a hold ends by itself; beyond it a late question there may come behind a live one.
+const HELD_AT_MOST: usize = 100;
 /// How long a start waits for its gap to be recorded: connecting later would miss more.
 const RECORD_WITHIN: Duration = Duration::from_secs(5);
 
@@ -90,6 +95,27 @@ enum Read {
     Failed { requests: u32 },
 }
 
+/// What one gap has cost.
+struct Spending {
+    in_all: u32,
+    of_servers: HashMap<ServerId, u32>,
+    deadline: Instant,
+    pace: tokio::time::Interval,
+}
+
+impl Spending {
+    /// Requests that may still be made for a server.
+    fn left(&self, budget: Budget, server: ServerId) -> u32 {
+        let of_server = self.of_servers.get(&server).copied().unwrap_or(0);
+        budget.per_server.saturating_sub(of_server).min(budget.in_all.saturating_sub(self.in_all))
+    }
+
+    fn add(&mut self, server: ServerId, requests: u32) {
+        self.in_all += requests;
+        *self.of_servers.entry(server).or_default() += requests;
+    }
+}
+
 impl Backfill {
     /// Records what is missing already, before the gateway is connected.
     pub async fn before_connecting(&self) {
@@ -100,36 +126,63 @@ impl Backfill {
 
     /// Records and repairs until cancelled. `up`: the session is there; reading before would miss what comes between.
     pub async fn run(self, mut up: watch::Receiver<bool>, cancel: CancellationToken) {
-        let repairing = async {
+        let recorded = Notify::new();
+        // Beside the repairs, which take minutes: the session is not stored before it is recorded what was missed.
+        let recording = async {
             loop {
                 self.record().await;
+                recorded.notify_one();
+                self.link.gap_noted().await;
+            }
+        };
+        let repairing = async {
+            loop {
                 if *up.borrow_and_update() {
                     self.repair_all().await;
                 }
                 tokio::select! {
-                    () = self.link.gap_noted() => {}
+                    () = recorded.notified() => {}
                     _ = up.changed() => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
             }
         };
-        cancel.run_until_cancelled(repairing).await;
+        let both = async { tokio::join!(recording, repairing) };
+        cancel.run_until_cancelled(both).await;
     }
 
     /// Writes down what was missed, however long Postgres is away, and holds the channels concerned.
     async fn record(&self) {
         while let Some(missed) = self.link.missed() {
-            match self.record_one(missed).await {
-                Ok(()) => self.link.recorded(missed),
+            match self.record_one(&missed).await {
+                Ok(()) => self.link.recorded(&missed),
                 Err(error) => {
                     tracing::debug!(%error, "{}: recording a gap", self.gateway);
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
             }
         }
+        loop {
+            let noticed = self.link.noticed(SERVERS_AT_ONCE);
+            if noticed.is_empty() {
+                return;
+            }
+            match gaps::notice(&self.pool, self.gateway, &noticed, self.budget.reach).await {
+                Ok(channels) => {
+                    if self.link.held() + channels.len() <= HELD_AT_MOST {
+                        self.link.hold(channels);
+                    }
+                    self.link.looked_at(&noticed);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "{}: looking at what was written meanwhile", self.gateway);
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
     }
 
-    async fn record_one(&self, missed: Missed) -> sqlx::Result<()> {
+    async fn record_one(&self, missed: &Missed) -> sqlx::Result<()> {
         let Some(gap) = gaps::open(&self.pool, self.gateway, missed, self.budget.reach).await? else {
             return Ok(());
         };
@@ -166,37 +219,40 @@ impl Backfill {
 
     async fn repair(&self, gap: Gap) -> sqlx::Result<()> {
         gaps::list_new_threads(&self.pool, gap.id, self.budget.reach).await?;
-        let mut left = gaps::channels(&self.pool, gap.id).await?;
+        let left = gaps::channels(&self.pool, gap.id).await?;
         // A gap that another proxy left: its channels are held here from now on.
         self.link.hold(left.iter().map(|channel| channel.channel));
-        let deadline = Instant::now() + self.budget.time;
-        let mut spent = gap.requests;
-        let mut of_servers: HashMap<ServerId, u32> = HashMap::new();
         let mut pace = tokio::time::interval(Duration::from_secs(1) / self.budget.per_second.max(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let deadline = Instant::now() + self.budget.time;
+        let mut spending = Spending { in_all: gap.requests, of_servers: HashMap::new(), deadline, pace };
+        // What a session tells of channels comes meanwhile.
+        let whole = loop {
+            self.read_all(gap, &mut spending).await?;
+            if let Some(whole) = gaps::finish(&self.pool, gap.id).await? {
+                break whole;
+            }
+        };
+        tracing::info!(whole, requests = spending.in_all, "{}: gap {} is done", self.gateway, gap.id);
+        Ok(())
+    }
+
+    /// Reads every channel that is left of a gap, or gives it up.
+    async fn read_all(&self, gap: Gap, spending: &mut Spending) -> sqlx::Result<()> {
+        let mut left = gaps::channels(&self.pool, gap.id).await?;
         while !left.is_empty() {
             // A channel in which somebody waits first.
             let urgent = self.link.most_urgent();
             let place = urgent.and_then(|id| left.iter().position(|channel| channel.channel == id));
             let channel = left.remove(place.unwrap_or(0));
-            let server_spent = of_servers.entry(channel.server).or_default();
-            let budget = self
-                .budget
-                .per_server
-                .saturating_sub(*server_spent)
-                .min(self.budget.in_all.saturating_sub(spent));
-            let read = match budget {
-                _ if Instant::now() > deadline => nothing_of("time"),
+            let read = match spending.left(self.budget, channel.server) {
+                _ if Instant::now() > spending.deadline => nothing_of("time"),
                 0 => nothing_of("budget"),
-                budget => self.read(channel, budget, &mut pace).await,
+                budget => self.read(channel, budget, &mut spending.pace).await,
             };
-            let requests = match &read {
-                Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests } => {
-                    *requests
-                }
-            };
-            spent += requests;
-            *server_spent += requests;
+            let (Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests }) =
+                read;
+            spending.add(channel.server, requests);
             match read {
                 Read::All { messages, requests } => {
                     let count = self.publish(channel, messages).await;
@@ -213,8 +269,6 @@ impl Backfill {
                 Read::Failed { .. } => left.push(channel),
             }
         }
-        let whole = gaps::finish(&self.pool, gap.id).await?;
-        tracing::info!(whole, requests = spent, "{}: gap {} is done", self.gateway, gap.id);
         Ok(())
     }
 

@@ -11,7 +11,7 @@
 
 mod missing;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use bytes::Bytes;
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::time::Instant;
 
-use super::gaps::Missed;
+use super::activity::Written;
+use super::gaps::{Missed, Noticed, Places};
 use super::holds::Holds;
 use super::markers::{Markers, OpenMoves, ToLane, Way};
 use super::routes::Route;
@@ -111,6 +112,8 @@ pub struct Arrival {
     pub received_at_ms: u64,
     pub payload: Bytes,
     pub if_listening: bool,
+    /// What it tells of the server's channels; its sequence is unsafe until that is looked at.
+    pub written: Vec<Written>,
 }
 
 /// What became of an arrival.
@@ -148,6 +151,7 @@ struct Lane {
 struct GivenUp {
     from_ms: u64,
     interactions: u32,
+    places: Places,
 }
 
 /// See the module's documentation.
@@ -174,6 +178,8 @@ pub struct Backlog {
     missed: Vec<Missed>,
     /// Sequences that stay unsafe until what was missed after them is recorded.
     unrecorded: HashMap<ShardId, u64>,
+    /// What the session told of channels and nobody has looked at, by its sequence.
+    noticed: BTreeMap<u64, Noticed>,
     /// Events read again that wait.
     read_again: usize,
 }
@@ -196,6 +202,7 @@ impl Backlog {
             given_up: HashMap::new(),
             missed: Vec::new(),
             unrecorded: HashMap::new(),
+            noticed: BTreeMap::new(),
             read_again: 0,
         }
     }
@@ -206,6 +213,7 @@ impl Backlog {
         self.session += 1;
         session_id.clone_into(&mut self.session_id);
         self.outstanding.clear();
+        self.noticed.clear();
         self.taken = sequence;
     }
 
@@ -222,11 +230,13 @@ impl Backlog {
         self.taken = arrival.sequence;
         if let Some(given_up) = route.and_then(|route| self.given_up.get_mut(&route.shard)) {
             given_up.interactions += u32::from(arrival.kind == "INTERACTION_CREATE");
+            given_up.places.add(arrival.server, &arrival.kind, &arrival.payload);
             return Taken::GivenUp;
         }
         if arrival.if_listening && route.is_some_and(|route| !route.listening) {
             return Taken::NotListening;
         }
+        self.notice(&arrival);
         let entry = self.entry(arrival);
         self.entries += 1;
         self.bytes += bytes;
@@ -396,7 +406,8 @@ impl Backlog {
 
     /// The highest sequence of the session at and below which nothing waits.
     pub fn safe_sequence(&self) -> u64 {
-        self.outstanding.first().map_or(self.taken, |first| first - 1)
+        let first = [self.outstanding.first(), self.noticed.keys().next()].into_iter().flatten().min();
+        first.map_or(self.taken, |first| first - 1)
     }
 
     /// The last sequence that was taken: where this process resumes.

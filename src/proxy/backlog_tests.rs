@@ -18,6 +18,7 @@ fn arrival(sequence: u64) -> Arrival {
         received_at_ms: 0,
         payload: Bytes::from_static(b"{}"),
         if_listening: true,
+        written: Vec::new(),
     }
 }
 
@@ -179,4 +180,23 @@ fn a_refused_lane_is_not_given_up_while_nobody_goes_on() {
     }
     settle(&mut backlog, |_| Outcome::Refused);
     assert_eq!(backlog.push(arrival(5), LISTENING), Taken::Full);
+}
+
+#[test]
+fn what_a_session_tells_of_channels_comes_again_until_it_was_looked_at() {
+    let mut backlog = backlog(100);
+    let written = vec![Written { channel: 7, newest: 9 }];
+    backlog.push(Arrival { written, ..arrival(2) }, LISTENING);
+    backlog.push(arrival(3), LISTENING);
+    settle(&mut backlog, |_| Outcome::Published);
+    assert_eq!(backlog.safe_sequence(), 1);
+    let noticed = backlog.noticed(10);
+    assert_eq!(noticed.len(), 1);
+    backlog.start_session("t", 1);
+    backlog.push(Arrival { written: vec![Written { channel: 8, newest: 9 }], ..arrival(2) }, LISTENING);
+    backlog.looked_at(&noticed);
+    assert_eq!(backlog.noticed(10).len(), 1, "another session's with the same sequence");
+    backlog.looked_at(&backlog.noticed(10));
+    settle(&mut backlog, |_| Outcome::Published);
+    assert_eq!(backlog.safe_sequence(), 2);
 }

@@ -1,12 +1,16 @@
 //! `helpline.gaps`: what Discord sent, or would have sent, and no stream has. Written before anything is forgotten that
 //! would tell of it, so that the next proxy repairs what this one could not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
+use serde::Deserialize;
 use sqlx::PgPool;
 use sqlx::postgres::types::PgInterval;
 use time::OffsetDateTime;
+
+use super::activity::Written;
 
 /// Why events are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +36,42 @@ impl Cause {
     }
 }
 
+/// So many places of a gap are remembered; of what is missing beyond them, only channels known otherwise are read.
+const MOST_PLACES: usize = 2_000;
+
+/// The channels in which messages were written that are missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(BTreeSet<(ServerId, u64)>);
+
+impl Places {
+    /// Adds the channel of an event about a message.
+    pub fn add(&mut self, server: Option<ServerId>, kind: &str, payload: &[u8]) {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            channel_id: &'a str,
+        }
+        let Some(server) = server.filter(|_| kind.starts_with("MESSAGE_")) else { return };
+        let Ok(head) = serde_json::from_slice::<Head<'_>>(payload) else { return };
+        if let Some(channel) = head.channel_id.parse().ok().filter(|_| self.0.len() < MOST_PLACES) {
+            self.0.insert((server, channel));
+        }
+    }
+
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+}
+
+/// What a session told of one server's channels when it began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noticed {
+    pub sequence: u64,
+    pub server: ServerId,
+    pub written: Vec<Written>,
+}
+
 /// Events that are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     pub cause: Cause,
     /// None: of every server of the gateway shard.
@@ -42,6 +80,15 @@ pub struct Missed {
     pub from_ms: Option<u64>,
     /// Of the missing events, so many are known to be interactions, which cannot be read again.
     pub interactions: u32,
+    /// Channels in which some of them were written, beside those that are read in any case.
+    pub places: Places,
+}
+
+impl Missed {
+    /// Events of every server of the gateway shard.
+    pub fn of_all(cause: Cause, from_ms: Option<u64>) -> Self {
+        Self { cause, shard: None, from_ms, interactions: 0, places: Places::default() }
+    }
 }
 
 /// A gap that is to be repaired.
@@ -63,24 +110,54 @@ pub struct Channel {
 pub async fn open(
     pool: &PgPool,
     gateway: GatewayShard,
-    missed: Missed,
+    missed: &Missed,
     reach: Duration,
 ) -> sqlx::Result<Option<i64>> {
     let from = missed
         .from_ms
         .and_then(|ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
+    let (servers, channels): (Vec<i64>, Vec<i64>) =
+        missed.places.0.iter().map(|(server, channel)| (server.db(), channel.cast_signed())).unzip();
     sqlx::query_scalar!(
-        "select helpline.open_gap($1, $2, $3, $4, $5, now(), $6, $7)",
+        "select helpline.open_gap($1, $2, $3, $4, $5, now(), $6, $7, $8, $9)",
         gateway.total.cast_signed(),
         gateway.id.cast_signed(),
         missed.shard.map(|shard| shard.db()),
         missed.cause.label(),
         from,
         missed.interactions.cast_signed(),
-        interval(reach)
+        interval(reach),
+        &servers,
+        &channels
     )
     .fetch_one(pool)
     .await
+}
+
+/// Adds to the gaps of a lost session what the next one tells of channels. Returns those that are read now and were not
+/// known before; none when nothing is missing.
+pub async fn notice(
+    pool: &PgPool,
+    gateway: GatewayShard,
+    noticed: &[Noticed],
+    reach: Duration,
+) -> sqlx::Result<Vec<u64>> {
+    let all = || noticed.iter().flat_map(|one| one.written.iter().map(|written| (one.server, *written)));
+    let servers: Vec<i64> = all().map(|(server, _)| server.db()).collect();
+    let channels: Vec<i64> = all().map(|(_, written)| written.channel.cast_signed()).collect();
+    let newest: Vec<i64> = all().map(|(_, written)| written.newest.cast_signed()).collect();
+    let added = sqlx::query_scalar!(
+        r#"select helpline.notice_channels($1, $2, $3, $4, $5, $6) as "channel!""#,
+        gateway.total.cast_signed(),
+        gateway.id.cast_signed(),
+        &servers,
+        &channels,
+        &newest,
+        interval(reach)
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(added.into_iter().map(i64::cast_unsigned).collect())
 }
 
 fn interval(of: Duration) -> PgInterval {
@@ -177,15 +254,23 @@ pub async fn given_up(
     Ok(())
 }
 
-/// Nothing of the gap is left to be read. True: everything was.
-pub async fn finish(pool: &PgPool, gap: i64) -> sqlx::Result<bool> {
+/// Ends the gap when nothing of it is left to be read. Some(true): everything was. None: there is something again.
+pub async fn finish(pool: &PgPool, gap: i64) -> sqlx::Result<Option<bool>> {
+    let mut transaction = pool.begin().await?;
+    // What is noticed waits for this lock or is seen below.
+    sqlx::query!("select id from helpline.gaps where id = $1 for update", gap)
+        .fetch_optional(&mut *transaction)
+        .await?;
     let whole = sqlx::query_scalar!(
-        r#"update helpline.gaps
-         set state = case when channels_given_up = 0 then 'repaired' else 'given_up' end, finished_at = now()
-         where id = $1 returning state = 'repaired' as "whole!""#,
+        r#"update helpline.gaps g
+         set state = case when g.channels_given_up = 0 then 'repaired' else 'given_up' end, finished_at = now()
+         where g.id = $1
+             and not exists (select from helpline.gap_channels c where c.gap_id = g.id and c.given_up is null)
+         returning g.state = 'repaired' as "whole!""#,
         gap
     )
-    .fetch_one(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(whole)
 }

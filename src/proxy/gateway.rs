@@ -27,6 +27,7 @@ use twilight_gateway::{
 pub use ended::Fatal;
 use ended::{Ended, backoff};
 
+use super::activity::{self, Written};
 use super::backlog::{Arrival, Taken};
 use super::connects::Connects;
 use super::defer::{self, Deferrals};
@@ -68,6 +69,8 @@ pub struct Polling {
     /// Whether the session is up.
     pub up: watch::Sender<bool>,
     pub permit: Permit,
+    /// So far back it is read again what was missed.
+    pub reach_ms: u64,
     /// Shared by all gateway shards of this process.
     pub connects: Arc<Connects>,
 }
@@ -317,6 +320,7 @@ impl Polling {
                 Payload::Reduced(reduced) => reduced.into(),
             },
             if_listening,
+            written: self.written(kind, data),
         };
         match self.link.push(arrival, route) {
             Taken::Queued => {
@@ -331,6 +335,15 @@ impl Polling {
             Taken::Full => return Some(Ended::Full),
         }
         None
+    }
+
+    /// Which channels a server's GUILD_CREATE shows to have been written in within the time that is read again.
+    fn written(&self, kind: &str, data: &str) -> Vec<Written> {
+        if kind != "GUILD_CREATE" {
+            return Vec::new();
+        }
+        let after = MessageId::at_unix_ms(self.clock.unix_ms().saturating_sub(self.reach_ms));
+        activity::written_after(after.0, data, self.me.user_id)
     }
 
     /// What Discord sends again before the session is up was sent when it was written, for whoever asked meanwhile.

@@ -129,6 +129,7 @@ impl World {
                 received_at_ms: 0,
                 payload: Bytes::from_static(b"{}"),
                 if_listening: true,
+                written: Vec::new(),
             };
             let route = self.routes.get(&server).map(|&shard| Route { shard, listening: true });
             self.backlog.push(arrival, route);

@@ -109,7 +109,7 @@ impl Link {
         if state.session.take().is_some() {
             state.session_changed = true;
             let (cause, from_ms) = (Cause::SessionLost, state.received_at_ms);
-            state.backlog.miss(Missed { cause, shard: None, from_ms, interactions: 0 });
+            state.backlog.miss(Missed::of_all(cause, from_ms));
             self.gaps.notify_one();
         }
         drop(state);
@@ -126,7 +126,7 @@ impl Link {
     /// Takes an event.
     pub fn push(&self, arrival: Arrival, route: Option<Route>) -> Taken {
         let mut state = self.lock();
-        let received_at_ms = arrival.received_at_ms;
+        let (received_at_ms, tells) = (arrival.received_at_ms, !arrival.written.is_empty());
         let taken = state.backlog.push(arrival, route);
         if taken != Taken::Full {
             state.received_at_ms = Some(received_at_ms);
@@ -134,6 +134,9 @@ impl Link {
         drop(state);
         if taken == Taken::Queued {
             self.arrived.notify_one();
+        }
+        if tells {
+            self.gaps.notify_one();
         }
         taken
     }

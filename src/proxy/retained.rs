@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use helpline_cluster::ids::{ShardId, StreamId};
 
 use super::backlog::{Bounds, Entry};
+use super::gaps::Places;
 
 /// Bounds of one gateway shard when nothing else is said: what it publishes in seconds, since cursors follow closely.
 pub const BOUNDS: Bounds = Bounds { entries: 100_000, bytes: 64 * 1024 * 1024 };
@@ -26,6 +27,8 @@ pub struct GivenUp {
     pub to_ms: u64,
     /// So many were interactions, which cannot be read again.
     pub interactions: u32,
+    /// Where the messages among them were written.
+    pub places: Places,
 }
 
 /// What is to be published again.
@@ -110,7 +113,8 @@ impl Retained {
         let Some(stream) = self.streams.get_mut(&shard) else { return false };
         self.dropped += 1;
         let received = kept.entry.received_at_ms;
-        let none = GivenUp { shard, entries: 0, from_ms: received, to_ms: received, interactions: 0 };
+        let (entries, interactions, places) = (0, 0, Places::default());
+        let none = GivenUp { shard, entries, from_ms: received, to_ms: received, interactions, places };
         let (up_to, dropped) = stream.dropped.get_or_insert((kept.id, none));
         *up_to = kept.id;
         dropped.entries += 1;
@@ -120,6 +124,7 @@ impl Retained {
             dropped.to_ms = dropped.to_ms.max(received);
         }
         dropped.interactions += u32::from(kept.entry.kind == "INTERACTION_CREATE");
+        dropped.places.add(kept.entry.server, &kept.entry.kind, &kept.entry.payload);
         true
     }
 

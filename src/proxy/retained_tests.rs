@@ -20,6 +20,7 @@ fn entries(sequences: impl IntoIterator<Item = u64>) -> Vec<Entry> {
             received_at_ms: sequence * 1_000,
             payload: Bytes::from_static(b"{}"),
             if_listening: true,
+            written: Vec::new(),
         };
         backlog.push(arrival, Some(Route { shard: SHARD, listening: true }));
     }

@@ -50,8 +50,7 @@ impl GatewayTask {
             }
             // An old set that still serves misses nothing.
             None if self.polling.permit.phase() == Phase::Serving => {
-                let (cause, shard) = (Cause::SessionUnknown, None);
-                link.miss(Missed { cause, shard, from_ms: None, interactions: 0 });
+                link.miss(Missed::of_all(Cause::SessionUnknown, None));
                 self.backfill.before_connecting().await;
             }
             None => {}

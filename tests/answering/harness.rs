@@ -184,6 +184,12 @@ impl Town {
         self.say(self.server(server).support_channel, self.member(server), text)
     }
 
+    /// A member turns to the bot where nobody asks as a rule.
+    pub fn mention(&self, server: usize, text: &str) -> QuestionId {
+        let text = format!("{} {text}", self.sim.bot_mention());
+        self.say(self.server(server).general_channel, self.member(server), &text)
+    }
+
     pub fn say(&self, channel: ChannelId, member: UserId, text: &str) -> QuestionId {
         QuestionId::Message(self.sim.say(channel, member, text).expect("the member may write"))
     }

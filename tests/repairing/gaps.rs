@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use helpline::discord::MessageId;
 use helpline::proxy::backfill::Budget;
 use helpline_sim::matching::QuestionId;
 use helpline_sim::{Config, Fault, FaultPlan, Route};
+use time::OffsetDateTime;
 
 use crate::harness::Town;
 use crate::letters::id;
@@ -93,6 +95,64 @@ async fn a_follow_up_in_a_thread_that_was_started_after_the_gap_was_recorded_is_
     assert!(town.answer(follow_up).await.content.contains("Backups"));
     town.at_rest().await;
     assert_eq!(town.answers(follow_up).len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_mention_in_a_channel_that_nobody_knows_of_is_found_too() {
+    let (town, _worker) = settled(Config { servers: 2, ..Config::default() }).await;
+    let session = town.sim.sessions().first().expect("a session").id.clone();
+    assert!(town.sim.invalidate(&session));
+    let mention = town.mention(0, BACKUP);
+    let chat = town.say(town.server(1).general_channel, town.member(1), BACKUP);
+    assert!(town.answer(mention).await.content.contains("Backups"));
+    eventually("the gap is repaired, and nothing of it is left", async || {
+        let gaps = "select count(*) from helpline.gaps g where g.state = 'repaired'
+            and not exists (select from helpline.gap_channels c where c.gap_id = g.id)";
+        (town.count(gaps).await == 1).then_some(())
+    })
+    .await;
+    town.at_rest().await;
+    assert_eq!(town.answers(mention).len(), 1);
+    assert!(town.answers(chat).is_empty(), "it was not said to the bot");
+}
+
+#[tokio::test]
+async fn a_new_session_tells_which_channels_of_a_gap_are_to_be_read() {
+    let town = Town::without_servers(Config::default()).await;
+    let world = "insert into servers (id, name, config) select (n << 22), 'n', jsonb_build_object('enabled', n < 7)
+                     from generate_series(1, 7) n;
+                 insert into server_shards (server_id, shard_id) select id, 0 from servers on conflict do nothing;
+                 insert into helpline.gaps (gateway_total, gateway_id, cause, from_at, state, finished_at) values
+                     (2, 1, 'session_lost', now() - interval '1 hour', 'repaired', now() - interval '11 minutes'),
+                     (2, 1, 'session_lost', now() - interval '9 minutes', 'given_up', now() - interval '8 minutes'),
+                     (2, 1, 'session_lost', now() - interval '2 minutes', 'repaired', now()),
+                     (3, 1, 'session_lost', now(), 'open', null);
+                 insert into helpline.gaps (gateway_total, gateway_id, cause, from_at, shard_id)
+                     values (2, 0, 'stream_full', now(), 0)";
+    run(&town.db.pool, world).await;
+    let proxy = town.db.role("helpline_proxy");
+    let notice = async |gateway: i32, minutes_ago: i64| {
+        let newest = MessageId::at(OffsetDateTime::now_utc() - time::Duration::minutes(minutes_ago));
+        let told: Vec<i32> = sqlx::query_scalar(
+            "select array(select helpline.notice_channels(2, $1, array_agg(n << 22), array_agg(n), array_agg($2),
+                 '1 day')::int from generate_series(1::bigint, 7) n)",
+        )
+        .bind(gateway)
+        .bind(newest.0.cast_signed())
+        .fetch_one(&proxy)
+        .await
+        .expect("noticed");
+        told
+    };
+    // Since the earlier of the two that are not long over, and no earlier.
+    assert_eq!(notice(1, 10).await, Vec::<i32>::new());
+    assert_eq!(notice(1, 8).await, [1, 3, 5], "its own servers that listen");
+    assert_eq!(notice(1, 8).await, Vec::<i32>::new(), "they are known");
+    assert_eq!(notice(0, 0).await, Vec::<i32>::new(), "only one shard's stream was full there");
+    let open =
+        "select count(*) from helpline.gaps where gateway_total = 2 and gateway_id = 1 and state = 'open'
+                and channels = 3 and finished_at is null and from_at > now() - interval '5 minutes'";
+    assert_eq!(town.count(open).await, 1, "the newest is open again");
 }
 
 #[tokio::test]

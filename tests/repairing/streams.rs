@@ -77,7 +77,11 @@ async fn what_an_overfull_stream_refused_is_a_gap_and_every_question_of_it_is_an
     call.arg(helpline_cluster::event_log::MAX_ENTRIES).exec_async(&mut redis).await.expect("filled");
     let mut asked = Vec::new();
     // Far more than the backlog holds; the other server's shard goes on meanwhile.
-    for _ in 0..40 {
+    for n in 0..40 {
+        if n == 10 {
+            // In a channel of which nobody knows, and the only one that is said there.
+            asked.push(town.mention(0, BACKUP));
+        }
         let other = town.ask(1, BACKUP);
         asked.extend([town.ask(0, REFUND), other]);
         arrives(&town, 1, other).await;
@@ -102,8 +106,8 @@ async fn what_an_overfull_stream_refused_is_a_gap_and_every_question_of_it_is_an
 async fn what_was_not_kept_of_a_lost_stream_is_a_gap_and_every_question_of_it_is_answered_once() {
     let town = unattended(|proxy| proxy.retained = Bounds { entries: 4, ..ROOM }).await;
     let mut asked = Vec::new();
-    for _ in 0..12 {
-        let question = town.ask(0, REFUND);
+    for n in 0..12 {
+        let question = if n == 3 { town.mention(0, BACKUP) } else { town.ask(0, REFUND) };
         arrives(&town, 0, question).await;
         asked.push(question);
     }

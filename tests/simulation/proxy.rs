@@ -296,6 +296,7 @@ impl Gateway {
             received_at_ms: self.node.world.engine.clock(self.node.host()).unix_ms(),
             payload: Bytes::from(event.id.to_string()),
             if_listening: false,
+            written: Vec::new(),
         };
         let route = self.routes.borrow().table.get(&event.server).copied();
         let taken = self.link.backlog.borrow_mut().push(arrival, route);

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use helpline_cluster::ids::ShardId;
 
-use super::{Backlog, Entry, GivenUp, Lane, READ_AGAIN};
-use crate::proxy::gaps::{Cause, Missed};
+use super::{Arrival, Backlog, Entry, GivenUp, Lane, READ_AGAIN};
+use crate::proxy::gaps::{Cause, Missed, Noticed, Places};
 
 impl Backlog {
     /// Puts events into their lanes that are counted already.
@@ -36,7 +36,7 @@ impl Backlog {
 
     /// What was missed and is not recorded yet.
     pub fn missed(&self) -> Option<Missed> {
-        self.missed.first().copied()
+        self.missed.first().cloned()
     }
 
     /// Something is missing that the backlog does not know of by itself.
@@ -47,18 +47,41 @@ impl Backlog {
             Some(known) => {
                 known.from_ms = known.from_ms.zip(missed.from_ms).map(|(known, new)| known.min(new));
                 known.interactions = known.interactions.saturating_add(missed.interactions);
+                known.places.extend(missed.places);
             }
             None => self.missed.push(missed),
         }
     }
 
     /// It is recorded: what tells of it otherwise may be forgotten.
-    pub fn recorded(&mut self, missed: Missed) {
-        self.missed.retain(|known| *known != missed);
+    pub fn recorded(&mut self, missed: &Missed) {
+        self.missed.retain(|known| known != missed);
         // Another gap of the shard says nothing of the one that a given-up lane leaves.
         let lane = missed.shard.filter(|_| missed.cause == Cause::StreamFull);
         if let Some(sequence) = lane.and_then(|shard| self.unrecorded.remove(&shard)) {
             self.outstanding.remove(&sequence);
+        }
+    }
+
+    /// Keeps what an event tells of its server's channels until it is looked at.
+    pub(super) fn notice(&mut self, arrival: &Arrival) {
+        if let Some(server) = arrival.server.filter(|_| !arrival.written.is_empty()) {
+            let noticed = Noticed { sequence: arrival.sequence, server, written: arrival.written.clone() };
+            self.noticed.insert(arrival.sequence, noticed);
+        }
+    }
+
+    /// What nobody has looked at yet, of so many servers at most.
+    pub fn noticed(&self, servers: usize) -> Vec<Noticed> {
+        self.noticed.values().take(servers).cloned().collect()
+    }
+
+    /// These were looked at. Of an earlier session they are gone already.
+    pub fn looked_at(&mut self, noticed: &[Noticed]) {
+        for one in noticed {
+            if self.noticed.get(&one.sequence) == Some(one) {
+                self.noticed.remove(&one.sequence);
+            }
         }
     }
 
@@ -80,6 +103,10 @@ impl Backlog {
         let from_ms = dropped.front().map_or(0, |entry| entry.received_at_ms);
         let interactions = dropped.iter().filter(|entry| entry.kind == "INTERACTION_CREATE").count();
         let interactions = u32::try_from(interactions).unwrap_or(u32::MAX);
+        let mut places = Places::default();
+        for entry in &dropped {
+            places.add(entry.server, &entry.kind, &entry.payload);
+        }
         let first = dropped.iter().find(|entry| entry.session == self.session).map(|entry| entry.sequence);
         for entry in &dropped {
             self.forget(entry);
@@ -88,15 +115,15 @@ impl Backlog {
             self.outstanding.insert(first);
             self.unrecorded.insert(shard, first);
         }
-        self.given_up.insert(shard, GivenUp { from_ms, interactions });
+        self.given_up.insert(shard, GivenUp { from_ms, interactions, places });
         true
     }
 
     /// A stream takes events: if it had been given up, what it missed is known now.
     pub(super) fn goes_on(&mut self, shard: ShardId) {
-        if let Some(GivenUp { from_ms, interactions }) = self.given_up.remove(&shard) {
+        if let Some(GivenUp { from_ms, interactions, places }) = self.given_up.remove(&shard) {
             let (cause, shard) = (Cause::StreamFull, Some(shard));
-            self.missed.push(Missed { cause, shard, from_ms: Some(from_ms), interactions });
+            self.missed.push(Missed { cause, shard, from_ms: Some(from_ms), interactions, places });
         }
         for (other, lane) in &mut self.lanes {
             lane.others_go_on |= *other != shard && lane.retry_at.is_some();

@@ -3,7 +3,7 @@
 use helpline_cluster::ids::ShardId;
 
 use super::{Entry, Link};
-use crate::proxy::gaps::Missed;
+use crate::proxy::gaps::{Missed, Noticed};
 
 impl Link {
     /// Notes that events are missing; they are recorded and read again by the backfill.
@@ -22,9 +22,25 @@ impl Link {
     }
 
     /// It is recorded, so that what tells of it otherwise may be forgotten.
-    pub fn recorded(&self, missed: Missed) {
+    pub fn recorded(&self, missed: &Missed) {
         self.lock().backlog.recorded(missed);
         self.arrived.notify_one();
+    }
+
+    /// What the session told of channels, of so many servers at most, that nobody has looked at.
+    pub fn noticed(&self, servers: usize) -> Vec<Noticed> {
+        self.lock().backlog.noticed(servers)
+    }
+
+    /// These were looked at, so that their sequences need not come again.
+    pub fn looked_at(&self, noticed: &[Noticed]) {
+        self.lock().backlog.looked_at(noticed);
+        self.arrived.notify_one();
+    }
+
+    /// How many channels are held.
+    pub fn held(&self) -> usize {
+        self.lock().backlog.holds.len()
     }
 
     /// Live messages of these channels wait for [`Link::merge`].

@@ -10,7 +10,7 @@ use super::super::backlog::{Entry, Outcome};
 use super::super::cursors::Cursors;
 use super::super::gaps::{Cause, Missed};
 use super::super::metrics;
-use super::super::retained::Lost;
+use super::super::retained::{GivenUp, Lost};
 use super::State;
 
 impl State {
@@ -91,7 +91,8 @@ impl State {
         ::metrics::counter!(metrics::GIVEN_UP).increment(given_up.entries);
         // A gap from here on: nothing else tells of them.
         let from_ms = Some(given_up.from_ms).filter(|ms| *ms > 0);
-        let (cause, interactions) = (Cause::StreamLost, given_up.interactions);
-        self.backlog.miss(Missed { cause, shard: Some(shard), from_ms, interactions });
+        let GivenUp { interactions, places, .. } = given_up;
+        let cause = Cause::StreamLost;
+        self.backlog.miss(Missed { cause, shard: Some(shard), from_ms, interactions, places });
     }
 }

@@ -101,9 +101,10 @@ const CALLABLE: &[(&str, &str)] = &[
     ("helpline_proxy", "helpline.add_servers(bigint[])"),
     ("helpline_proxy", "helpline.adopt_gaps(integer,integer)"),
     ("helpline_proxy", "helpline.list_new_threads(bigint,interval)"),
+    ("helpline_proxy", "helpline.notice_channels(integer,integer,bigint[],bigint[],bigint[],interval)"),
     (
         "helpline_proxy",
-        "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval)",
+        "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval,bigint[],bigint[])",
     ),
     ("helpline_worker", "helpline.decayed_load(double precision,timestamp with time zone)"),
 ];

@@ -310,12 +310,14 @@ pub const QUERIES: &[Query] = &[
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
     other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
+    other(PROXY, Kind::Rare, "select helpline.notice_channels("),
+    other(PROXY, Kind::Rare, "select id from helpline.gaps where id = $1 for update"),
     other(PROXY, Kind::Rare, "select helpline.adopt_gaps("),
     other(PROXY, Kind::Rare, "select id, requests from helpline.gaps"),
     other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
     other(PROXY, Kind::Rare, "with done as ( delete from helpline.gap_channels"),
     other(PROXY, Kind::Rare, "with done as ( update helpline.gap_channels"),
-    other(PROXY, Kind::Rare, "update helpline.gaps set state"),
+    other(PROXY, Kind::Rare, "update helpline.gaps g set state"),
     // Events put aside, and owners that ended -------------------------------------------------------------------
     other(WORKER, Kind::Rare, "insert into helpline.dead_letters"),
     other(WORKER, Kind::Rare, "select l.id, l.server_id, l.stream_id, l.kind, l.payload, l.origin"),
