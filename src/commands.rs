@@ -54,6 +54,25 @@ pub struct ShardsArgs {
     pub redis_prefix: String,
 }
 
+#[derive(Debug, Clone, clap::Args)]
+pub struct EvalArgs {
+    /// A JSON object a line: {"id", "title", "text"}
+    #[arg(long)]
+    pub documents: PathBuf,
+    /// A JSON object a line: {"id", "question", "relevant": [ids of documents]}; an empty list = not answerable
+    #[arg(long)]
+    pub questions: PathBuf,
+    /// Language of the documents, as in a server's config
+    #[arg(long, default_value = "en")]
+    pub language: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Postgres, of which only the stemming is used [default: that of `helpline up`, or a temporary one]
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
 impl PartitionArgs {
     fn options(&self) -> partition::Options {
         partition::Options {
@@ -157,6 +176,28 @@ pub async fn knowledge_import(
     knowledge::cli::import(&database.connect().await?, server, files).await
 }
 
+pub async fn knowledge_eval(args: &EvalArgs) -> anyhow::Result<()> {
+    let set = knowledge::eval::Set::read(&args.documents, &args.questions)?;
+    let report = match args.database.url() {
+        Ok(_) => knowledge::eval::run(&args.database.connect().await?, &set, &args.language).await?,
+        Err(_) => {
+            let services = crate::up::services::Services::temporary(&std::env::temp_dir()).await?;
+            let pool = store::postgres_once(&services.database_url()).await?;
+            migrate::run(&pool, migrate::Options { shards: 1 }).await?;
+            let report = knowledge::eval::run(&pool, &set, &args.language).await;
+            pool.close().await;
+            services.stop().await?;
+            report?
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}
+
 pub async fn shards_list(args: &ShardsArgs) -> anyhow::Result<()> {
     telemetry::install_crypto();
     let pool = args.database.connect().await?;
@@ -175,7 +216,7 @@ pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<
     match shards::set(&database.connect().await?, number).await? {
         0 => println!("there are {number} shards already"),
         added => println!(
-            "added {added} shards, {number} in all: they have owners within a second, and servers move to them              little by little (see `helpline shards list`)"
+            "added {added} shards, {number} in all: they have owners within a second, and servers move to them little by little (see `helpline shards list`)"
         ),
     }
     Ok(())

@@ -83,6 +83,8 @@ enum KnowledgeCommand {
         #[command(flatten)]
         database: commands::DatabaseArgs,
     },
+    /// Measure how well questions find their documents, and how well it is told when there is none
+    Eval(commands::EvalArgs),
 }
 
 /// DATABASE_URL here is Postgres of the owner or of helpline_proxy.
@@ -205,6 +207,7 @@ async fn main() -> ExitCode {
         Role::Knowledge(KnowledgeCommand::Import { server, files, database }) => {
             commands::knowledge_import(&database, server, &files).await
         }
+        Role::Knowledge(KnowledgeCommand::Eval(args)) => commands::knowledge_eval(&args).await,
         Role::Shards(ShardsCommand::List { args }) => commands::shards_list(&args).await,
         Role::Shards(ShardsCommand::Set { number, database }) => {
             commands::shards_set(&database, number).await

@@ -374,3 +374,74 @@ async fn the_demos_questions_are_answered_from_the_expected_documents() {
     assert!(tally.unsure * 100 >= tally.unanswerable * 60, "{tally:?}");
     assert!(tally.followed * 100 >= tally.follow_ups * 80, "{tally:?}");
 }
+
+/// Runs `helpline knowledge eval` on a set; what it printed, and whether it succeeded.
+async fn evaluated(dir: &Path, database: &str, more: &[&str]) -> (String, bool) {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_helpline"))
+        .args(["knowledge", "eval", "--documents"])
+        .arg(dir.join("documents.jsonl"))
+        .arg("--questions")
+        .arg(dir.join("questions.jsonl"))
+        .args(more)
+        .env("DATABASE_URL", database)
+        .output()
+        .await
+        .expect("helpline runs");
+    let printed = [output.stdout, output.stderr].concat();
+    (String::from_utf8(printed).expect("text"), output.status.success())
+}
+
+#[tokio::test]
+async fn an_admin_can_measure_his_own_knowledge() {
+    let db = TestDb::new().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+    put(
+        "documents.jsonl",
+        r#"{"id":"a","title":"Refunds","text":"You can ask for a refund within 14 days of your order."}
+           {"id":"b","title":"Backups","text":"Backups are made every night and kept for 30 days."}
+           {"id":"c","title":"Invoices","text":"Invoices are sent by mail on the first of the month."}
+           {"id":"d","title":"Passwords","text":"A password is reset with the link below the form."}"#,
+    );
+    put(
+        "questions.jsonl",
+        r#"{"id":"1","question":"how do I get a refund?","relevant":["a"]}
+           {"id":"2","question":"when are the invoices sent?","relevant":["c","d"]}
+           {"id":"3","question":"do you sell umbrellas in Antarctica?","relevant":[]}"#,
+    );
+    let (printed, good) = evaluated(dir.path(), &db.url, &["--json"]).await;
+    assert!(good, "{printed}");
+    let report: serde_json::Value = serde_json::from_str(printed.trim()).expect("one JSON object alone");
+    let keys: Vec<&str> = report.as_object().expect("an object").keys().map(String::as_str).collect();
+    let wanted = [
+        "questions",
+        "hit_at_1",
+        "hit_at_3",
+        "recall_at_10",
+        "mrr_at_10",
+        "ndcg_at_10",
+        "refusal_auc",
+        "refused_unanswerable",
+        "refused_answerable",
+        "ms_p50",
+        "ms_p99",
+    ];
+    assert_eq!(keys.len(), wanted.len());
+    assert!(wanted.iter().all(|key| keys.contains(key)), "{keys:?}");
+    assert_eq!((&report["questions"], &report["hit_at_1"]), (&3.into(), &1.0.into()));
+    assert_eq!((&report["recall_at_10"], &report["refusal_auc"]), (&0.75.into(), &1.0.into()));
+    assert_eq!(report["refused_unanswerable"], 1.0);
+    let left: i64 = sqlx::query_scalar("select count(*) from public.knowledge_documents")
+        .fetch_one(&db.pool)
+        .await
+        .expect("counted");
+    assert_eq!(left, 0, "nothing is stored");
+    let (printed, good) = evaluated(dir.path(), &db.role_url("helpline_worker"), &[]).await;
+    assert!(good && printed.contains("hit@3                  1.000"), "{printed}");
+    put("questions.jsonl", "{\"question\":1}");
+    let (printed, good) = evaluated(dir.path(), &db.url, &[]).await;
+    assert!(
+        !good && printed.contains("questions.jsonl:1: ") && printed.contains("\"relevant\""),
+        "{printed}"
+    );
+}

@@ -41,16 +41,21 @@ impl Extractive {
             .retriever
             .retrieve(request.server, &request.language, &request.question, &request.history)
             .await?;
+        self.quote(request, &found).await
+    }
+
+    /// Makes the answer of what was found.
+    pub async fn quote(&self, request: &AnswerRequest, found: &Retrieved) -> Result<Answer, Error> {
         if found.evidence.is_thin() {
-            return Ok(unsure(&found));
+            return Ok(unsure(found));
         }
-        let sections = sections(&found);
+        let sections = sections(found);
         let texts: Vec<String> = std::iter::once(asked(request))
             .chain(sections.iter().flat_map(|section| &section.blocks).map(|block| block.text.clone()))
             .take(MAX_BLOCKS + 1)
             .collect();
         let lexemes = self.retriever.lexemes(&request.language, &texts).await?;
-        Ok(compose(&found, &sections, &lexemes))
+        Ok(compose(found, &sections, &lexemes))
     }
 }
 

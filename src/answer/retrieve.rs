@@ -58,6 +58,13 @@ pub struct Retrieved {
     pub evidence: Evidence,
 }
 
+/// A question as it is looked up.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    key: Key,
+    pub query: Query,
+}
+
 /// Retrieves passages; cheap to clone, one per process.
 #[derive(Clone, Debug)]
 pub struct Retriever {
@@ -84,6 +91,19 @@ impl Retriever {
         question: &str,
         history: &[Turn],
     ) -> Result<Retrieved, Error> {
+        let asked = self.ask(server, language, question, history).await?;
+        let index = self.index(server, asked.key).await?;
+        Ok(look_up(&index, &asked.query))
+    }
+
+    /// Reads a question and the turns before it into what is looked up in the server's index.
+    pub async fn ask(
+        &self,
+        server: ServerId,
+        language: &str,
+        question: &str,
+        history: &[Turn],
+    ) -> Result<Asked, Error> {
         let configuration = language::configuration(language);
         let earlier = history
             .iter()
@@ -100,8 +120,7 @@ impl Retriever {
         for (at, turn) in asked.turns.iter().enumerate() {
             query.add(&vector::tokens(turn), if at == 0 { 1.0 } else { EARLIER_TURN_WEIGHT });
         }
-        let index = self.index(server, Key { version: asked.version, configuration }).await?;
-        Ok(look_up(&index, &query))
+        Ok(Asked { key: Key { version: asked.version, configuration }, query })
     }
 
     /// The lexemes of each text, in its order; texts that have none give an empty list.

@@ -5,7 +5,7 @@
 //! [`REVISION`], so that a change of any of them makes the document stale.
 
 use super::language;
-use super::passages::{self, Format};
+use super::passages::{self, Format, Passage};
 use helpline_cluster::ids::ServerId;
 use sqlx::{Acquire, PgConnection};
 use uuid::Uuid;
@@ -73,22 +73,39 @@ async fn replace_passages(
     .execute(&mut *conn)
     .await?;
     let passages = passages::split(source.content, source.format);
-    let headings: Vec<String> = passages.iter().map(|passage| passage.heading.clone()).collect();
-    let contents: Vec<String> = passages.iter().map(|passage| passage.content.clone()).collect();
-    let searchable =
-        |texts: &[String]| texts.iter().map(|text| language::searchable(text)).collect::<Vec<_>>();
+    let lexemes = lexemes(conn, configuration, source.title, &passages).await?;
+    let (headings, contents): (Vec<String>, Vec<String>) =
+        passages.into_iter().map(|passage| (passage.heading, passage.content)).unzip();
     sqlx::query_file!(
         "src/knowledge/sql/insert_passages.sql",
         server.db(),
         document,
-        configuration,
-        language::searchable(source.title),
         &headings,
         &contents,
-        &searchable(&headings),
-        &searchable(&contents)
+        &lexemes
     )
     .execute(&mut *conn)
     .await?;
     Ok(())
+}
+
+/// The lexemes of each passage of a document, as the text form of a tsvector. Nothing is stored.
+pub async fn lexemes(
+    conn: &mut PgConnection,
+    configuration: &str,
+    title: &str,
+    passages: &[Passage],
+) -> Result<Vec<String>, sqlx::Error> {
+    let searchable = |text: fn(&Passage) -> &String| {
+        passages.iter().map(|passage| language::searchable(text(passage))).collect::<Vec<String>>()
+    };
+    sqlx::query_file_scalar!(
+        "src/knowledge/sql/passage_lexemes.sql",
+        configuration,
+        language::searchable(title),
+        &searchable(|passage| &passage.heading),
+        &searchable(|passage| &passage.content)
+    )
+    .fetch_one(conn)
+    .await
 }

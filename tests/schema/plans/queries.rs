@@ -228,7 +228,7 @@ pub const QUERIES: &[Query] = &[
     hot(
         WORKER,
         "insert into helpline.knowledge_passages (server_id, document_id, ordinal,",
-        "{server}, gen_random_uuid(), 'english', 'title', array['a'], array['b'], array['c'], array['d']",
+        "{server}, gen_random_uuid(), array['a'], array['b'], array['''c'':1']",
         &[],
     ),
     hot(
@@ -307,6 +307,8 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Rare, "select count(*) as added from helpline.add_servers($1)"),
     // The cluster: tables with a row for each shard or worker ---------------------------------------------------
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
+    // Stems, and reads no table
+    other(WORKER, Kind::Rare, "select array( select ( setweight("),
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
     other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
