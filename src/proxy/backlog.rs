@@ -389,6 +389,7 @@ impl Backlog {
         for entry in again.into_iter().rev() {
             self.entries += 1;
             self.bytes += entry.bytes();
+            self.read_again += usize::from(entry.session == READ_AGAIN);
             if entry.session == self.session {
                 of_this_session = true;
                 self.outstanding.insert(entry.sequence);

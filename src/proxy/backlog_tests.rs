@@ -167,7 +167,7 @@ fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
     let missed = backlog.missed().expect("it takes events again");
     assert_eq!((missed.shard, missed.interactions), (Some(ShardId(3)), 0));
     assert_eq!(backlog.safe_sequence(), 1, "a crash now would lose the gap, so Discord keeps its events");
-    backlog.recorded(missed);
+    backlog.recorded(&missed);
     assert_eq!(backlog.safe_sequence(), 12);
     assert_eq!(backlog.push(arrival(13), LISTENING), Taken::Queued);
 }
@@ -199,4 +199,19 @@ fn what_a_session_tells_of_channels_comes_again_until_it_was_looked_at() {
     backlog.looked_at(&backlog.noticed(10));
     settle(&mut backlog, |_| Outcome::Published);
     assert_eq!(backlog.safe_sequence(), 2);
+}
+
+#[test]
+fn what_was_read_again_and_lost_with_its_stream_is_counted_until_it_is_published_once_more() {
+    let mut backlog = backlog(100);
+    let read =
+        Entry::read_again("backfill", "MESSAGE_CREATE", Some(ServerId(42)), 9, Bytes::from_static(b"{}"));
+    backlog.merge(7, vec![(9, ShardId(3), read)]);
+    let published = backlog.batch(10, Instant::now());
+    settle(&mut backlog, |_| Outcome::Published);
+    assert_eq!(backlog.read_again(), 0);
+    backlog.put_back(ShardId(3), published.into_iter().map(|(_, entry)| entry).collect());
+    assert_eq!(backlog.read_again(), 1);
+    settle(&mut backlog, |_| Outcome::Published);
+    assert_eq!((backlog.read_again(), backlog.len(), backlog.bytes()), (0, 0, 0));
 }
