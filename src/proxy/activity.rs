@@ -73,9 +73,10 @@ pub fn written_after(after: u64, guild_create: &str, me: u64) -> Vec<Written> {
     let roles: Vec<_> = member.roles.iter().filter_map(|&id| Some((id, permissions(id)?))).collect();
     let everyone = permissions(guild.id.cast()).unwrap_or(Permissions::empty());
     let calculator = PermissionCalculator::new(guild.id, me, everyone, &roles).owner_id(guild.owner_id);
-    let reading = Permissions::VIEW_CHANNEL | Permissions::READ_MESSAGE_HISTORY;
     let readable = |channel: &Channel| {
-        calculator.clone().in_channel(channel.kind, &channel.permission_overwrites).contains(reading)
+        // Of a voice channel it says that nobody reads its messages, which was so until 2022.
+        let kind = ChannelType::GuildAnnouncement;
+        calculator.clone().in_channel(kind, &channel.permission_overwrites).contains(to_read(channel.kind))
     };
     let parent =
         |thread: &Channel| guild.channels.iter().find(|channel| Some(channel.id) == thread.parent_id);
@@ -88,6 +89,15 @@ pub fn written_after(after: u64, guild_create: &str, me: u64) -> Vec<Written> {
             (newest > after).then_some(Written { channel: channel.id.get(), newest })
         })
         .collect()
+}
+
+/// Source: <https://discord.com/developers/docs/resources/message#get-channel-messages>.
+fn to_read(kind: ChannelType) -> Permissions {
+    let text = Permissions::VIEW_CHANNEL | Permissions::READ_MESSAGE_HISTORY;
+    match kind {
+        ChannelType::GuildVoice | ChannelType::GuildStageVoice => text | Permissions::CONNECT,
+        _ => text,
+    }
 }
 
 /// In the others the newest "message" is a post, which is a thread of its own, or there is none.
@@ -103,7 +113,7 @@ mod tests {
     use super::*;
 
     const ME: u64 = 9;
-    const READ: u64 = 0x0400 | 0x1_0000;
+    const READ: u64 = 0x0400 | 0x1_0000 | 0x10_0000;
 
     fn guild(everyone: u64, channels: Value, threads: Value) -> String {
         json!({
@@ -142,10 +152,12 @@ mod tests {
     fn what_the_bot_may_not_read_is_left_out() {
         let hidden = json!([{"id": "5", "type": 0, "allow": "0", "deny": "1024"}]);
         let history_only = json!([{"id": "9", "type": 1, "allow": "0", "deny": "65536"}]);
+        let cannot_connect = json!([{"id": "1", "type": 0, "allow": "0", "deny": "1048576"}]);
         let channels = json!([
             {"id": "10", "type": 0, "last_message_id": "101", "permission_overwrites": hidden},
             {"id": "11", "type": 5, "last_message_id": "101", "permission_overwrites": history_only},
             {"id": "12", "type": 0, "last_message_id": "101"},
+            {"id": "13", "type": 2, "last_message_id": "101", "permission_overwrites": cannot_connect},
         ]);
         let threads = json!([{"id": "20", "type": 11, "parent_id": "10", "last_message_id": "300"}]);
         assert_eq!(found(&guild(0, channels, threads)), [12]);
