@@ -192,9 +192,10 @@ begin
 end
 $$;
 
--- Adds what a new session tells of channels, each with its newest message, to the gap that the session before left: those
--- in which something was written while nobody listened. A gap that was done already is open again. Returns the channels
--- that were added. Definer: the proxy may not add channels by itself.
+-- Takes what a new session tells of channels, each with its newest message, into the gaps that the sessions before left:
+-- channels that were written in while nobody listened are added to the newest, which is open again if it was done, and
+-- channels in which nothing is newer than what is known are not read. Returns the told channels that are to be read.
+-- Definer: the proxy may not add channels by itself.
 create function helpline.notice_channels(
     total integer, gateway integer, in_servers bigint[], in_channels bigint[], newest bigint[], reach interval
 ) returns setof bigint
@@ -202,9 +203,10 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    gaps bigint[];
     gap bigint;
     after bigint;
-    added bigint[];
+    added integer;
 begin
     -- Locked, so that none of them is ended meanwhile.
     perform from helpline.gaps g
@@ -213,30 +215,48 @@ begin
     order by g.id
     for update;
     -- The newest takes all; an earlier one may have been left before everything of it was told.
-    select max(g.id), helpline.snowflake_at(greatest(min(g.from_at) - interval '30 seconds', now() - reach))
-    into gap, after
+    select array_agg(g.id), max(g.id),
+        helpline.snowflake_at(greatest(min(g.from_at) - interval '30 seconds', now() - reach))
+    into gaps, gap, after
     from helpline.gaps g
     where g.gateway_total = total and g.gateway_id = gateway and g.shard_id is null
         and (g.state = 'open' or g.finished_at > now() - interval '10 minutes');
-    if gap is null then
-        return;
-    end if;
-    with new as (
+    if gap is not null then
+        with dropped as (
+            delete from helpline.gap_channels c
+            using unnest(in_servers, in_channels, newest) as i (server, channel, newest)
+            where c.gap_id = any (gaps) and c.server_id = i.server and c.channel_id = i.channel
+                and c.given_up is null and i.newest <= c.after_id
+            returning c.gap_id
+        ), counted as (
+            select d.gap_id, count(*)::integer as channels from dropped d group by d.gap_id
+        )
+        update helpline.gaps g set channels = greatest(g.channels - c.channels, 0)
+        from counted c where g.id = c.gap_id;
         insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
         select gap, i.server, i.channel, after
         from unnest(in_servers, in_channels, newest) as i (server, channel, newest)
         join helpline.listening_servers(total, gateway, null) l on l.id = i.server
         where i.newest > after
-        on conflict do nothing
-        returning channel_id
-    )
-    select array_agg(n.channel_id) into added from new n;
-    if added is not null then
-        update helpline.gaps g
-        set channels = g.channels + cardinality(added), state = 'open', finished_at = null
-        where g.id = gap;
+            and not exists (
+                select from helpline.gap_channels c
+                where c.gap_id = any (gaps) and c.server_id = i.server and c.channel_id = i.channel
+            )
+        on conflict do nothing;
+        get diagnostics added = row_count;
+        if added > 0 then
+            update helpline.gaps g
+            set channels = g.channels + added, state = 'open', finished_at = null
+            where g.id = gap;
+        end if;
     end if;
-    return query select unnest(added);
+    return query
+        select distinct c.channel_id
+        from helpline.gaps g
+        join helpline.gap_channels c on c.gap_id = g.id
+        join unnest(in_servers, in_channels) as i (server, channel)
+            on c.server_id = i.server and c.channel_id = i.channel
+        where g.gateway_total = total and g.gateway_id = gateway and g.state = 'open' and c.given_up is null;
 end
 $$;
 

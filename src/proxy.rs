@@ -36,6 +36,7 @@ mod telling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -380,6 +381,7 @@ impl Maker {
                 routes: Arc::clone(&self.routes),
                 me: self.me,
                 budget: self.config.backfill,
+                looks: AtomicU64::new(0),
             },
             publisher: self.publisher.clone(),
             sessions: self.sessions.clone(),
@@ -394,7 +396,6 @@ impl Maker {
                 clock: Arc::new(SystemClock),
                 up: lease.up.clone(),
                 permit,
-                reach_ms: u64::try_from(self.config.backfill.reach.as_millis()).unwrap_or(u64::MAX),
                 connects: Arc::clone(&self.connects),
             },
         }

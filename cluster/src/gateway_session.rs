@@ -24,6 +24,8 @@ pub struct Session {
     /// READY says who the bot is; RESUMED does not.
     pub user_id: u64,
     pub application_id: u64,
+    /// Events of before this session are missing since then (Unix time, 0 = not known), which is recorded nowhere else yet.
+    pub missed_since_ms: Option<u64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,9 @@ impl SessionStore {
             call.arg("id").arg(&session.session_id).arg("url").arg(&session.resume_url);
             call.arg("seq").arg(session.sequence).arg("user").arg(session.user_id);
             call.arg("application").arg(session.application_id);
+            if let Some(since) = session.missed_since_ms {
+                call.arg("missed_since").arg(since);
+            }
         };
         self.run(REPLACE.prepare_invoke(), gateway, fields).await.map(drop)
     }
@@ -165,5 +170,6 @@ fn read(hash: &HashMap<String, String>) -> Option<Session> {
         sequence: number("seq")?,
         user_id: number("user").unwrap_or(0),
         application_id: number("application").unwrap_or(0),
+        missed_since_ms: number("missed_since"),
     })
 }

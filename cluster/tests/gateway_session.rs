@@ -16,6 +16,7 @@ fn session(id: &str, sequence: u64) -> Session {
         sequence,
         user_id: 81_384_788_765_712_385,
         application_id: 81_384_788_765_712_387,
+        missed_since_ms: None,
     }
 }
 

@@ -1,7 +1,8 @@
-//! Which channels of a server were written in, as a new session tells: `GUILD_CREATE` comes with the newest message of
-//! each channel and open thread. Pure.
+//! When the channels of a server were last written in, as a new session tells: `GUILD_CREATE` comes with the newest
+//! message of each channel and open thread. Pure.
 //!
-//! So a member's first mention in a channel that nobody knows of is found after a lost session, without a request.
+//! So after a lost session a member's first mention in a channel that nobody knows of is found, and channels in which
+//! nothing was missed are not read; both without a request.
 //! Channels that the bot may not read are left out: reading them would be refused, and refusals have a budget.
 //! Source: <https://discord.com/developers/docs/events/gateway-events#guild-create>, `last_message_id` of
 //! <https://discord.com/developers/docs/resources/channel#channel-object>.
@@ -62,9 +63,8 @@ struct Channel {
     permission_overwrites: Vec<PermissionOverwrite>,
 }
 
-/// The channels and threads of a `GUILD_CREATE` that `me` may read and that have a message newer than `after`. Empty
-/// for what is not as documented.
-pub fn written_after(after: u64, guild_create: &str, me: u64) -> Vec<Written> {
+/// The channels and threads of a `GUILD_CREATE` that `me` may read. Empty for what is not as documented.
+pub fn written(guild_create: &str, me: u64) -> Vec<Written> {
     let Ok(guild) = serde_json::from_str::<Guild>(guild_create) else { return Vec::new() };
     let Some(me) = Id::new_checked(me) else { return Vec::new() };
     let Some(member) = guild.members.iter().find(|member| member.user.id == me) else { return Vec::new() };
@@ -86,7 +86,7 @@ pub fn written_after(after: u64, guild_create: &str, me: u64) -> Vec<Written> {
         .chain(threads)
         .filter_map(|channel| {
             let newest = channel.last_message_id.as_deref()?.parse().ok()?;
-            (newest > after).then_some(Written { channel: channel.id.get(), newest })
+            Some(Written { channel: channel.id.get(), newest })
         })
         .collect()
 }
@@ -127,25 +127,25 @@ mod tests {
     }
 
     fn found(guild: &str) -> Vec<u64> {
-        written_after(100, guild, ME).iter().map(|written| written.channel).collect()
+        written(guild, ME).iter().map(|written| written.channel).collect()
     }
 
     #[test]
-    fn channels_and_threads_with_newer_messages_are_found() {
+    fn channels_and_threads_come_with_their_newest_message() {
         let channels = json!([
-            {"id": "10", "type": 0, "last_message_id": "101"}, {"id": "11", "type": 0, "last_message_id": "100"},
+            {"id": "10", "type": 0, "last_message_id": "101"},
             {"id": "12", "type": 0, "last_message_id": null}, {"id": "13", "type": 2, "last_message_id": "500"},
             {"id": "14", "type": 15, "last_message_id": "500"}, {"id": "15", "type": 4},
         ]);
         let threads = json!([
             {"id": "20", "type": 11, "parent_id": "14", "last_message_id": "300"},
-            {"id": "21", "type": 11, "parent_id": "10", "last_message_id": "99"},
+            {"id": "21", "type": 11, "parent_id": "10", "last_message_id": null},
         ]);
         let guild = guild(0, channels, threads);
         assert_eq!(found(&guild), [10, 13, 20]);
-        assert_eq!(written_after(100, &guild, ME)[0], Written { channel: 10, newest: 101 });
-        assert!(written_after(100, &guild, 77).is_empty(), "somebody who is no member");
-        assert!(written_after(100, r#"{"id":"1","unavailable":true}"#, ME).is_empty());
+        assert_eq!(written(&guild, ME)[0], Written { channel: 10, newest: 101 });
+        assert!(written(&guild, 77).is_empty(), "somebody who is no member");
+        assert!(written(r#"{"id":"1","unavailable":true}"#, ME).is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::to_bytes;
@@ -40,9 +41,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const TRIES: u32 = 3;
 /// Of so many servers at once it is looked at what a new session tells of their channels.
 const SERVERS_AT_ONCE: usize = 200;
-/// Channels that were written in, though not to the bot as far as is known, are held as long as their number can be read
-/// before a hold ends by itself; beyond it a late question there may come behind a live one.
-const HELD_AT_MOST: usize = 100;
 /// How long a start waits for its gap to be recorded: connecting later would miss more.
 const RECORD_WITHIN: Duration = Duration::from_secs(5);
 
@@ -83,6 +81,8 @@ pub struct Backfill {
     pub routes: Arc<Routes>,
     pub me: Identity,
     pub budget: Budget,
+    /// How often it was looked at what a session tells of channels: the list of those left may be another since.
+    pub looks: AtomicU64,
 }
 
 /// What became of reading one channel.
@@ -168,11 +168,9 @@ impl Backfill {
                 return;
             }
             match gaps::notice(&self.pool, self.gateway, &noticed, self.budget.reach).await {
-                Ok(channels) => {
-                    if self.link.held() + channels.len() <= HELD_AT_MOST {
-                        self.link.hold(channels);
-                    }
-                    self.link.looked_at(&noticed);
+                Ok(to_read) => {
+                    self.link.looked_at(&noticed, &to_read);
+                    self.looks.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "{}: looking at what was written meanwhile", self.gateway);
@@ -239,8 +237,15 @@ impl Backfill {
 
     /// Reads every channel that is left of a gap, or gives it up.
     async fn read_all(&self, gap: Gap, spending: &mut Spending) -> sqlx::Result<()> {
+        let mut looks = self.looks.load(Ordering::Relaxed);
         let mut left = gaps::channels(&self.pool, gap.id).await?;
         while !left.is_empty() {
+            let now = self.looks.load(Ordering::Relaxed);
+            if now != looks {
+                looks = now;
+                left = gaps::channels(&self.pool, gap.id).await?;
+                continue;
+            }
             // A channel in which somebody waits first.
             let urgent = self.link.most_urgent();
             let place = urgent.and_then(|id| left.iter().position(|channel| channel.channel == id));

@@ -180,6 +180,8 @@ pub struct Backlog {
     unrecorded: HashMap<ShardId, u64>,
     /// What the session told of channels and nobody has looked at, by its sequence.
     noticed: BTreeMap<u64, Noticed>,
+    /// The first message id that a lost session may have left out.
+    missed_from: Option<u64>,
     /// Events read again that wait.
     read_again: usize,
 }
@@ -203,6 +205,7 @@ impl Backlog {
             missed: Vec::new(),
             unrecorded: HashMap::new(),
             noticed: BTreeMap::new(),
+            missed_from: None,
             read_again: 0,
         }
     }

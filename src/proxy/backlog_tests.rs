@@ -1,4 +1,8 @@
+use std::collections::HashSet;
+
 use super::*;
+use crate::discord::MessageId;
+use crate::proxy::gaps::Cause;
 
 const LISTENING: Option<Route> = Some(Route { shard: ShardId(3), listening: true });
 const OTHER: Option<Route> = Some(Route { shard: ShardId(4), listening: true });
@@ -182,23 +186,51 @@ fn a_refused_lane_is_not_given_up_while_nobody_goes_on() {
     assert_eq!(backlog.push(arrival(5), LISTENING), Taken::Full);
 }
 
+/// A server's GUILD_CREATE with the newest messages of its channels.
+fn told(sequence: u64, channels: &[(u64, u64)]) -> Arrival {
+    let written = channels.iter().map(|&(channel, newest)| Written { channel, newest }).collect();
+    Arrival { kind: "GUILD_CREATE".to_owned(), if_listening: false, written, ..arrival(sequence) }
+}
+
+fn said(sequence: u64, channel: u64) -> Arrival {
+    let payload = format!(r#"{{"id":"{sequence}","channel_id":"{channel}"}}"#);
+    Arrival { payload: payload.into(), ..arrival(sequence) }
+}
+
 #[test]
 fn what_a_session_tells_of_channels_comes_again_until_it_was_looked_at() {
     let mut backlog = backlog(100);
-    let written = vec![Written { channel: 7, newest: 9 }];
-    backlog.push(Arrival { written, ..arrival(2) }, LISTENING);
+    backlog.push(told(2, &[(7, 9)]), LISTENING);
     backlog.push(arrival(3), LISTENING);
     settle(&mut backlog, |_| Outcome::Published);
     assert_eq!(backlog.safe_sequence(), 1);
     let noticed = backlog.noticed(10);
     assert_eq!(noticed.len(), 1);
     backlog.start_session("t", 1);
-    backlog.push(Arrival { written: vec![Written { channel: 8, newest: 9 }], ..arrival(2) }, LISTENING);
-    backlog.looked_at(&noticed);
+    backlog.push(told(2, &[(8, 9)]), LISTENING);
+    backlog.looked_at(&noticed, &HashSet::new());
     assert_eq!(backlog.noticed(10).len(), 1, "another session's with the same sequence");
-    backlog.looked_at(&backlog.noticed(10));
+    backlog.looked_at(&backlog.noticed(10), &HashSet::new());
     settle(&mut backlog, |_| Outcome::Published);
     assert_eq!(backlog.safe_sequence(), 2);
+}
+
+#[test]
+fn a_channel_written_in_meanwhile_is_held_from_the_moment_at_which_it_is_told() {
+    let mut backlog = backlog(100);
+    let second = |s: u64| MessageId::at_unix_ms(1_700_000_000_000 + s * 1_000).0;
+    backlog.miss(Missed::of_all(Cause::SessionLost, Some(1_700_000_100_000)));
+    assert_eq!(backlog.missed_since_ms(), Some(1_700_000_100_000));
+    // Nothing since; to be read; of no account to the bot.
+    backlog.push(told(2, &[(5, second(69)), (6, second(71)), (7, second(200))]), LISTENING);
+    for (sequence, channel) in [(3, 5), (4, 6), (5, 7), (6, 6)] {
+        backlog.push(said(sequence, channel), LISTENING);
+    }
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [2, 3]);
+    backlog.looked_at(&backlog.noticed(10), &HashSet::from([6]));
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [5]);
+    backlog.merge(6, Vec::new());
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [4, 6]);
 }
 
 #[test]

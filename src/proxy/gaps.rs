@@ -1,7 +1,7 @@
 //! `helpline.gaps`: what Discord sent, or would have sent, and no stream has. Written before anything is forgotten that
 //! would tell of it, so that the next proxy repairs what this one could not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
@@ -134,19 +134,19 @@ pub async fn open(
     .await
 }
 
-/// Adds to the gaps of a lost session what the next one tells of channels. Returns those that are read now and were not
-/// known before; none when nothing is missing.
+/// Adds to the gaps of a lost session the channels that the next one tells to have been written in, and takes those off in
+/// which nothing was. Returns the told channels that are to be read; none when nothing is missing.
 pub async fn notice(
     pool: &PgPool,
     gateway: GatewayShard,
     noticed: &[Noticed],
     reach: Duration,
-) -> sqlx::Result<Vec<u64>> {
+) -> sqlx::Result<HashSet<u64>> {
     let all = || noticed.iter().flat_map(|one| one.written.iter().map(|written| (one.server, *written)));
     let servers: Vec<i64> = all().map(|(server, _)| server.db()).collect();
     let channels: Vec<i64> = all().map(|(_, written)| written.channel.cast_signed()).collect();
     let newest: Vec<i64> = all().map(|(_, written)| written.newest.cast_signed()).collect();
-    let added = sqlx::query_scalar!(
+    let to_read = sqlx::query_scalar!(
         r#"select helpline.notice_channels($1, $2, $3, $4, $5, $6) as "channel!""#,
         gateway.total.cast_signed(),
         gateway.id.cast_signed(),
@@ -157,7 +157,7 @@ pub async fn notice(
     )
     .fetch_all(pool)
     .await?;
-    Ok(added.into_iter().map(i64::cast_unsigned).collect())
+    Ok(to_read.into_iter().map(i64::cast_unsigned).collect())
 }
 
 fn interval(of: Duration) -> PgInterval {

@@ -69,8 +69,6 @@ pub struct Polling {
     /// Whether the session is up.
     pub up: watch::Sender<bool>,
     pub permit: Permit,
-    /// So far back it is read again what was missed.
-    pub reach_ms: u64,
     /// Shared by all gateway shards of this process.
     pub connects: Arc<Connects>,
 }
@@ -337,13 +335,9 @@ impl Polling {
         None
     }
 
-    /// Which channels a server's GUILD_CREATE shows to have been written in within the time that is read again.
+    /// What a server's GUILD_CREATE tells of its channels.
     fn written(&self, kind: &str, data: &str) -> Vec<Written> {
-        if kind != "GUILD_CREATE" {
-            return Vec::new();
-        }
-        let after = MessageId::at_unix_ms(self.clock.unix_ms().saturating_sub(self.reach_ms));
-        activity::written_after(after.0, data, self.me.user_id)
+        if kind == "GUILD_CREATE" { activity::written(data, self.me.user_id) } else { Vec::new() }
     }
 
     /// What Discord sends again before the session is up was sent when it was written, for whoever asked meanwhile.
@@ -366,6 +360,7 @@ impl Polling {
             sequence,
             user_id: me.user_id,
             application_id: me.application_id,
+            missed_since_ms: None,
         });
         self.routes.want(servers);
         self.up.send_replace(true);

@@ -46,14 +46,6 @@ impl Holds {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.channels.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.channels.is_empty()
-    }
-
     /// Takes an event if its channel is held, else gives it back.
     pub fn take(&mut self, shard: ShardId, entry: Entry) -> Option<Entry> {
         if self.channels.is_empty() || !entry.kind.starts_with("MESSAGE_") {

@@ -90,6 +90,9 @@ impl Link {
     pub fn restore(&self, session: Session) {
         let mut state = self.lock();
         state.backlog.start_session(&session.session_id, session.sequence);
+        if let Some(since) = session.missed_since_ms {
+            state.backlog.miss(Missed::of_all(Cause::SessionLost, Some(since).filter(|ms| *ms > 0)));
+        }
         state.session = Some(session);
     }
 
@@ -351,16 +354,20 @@ impl Publishing {
     /// Saves the session if it changed, otherwise its sequence if that moved.
     async fn save(&self, saved: &mut Saved, at_once: bool) -> Result<(), Failure> {
         let label = self.gateway.id.to_string();
-        let (session, changed, sequence) = {
+        let (session, changed, sequence, withheld) = {
             let state = self.link.lock();
             gauge(metrics::BACKLOG_ENTRIES, &label, state.backlog.len());
             gauge(metrics::BACKLOG_BYTES, &label, state.backlog.bytes());
             gauge(metrics::RETAINED_ENTRIES, &label, state.retained.len());
             gauge(metrics::RETAINED_BYTES, &label, state.retained.bytes());
-            (state.session.clone(), state.session_changed, state.backlog.safe_sequence())
+            let missed_since_ms = state.backlog.missed_since_ms();
+            // The stored session is what would tell of a gap that is not recorded yet: the next one tells it itself.
+            let untold = state.session.is_none() && missed_since_ms.is_some();
+            let withheld = untold || state.backlog.misses_of_a_stream();
+            let session = state.session.clone().map(|session| Session { missed_since_ms, ..session });
+            (session, state.session_changed, state.backlog.safe_sequence(), withheld)
         };
-        // The stored session is what would tell of a gap that is not recorded yet.
-        if changed && self.link.missed().is_some() {
+        if changed && withheld {
             return Ok(());
         }
         let Some(session) = session else {
@@ -393,8 +400,9 @@ impl Publishing {
     /// Takes the mark off, unless the session has changed again meanwhile.
     fn session_stored(&self, stored: Option<&Session>) {
         let mut state = self.link.lock();
-        let now = state.session.as_ref().map(|session| &session.session_id);
-        if now == stored.map(|session| &session.session_id) {
+        let now =
+            state.session.as_ref().map(|session| (&session.session_id, state.backlog.missed_since_ms()));
+        if now == stored.map(|session| (&session.session_id, session.missed_since_ms)) {
             state.session_changed = false;
         }
     }

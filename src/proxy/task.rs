@@ -46,7 +46,11 @@ impl GatewayTask {
         match session {
             Some(session) => {
                 tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
+                let untold = session.missed_since_ms.is_some();
                 link.restore(session);
+                if untold {
+                    self.backfill.before_connecting().await;
+                }
             }
             // An old set that still serves misses nothing.
             None if self.polling.permit.phase() == Phase::Serving => {

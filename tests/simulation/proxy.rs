@@ -282,6 +282,7 @@ impl Gateway {
             sequence: 1,
             user_id: 1,
             application_id: 1,
+            missed_since_ms: None,
         });
         *self.link.session_changed.borrow_mut() = true;
         self.link.arrived.notify_one();

@@ -4,12 +4,16 @@
 //! The sequence before the first dropped event stays the safe one until the gap is recorded, so that a crash in between
 //! makes Discord send it again.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use helpline_cluster::ids::ShardId;
 
 use super::{Arrival, Backlog, Entry, GivenUp, Lane, READ_AGAIN};
+use crate::discord::MessageId;
 use crate::proxy::gaps::{Cause, Missed, Noticed, Places};
+
+/// As much as `helpline.open_gap` allows for.
+const CLOCKS_DIFFER_MS: u64 = 30_000;
 
 impl Backlog {
     /// Puts events into their lanes that are counted already.
@@ -41,6 +45,11 @@ impl Backlog {
 
     /// Something is missing that the backlog does not know of by itself.
     pub fn miss(&mut self, missed: Missed) {
+        if missed.shard.is_none() {
+            let from =
+                missed.from_ms.map_or(0, |ms| MessageId::at_unix_ms(ms.saturating_sub(CLOCKS_DIFFER_MS)).0);
+            self.missed_from = Some(self.missed_from.map_or(from, |known| known.min(from)));
+        }
         // One for a cause and shard, however long none can be recorded: the earliest is read from.
         let same = |known: &&mut Missed| (known.cause, known.shard) == (missed.cause, missed.shard);
         match self.missed.iter_mut().find(same) {
@@ -63,8 +72,24 @@ impl Backlog {
         }
     }
 
-    /// Keeps what an event tells of its server's channels until it is looked at.
+    /// Since when events of every server are missing that nobody has recorded: Unix time in ms, 0 = not known.
+    pub fn missed_since_ms(&self) -> Option<u64> {
+        let of_all = self.missed.iter().filter(|missed| missed.shard.is_none());
+        of_all.map(|missed| missed.from_ms.unwrap_or(0)).min()
+    }
+
+    /// Whether the events of a stream are missing and nobody has recorded it.
+    pub fn misses_of_a_stream(&self) -> bool {
+        self.missed.iter().any(|missed| missed.shard.is_some())
+    }
+
+    /// Keeps what an event tells of its server's channels until it is looked at. What was written in since the session
+    /// before was lost is held from here on: its live messages come after this event.
     pub(super) fn notice(&mut self, arrival: &Arrival) {
+        if let Some(from) = self.missed_from {
+            let missed = arrival.written.iter().filter(|written| written.newest > from);
+            self.holds.hold(missed.map(|written| written.channel));
+        }
         if let Some(server) = arrival.server.filter(|_| !arrival.written.is_empty()) {
             let noticed = Noticed { sequence: arrival.sequence, server, written: arrival.written.clone() };
             self.noticed.insert(arrival.sequence, noticed);
@@ -76,11 +101,22 @@ impl Backlog {
         self.noticed.values().take(servers).cloned().collect()
     }
 
-    /// These were looked at. Of an earlier session they are gone already.
-    pub fn looked_at(&mut self, noticed: &[Noticed]) {
+    /// These were looked at, and of their channels so many are to be read; the others need not wait. What an earlier
+    /// session told is gone already.
+    pub fn looked_at(&mut self, noticed: &[Noticed], to_read: &HashSet<u64>) {
         for one in noticed {
-            if self.noticed.get(&one.sequence) == Some(one) {
-                self.noticed.remove(&one.sequence);
+            if self.noticed.get(&one.sequence) != Some(one) {
+                continue;
+            }
+            self.noticed.remove(&one.sequence);
+            let (read, free): (Vec<u64>, Vec<u64>) = one
+                .written
+                .iter()
+                .map(|written| written.channel)
+                .partition(|channel| to_read.contains(channel));
+            self.holds.hold(read);
+            for channel in free {
+                self.merge(channel, Vec::new());
             }
         }
     }

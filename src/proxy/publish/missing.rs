@@ -1,5 +1,7 @@
 //! What the backfill asks of a [`Link`]: what is missing, and channels whose live messages wait.
 
+use std::collections::HashSet;
+
 use helpline_cluster::ids::ShardId;
 
 use super::{Entry, Link};
@@ -23,7 +25,11 @@ impl Link {
 
     /// It is recorded, so that what tells of it otherwise may be forgotten.
     pub fn recorded(&self, missed: &Missed) {
-        self.lock().backlog.recorded(missed);
+        let mut state = self.lock();
+        state.backlog.recorded(missed);
+        // It may be stored with the session, and stands elsewhere now.
+        state.session_changed |= missed.shard.is_none() && state.session.is_some();
+        drop(state);
         self.arrived.notify_one();
     }
 
@@ -32,15 +38,10 @@ impl Link {
         self.lock().backlog.noticed(servers)
     }
 
-    /// These were looked at, so that their sequences need not come again.
-    pub fn looked_at(&self, noticed: &[Noticed]) {
-        self.lock().backlog.looked_at(noticed);
+    /// These were looked at, so that their sequences need not come again; so many of their channels are to be read.
+    pub fn looked_at(&self, noticed: &[Noticed], to_read: &HashSet<u64>) {
+        self.lock().backlog.looked_at(noticed, to_read);
         self.arrived.notify_one();
-    }
-
-    /// How many channels are held.
-    pub fn held(&self) -> usize {
-        self.lock().backlog.holds.len()
     }
 
     /// Live messages of these channels wait for [`Link::merge`].
