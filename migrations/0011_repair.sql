@@ -118,9 +118,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     gap bigint;
-    begun timestamptz := coalesce(missed_from, (select max(s.moved_at) from helpline.shard_streams s));
-    -- Clocks differ, and what is read twice is applied once.
-    from_id bigint := helpline.snowflake_at(begun - interval '30 seconds');
+    -- A time of ours is less sure than one of Discord's: clocks differ.
+    begun timestamptz := coalesce(
+        missed_from, (select max(s.moved_at) from helpline.shard_streams s) - interval '25 seconds'
+    );
+    -- Messages come a little out of order, and what is read twice is applied once.
+    from_id bigint := helpline.snowflake_at(begun - interval '5 seconds');
     oldest_id bigint := helpline.snowflake_at(now() - reach);
     added integer;
 begin
@@ -181,7 +184,7 @@ begin
     end if;
     insert into helpline.gap_channels (gap_id, server_id, channel_id, after_id)
     select gap.id, t.server_id, t.channel_id,
-        greatest(helpline.snowflake_at(now() - reach), helpline.snowflake_at(gap.from_at - interval '30 seconds'))
+        greatest(helpline.snowflake_at(now() - reach), helpline.snowflake_at(gap.from_at - interval '5 seconds'))
     from helpline.open_threads(
         gap.gateway_total, gap.gateway_id, gap.shard_id, gap.created_at - interval '1 minute'
     ) t
@@ -216,7 +219,7 @@ begin
     for update;
     -- The newest takes all; an earlier one may have been left before everything of it was told.
     select array_agg(g.id), max(g.id),
-        helpline.snowflake_at(greatest(min(g.from_at) - interval '30 seconds', now() - reach))
+        helpline.snowflake_at(greatest(min(g.from_at) - interval '5 seconds', now() - reach))
     into gaps, gap, after
     from helpline.gaps g
     where g.gateway_total = total and g.gateway_id = gateway and g.shard_id is null

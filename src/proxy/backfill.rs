@@ -51,7 +51,7 @@ pub struct Budget {
     pub per_server: u32,
     /// Requests for one gap.
     pub in_all: u32,
-    /// Requests a second: a fifth of what Discord grants a bot.
+    /// Requests a second: two fifths of what Discord grants a bot, and none while workers wait.
     pub per_second: u32,
     /// How long one gap is worked at.
     pub time: Duration,
@@ -64,7 +64,7 @@ impl Default for Budget {
         Self {
             per_server: 50,
             in_all: 5_000,
-            per_second: 10,
+            per_second: 20,
             time: Duration::from_secs(20 * 60),
             reach: Duration::from_secs(24 * 3_600),
         }

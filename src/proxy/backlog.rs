@@ -110,6 +110,8 @@ pub struct Arrival {
     pub kind: String,
     pub server: Option<ServerId>,
     pub received_at_ms: u64,
+    /// When it was sent by Discord's clock, if it tells.
+    pub sent_at_ms: Option<u64>,
     pub payload: Bytes,
     pub if_listening: bool,
     /// What it tells of the server's channels; its sequence is unsafe until that is looked at.

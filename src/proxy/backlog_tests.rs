@@ -23,6 +23,7 @@ fn arrival(sequence: u64) -> Arrival {
         payload: Bytes::from_static(b"{}"),
         if_listening: true,
         written: Vec::new(),
+        sent_at_ms: None,
     }
 }
 
@@ -222,7 +223,7 @@ fn a_channel_written_in_meanwhile_is_held_from_the_moment_at_which_it_is_told() 
     backlog.miss(Missed::of_all(Cause::SessionLost, Some(1_700_000_100_000)));
     assert_eq!(backlog.missed_since_ms(), Some(1_700_000_100_000));
     // Nothing since; to be read; of no account to the bot.
-    backlog.push(told(2, &[(5, second(69)), (6, second(71)), (7, second(200))]), LISTENING);
+    backlog.push(told(2, &[(5, second(94)), (6, second(96)), (7, second(200))]), LISTENING);
     for (sequence, channel) in [(3, 5), (4, 6), (5, 7), (6, 6)] {
         backlog.push(said(sequence, channel), LISTENING);
     }

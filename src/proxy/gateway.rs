@@ -308,11 +308,14 @@ impl Polling {
                 unix_ms: self.clock.unix_ms(),
             });
         }
+        let message = if kind == "MESSAGE_CREATE" { ingest::message_id(data) } else { None };
+        let sent_at_ms = message.map(|id| MessageId(id).unix_ms());
         let arrival = Arrival {
             sequence,
             kind: kind.to_owned(),
             server,
-            received_at_ms: self.received_at_ms(kind, data),
+            received_at_ms: self.received_at_ms(sent_at_ms),
+            sent_at_ms,
             payload: match payload {
                 Payload::AsIs => Bytes::copy_from_slice(data.as_bytes()),
                 Payload::Reduced(reduced) => reduced.into(),
@@ -341,12 +344,9 @@ impl Polling {
     }
 
     /// What Discord sends again before the session is up was sent when it was written, for whoever asked meanwhile.
-    fn received_at_ms(&self, kind: &str, data: &str) -> u64 {
+    fn received_at_ms(&self, sent_at_ms: Option<u64>) -> u64 {
         let now = self.clock.unix_ms();
-        if *self.up.borrow() || kind != "MESSAGE_CREATE" {
-            return now;
-        }
-        ingest::message_id(data).map_or(now, |id| MessageId(id).unix_ms().min(now))
+        if *self.up.borrow() { now } else { sent_at_ms.map_or(now, |sent| sent.min(now)) }
     }
 
     fn ready(&self, sequence: u64, ready: ingest::Ready) {

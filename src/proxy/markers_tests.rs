@@ -130,6 +130,7 @@ impl World {
                 payload: Bytes::from_static(b"{}"),
                 if_listening: true,
                 written: Vec::new(),
+                sent_at_ms: None,
             };
             let route = self.routes.get(&server).map(|&shard| Route { shard, listening: true });
             self.backlog.push(arrival, route);

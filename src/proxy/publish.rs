@@ -40,6 +40,8 @@ const SAVE_EVERY: Duration = Duration::from_millis(200);
 const SAVE_AFTER: u64 = 256;
 /// A sequence that does not move is saved again so often, to learn whether Redis still has the session.
 const CONFIRM_EVERY: Duration = Duration::from_secs(1);
+/// By how much this machine's clock may differ from Discord's.
+const CLOCKS_DIFFER_MS: u64 = 25_000;
 /// How long a stop waits for what is buffered.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(8);
 
@@ -64,8 +66,9 @@ struct State {
     session: Option<Session>,
     /// The session itself, not only its sequence, differs from what is stored.
     session_changed: bool,
-    /// When the last event came.
+    /// When the last event came, and the newest message by Discord's clock.
     received_at_ms: Option<u64>,
+    sent_at_ms: Option<u64>,
 }
 
 impl Link {
@@ -77,6 +80,7 @@ impl Link {
             session: None,
             session_changed: false,
             received_at_ms: None,
+            sent_at_ms: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -111,7 +115,9 @@ impl Link {
         let mut state = self.lock();
         if state.session.take().is_some() {
             state.session_changed = true;
-            let (cause, from_ms) = (Cause::SessionLost, state.received_at_ms);
+            // Discord's own clock if it tells; ours may be ahead of it.
+            let received = state.received_at_ms.map(|ms| ms.saturating_sub(CLOCKS_DIFFER_MS));
+            let (cause, from_ms) = (Cause::SessionLost, received.max(state.sent_at_ms));
             state.backlog.miss(Missed::of_all(cause, from_ms));
             self.gaps.notify_one();
         }
@@ -129,10 +135,12 @@ impl Link {
     /// Takes an event.
     pub fn push(&self, arrival: Arrival, route: Option<Route>) -> Taken {
         let mut state = self.lock();
-        let (received_at_ms, tells) = (arrival.received_at_ms, !arrival.written.is_empty());
+        let (received_at_ms, sent_at_ms) = (arrival.received_at_ms, arrival.sent_at_ms);
+        let tells = !arrival.written.is_empty();
         let taken = state.backlog.push(arrival, route);
         if taken != Taken::Full {
             state.received_at_ms = Some(received_at_ms);
+            state.sent_at_ms = state.sent_at_ms.max(sent_at_ms);
         }
         drop(state);
         if taken == Taken::Queued {

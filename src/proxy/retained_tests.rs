@@ -21,6 +21,7 @@ fn entries(sequences: impl IntoIterator<Item = u64>) -> Vec<Entry> {
             payload: Bytes::from_static(b"{}"),
             if_listening: true,
             written: Vec::new(),
+            sent_at_ms: None,
         };
         backlog.push(arrival, Some(Route { shard: SHARD, listening: true }));
     }

@@ -301,7 +301,7 @@ fn order(asked: &[Asked], records: &[Record]) -> Vec<String> {
         let QuestionId::Message(id) = question.id else { continue };
         written.push((question.channel.get(), id.get()));
         if let Some(record) = by_key.get(event_key(&format!("message:{}", id.get())).as_str()) {
-            places.insert(id.get(), record.seq);
+            places.insert(id.get(), (record.seq, record.at_us));
         }
     }
     check_order(&written, &places).into_iter().map(|violation| violation.to_string()).collect()

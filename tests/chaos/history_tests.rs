@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use helpline::discord::MessageId;
+
 use crate::history::{Record, Violation, What, check, check_order};
 
 const HOME: &[(i64, i32)] = &[(500, 3)];
@@ -161,8 +163,15 @@ fn a_server_is_written_by_the_owner_of_the_shard_it_lives_on() {
 
 #[test]
 fn messages_of_one_channel_that_are_applied_in_another_order_are_found() {
-    let applied = HashMap::from([(10, 1), (11, 3), (12, 2), (20, 0)]);
+    let written_us = i64::try_from(MessageId(12).unix_ms() * 1_000).expect("a time");
+    let applied = |after_us: i64| {
+        HashMap::from(
+            [(10, 1), (11, 3), (12, 2), (20, 0)].map(|(id, seq)| (id, (seq, written_us + after_us))),
+        )
+    };
     let written = [(1, 10), (1, 12), (1, 11), (2, 20)];
-    assert_eq!(check_order(&written, &applied), [Violation::OutOfOrder { first: 11, second: 12 }]);
-    assert_eq!(check_order(&[(1, 10), (2, 11), (1, 12)], &applied), []);
+    let found = [Violation::OutOfOrder { first: 11, second: 12 }];
+    assert_eq!(check_order(&written, &applied(9_000_000)), found);
+    assert_eq!(check_order(&written, &applied(10_000_000)), [], "it was held as long as it may be");
+    assert_eq!(check_order(&[(1, 10), (2, 11), (1, 12)], &applied(0)), []);
 }

@@ -298,6 +298,7 @@ impl Gateway {
             payload: Bytes::from(event.id.to_string()),
             if_listening: false,
             written: Vec::new(),
+            sent_at_ms: None,
         };
         let route = self.routes.borrow().table.get(&event.server).copied();
         let taken = self.link.backlog.borrow_mut().push(arrival, route);

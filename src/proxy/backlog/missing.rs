@@ -12,8 +12,8 @@ use super::{Arrival, Backlog, Entry, GivenUp, Lane, READ_AGAIN};
 use crate::discord::MessageId;
 use crate::proxy::gaps::{Cause, Missed, Noticed, Places};
 
-/// As much as `helpline.open_gap` allows for.
-const CLOCKS_DIFFER_MS: u64 = 30_000;
+/// As `helpline.open_gap` reads from so long before.
+const EARLIER_MS: u64 = 5_000;
 
 impl Backlog {
     /// Puts events into their lanes that are counted already.
@@ -46,8 +46,7 @@ impl Backlog {
     /// Something is missing that the backlog does not know of by itself.
     pub fn miss(&mut self, missed: Missed) {
         if missed.shard.is_none() {
-            let from =
-                missed.from_ms.map_or(0, |ms| MessageId::at_unix_ms(ms.saturating_sub(CLOCKS_DIFFER_MS)).0);
+            let from = missed.from_ms.map_or(0, |ms| MessageId::at_unix_ms(ms.saturating_sub(EARLIER_MS)).0);
             self.missed_from = Some(self.missed_from.map_or(from, |known| known.min(from)));
         }
         // One for a cause and shard, however long none can be recorded: the earliest is read from.
