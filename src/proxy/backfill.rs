@@ -43,6 +43,8 @@ const TRIES: u32 = 3;
 const SERVERS_AT_ONCE: usize = 200;
 /// How long a start waits for its gap to be recorded: connecting later would miss more.
 const RECORD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a resume waits to learn what an earlier proxy left to be read; longer than that, order matters less than time.
+const HOLD_WITHIN: Duration = Duration::from_millis(500);
 
 /// What repairing may cost.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +123,26 @@ impl Backfill {
     pub async fn before_connecting(&self) {
         if tokio::time::timeout(RECORD_WITHIN, self.record()).await.is_err() {
             tracing::warn!("{}: a gap cannot be recorded yet; connecting meanwhile", self.gateway);
+        }
+    }
+
+    /// Holds what an earlier proxy left to be read, before the gateway is connected: the resume brings live messages at once.
+    pub async fn before_resuming(&self) {
+        let holding = async {
+            for gap in gaps::unrepaired(&self.pool, self.gateway).await? {
+                let left = gaps::channels(&self.pool, gap.id).await?;
+                self.link.hold(left.iter().map(|channel| channel.channel));
+                if let Some(ms) = gap.of_all_from_ms {
+                    self.link.missing_since(ms);
+                }
+            }
+            Ok::<(), sqlx::Error>(())
+        };
+        if !matches!(tokio::time::timeout(HOLD_WITHIN, holding).await, Ok(Ok(()))) {
+            tracing::warn!(
+                "{}: it is not known yet what is to be read again; resuming meanwhile",
+                self.gateway
+            );
         }
     }
 

@@ -96,6 +96,8 @@ impl Missed {
 pub struct Gap {
     pub id: i64,
     pub requests: u32,
+    /// Unix time of the first that may be missing; none for the events of one shard.
+    pub of_all_from_ms: Option<u64>,
 }
 
 /// A channel that is still to be read for a gap, after this message.
@@ -183,14 +185,23 @@ pub async fn adopt(pool: &PgPool, gateway: GatewayShard) -> sqlx::Result<u32> {
 /// The gaps of a gateway shard that are to be repaired, oldest first.
 pub async fn unrepaired(pool: &PgPool, gateway: GatewayShard) -> sqlx::Result<Vec<Gap>> {
     let rows = sqlx::query!(
-        "select id, requests from helpline.gaps
-         where gateway_total = $1 and gateway_id = $2 and state = 'open' order by id",
+        r#"select id, requests,
+             case when shard_id is null then (extract(epoch from from_at) * 1000)::bigint end as "of_all_from_ms"
+         from helpline.gaps
+         where gateway_total = $1 and gateway_id = $2 and state = 'open' order by id"#,
         gateway.total.cast_signed(),
         gateway.id.cast_signed()
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|row| Gap { id: row.id, requests: row.requests.cast_unsigned() }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Gap {
+            id: row.id,
+            requests: row.requests.cast_unsigned(),
+            of_all_from_ms: row.of_all_from_ms.map(i64::cast_unsigned),
+        })
+        .collect())
 }
 
 /// The channels of a gap that are still to be read.

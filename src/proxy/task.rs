@@ -48,6 +48,7 @@ impl GatewayTask {
                 tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
                 let untold = session.missed_since_ms.is_some();
                 link.restore(session);
+                self.backfill.before_resuming().await;
                 if untold {
                     self.backfill.before_connecting().await;
                 }

@@ -46,8 +46,7 @@ impl Backlog {
     /// Something is missing that the backlog does not know of by itself.
     pub fn miss(&mut self, missed: Missed) {
         if missed.shard.is_none() {
-            let from = missed.from_ms.map_or(0, |ms| MessageId::at_unix_ms(ms.saturating_sub(EARLIER_MS)).0);
-            self.missed_from = Some(self.missed_from.map_or(from, |known| known.min(from)));
+            self.missing_since(missed.from_ms.unwrap_or(0));
         }
         // One for a cause and shard, however long none can be recorded: the earliest is read from.
         let same = |known: &&mut Missed| (known.cause, known.shard) == (missed.cause, missed.shard);
@@ -69,6 +68,12 @@ impl Backlog {
         if let Some(sequence) = lane.and_then(|shard| self.unrecorded.remove(&shard)) {
             self.outstanding.remove(&sequence);
         }
+    }
+
+    /// Events of every server are missing since then (Unix time in ms), whoever recorded it.
+    pub fn missing_since(&mut self, ms: u64) {
+        let from = MessageId::at_unix_ms(ms.saturating_sub(EARLIER_MS)).0;
+        self.missed_from = Some(self.missed_from.map_or(from, |known| known.min(from)));
     }
 
     /// Since when events of every server are missing that nobody has recorded: Unix time in ms, 0 = not known.

@@ -44,6 +44,11 @@ impl Link {
         self.arrived.notify_one();
     }
 
+    /// A gap that is recorded and open: what the session tells of channels is held as far as it was written since then.
+    pub fn missing_since(&self, ms: u64) {
+        self.lock().backlog.missing_since(ms);
+    }
+
     /// Live messages of these channels wait for [`Link::merge`].
     pub fn hold(&self, channels: impl IntoIterator<Item = u64>) {
         self.lock().backlog.holds.hold(channels);

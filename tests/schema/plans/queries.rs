@@ -315,7 +315,7 @@ pub const QUERIES: &[Query] = &[
     other(PROXY, Kind::Rare, "select helpline.notice_channels("),
     other(PROXY, Kind::Rare, "select id from helpline.gaps where id = $1 for update"),
     other(PROXY, Kind::Rare, "select helpline.adopt_gaps("),
-    other(PROXY, Kind::Rare, "select id, requests from helpline.gaps"),
+    other(PROXY, Kind::Rare, "select id, requests, case when shard_id is null"),
     other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
     other(PROXY, Kind::Rare, "with done as ( delete from helpline.gap_channels"),
     other(PROXY, Kind::Rare, "with done as ( update helpline.gap_channels"),
