@@ -77,7 +77,8 @@ as $$
     select greatest((extract(epoch from moment) * 1000)::bigint - 1420070400000, 0) << 22
 $$;
 
--- The servers of a gateway shard, or of one shard of them, in which the bot listens.
+-- The servers of a gateway shard, or of one shard of them, in which the bot listens. What a shard missed may be of a server
+-- that is on its way there, or has left since: moves are known for a day.
 create function helpline.listening_servers(total integer, gateway integer, shard integer) returns table (id bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -88,7 +89,14 @@ as $$
     where s.active
         and s.config -> 'enabled' = 'true'::jsonb
         and (s.id >> 22) % total = gateway
-        and (shard is null or p.shard_id = shard)
+        and (
+            shard is null
+            or p.shard_id = shard
+            or exists (
+                select from helpline.server_moves m
+                where m.server_id = s.id and shard in (m.from_shard, m.to_shard)
+            )
+        )
 $$;
 
 -- Their threads of conversations that went on since then.

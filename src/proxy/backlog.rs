@@ -149,11 +149,14 @@ struct Lane {
 }
 
 /// A lane that was given up: its last event stays, to find out when the stream takes events again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct GivenUp {
-    from_ms: u64,
+    /// When the first event was received; none: only markers were dropped so far.
+    from_ms: Option<u64>,
     interactions: u32,
     places: Places,
+    /// Sequences that stay unsafe until what was missed after them is recorded.
+    sequences: BTreeSet<u64>,
 }
 
 /// See the module's documentation.
@@ -178,8 +181,8 @@ pub struct Backlog {
     given_up: HashMap<ShardId, GivenUp>,
     /// Streams that take events again, with what they missed; and those whose gap is not recorded yet.
     missed: Vec<Missed>,
-    /// Sequences that stay unsafe until what was missed after them is recorded.
-    unrecorded: HashMap<ShardId, u64>,
+    /// The unsafe sequences of what was missed of those streams.
+    unrecorded: HashMap<ShardId, BTreeSet<u64>>,
     /// What the session told of channels and nobody has looked at, by its sequence.
     noticed: BTreeMap<u64, Noticed>,
     /// The first message id that a lost session may have left out.
@@ -220,6 +223,7 @@ impl Backlog {
         self.outstanding.clear();
         self.noticed.clear();
         self.taken = sequence;
+        self.miss_what_was_given_up();
     }
 
     /// Takes an event whose server's route is `route`; for an event without server, shard 0's.
@@ -233,9 +237,7 @@ impl Backlog {
             return Taken::Full;
         }
         self.taken = arrival.sequence;
-        if let Some(given_up) = route.and_then(|route| self.given_up.get_mut(&route.shard)) {
-            given_up.interactions += u32::from(arrival.kind == "INTERACTION_CREATE");
-            given_up.places.add(arrival.server, &arrival.kind, &arrival.payload);
+        if route.is_some_and(|route| self.is_missed_too(route.shard, &arrival)) {
             return Taken::GivenUp;
         }
         if arrival.if_listening && route.is_some_and(|route| !route.listening) {

@@ -19,7 +19,7 @@ fn arrival(sequence: u64) -> Arrival {
         sequence,
         kind: "MESSAGE_CREATE".to_owned(),
         server: Some(ServerId(42)),
-        received_at_ms: 0,
+        received_at_ms: 5,
         payload: Bytes::from_static(b"{}"),
         if_listening: true,
         written: Vec::new(),
@@ -175,6 +175,83 @@ fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
     backlog.recorded(&missed);
     assert_eq!(backlog.safe_sequence(), 12);
     assert_eq!(backlog.push(arrival(13), LISTENING), Taken::Queued);
+}
+
+/// A backlog whose lane of shard 3 is given up, with 8 as the event that asks whether its stream takes any again.
+fn given_up() -> Backlog {
+    let mut backlog = backlog(8);
+    for sequence in 2..9 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    backlog.push(arrival(9), OTHER);
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    assert_eq!(backlog.push(arrival(10), OTHER), Taken::Queued);
+    assert_eq!(backlog.push(arrival(11), OTHER), Taken::Queued);
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    backlog
+}
+
+#[test]
+fn what_is_missed_in_a_new_session_keeps_its_sequence_back_until_it_is_recorded() {
+    let mut backlog = given_up();
+    backlog.start_session("t", 1);
+    let before = backlog.missed().expect("no sequence of the new session tells of it");
+    assert_eq!(backlog.push(arrival(2), LISTENING), Taken::GivenUp);
+    assert_eq!(backlog.push(arrival(3), OTHER), Taken::Queued);
+    backlog.recorded(&before);
+    assert_eq!(backlog.safe_sequence(), 1, "what came in the new session is recorded nowhere");
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    assert_eq!(backlog.safe_sequence(), 1);
+    let missed = backlog.missed().expect("the stream takes events again");
+    backlog.recorded(&missed);
+    assert_eq!((backlog.safe_sequence(), backlog.missed()), (3, None));
+}
+
+#[test]
+fn what_is_missed_while_a_gap_is_being_recorded_is_told_as_well() {
+    let mut backlog = given_up();
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    let first = backlog.missed().expect("the stream takes events again");
+    // While Postgres is asked, the stream fills again.
+    for sequence in 12..19 {
+        backlog.push(arrival(sequence), LISTENING);
+    }
+    backlog.push(arrival(19), OTHER);
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    for sequence in 20..22 {
+        assert_eq!(backlog.push(arrival(sequence), OTHER), Taken::Queued);
+    }
+    backlog.recorded(&first);
+    assert_eq!(backlog.safe_sequence(), 11, "the second is recorded nowhere");
+    let now = now + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    let missed = backlog.missed().expect("the stream takes events again");
+    backlog.recorded(&missed);
+    assert_eq!((backlog.safe_sequence(), backlog.missed()), (21, None));
+}
+
+#[test]
+fn a_gap_begins_with_its_earliest_event_and_not_with_a_marker() {
+    let mut backlog = backlog(8);
+    let marker = Entry::beside_the_session(1, "m".to_owned(), "M", ServerId(1), Bytes::new());
+    backlog.enter_lane((ShardId(3), marker));
+    for (sequence, received_at_ms) in [(2, 90), (3, 70), (4, 80), (5, 95), (6, 96)] {
+        backlog.push(Arrival { received_at_ms, ..arrival(sequence) }, LISTENING);
+    }
+    backlog.push(arrival(7), OTHER);
+    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    backlog.push(arrival(8), OTHER);
+    backlog.push(arrival(9), OTHER);
+    backlog.push(arrival(10), OTHER);
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    assert_eq!(backlog.missed().and_then(|missed| missed.from_ms), Some(70));
 }
 
 #[test]

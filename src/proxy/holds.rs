@@ -67,12 +67,15 @@ impl Holds {
                 over.push(*channel);
             }
         }
+        // In a fixed order, as all that decides here: equal backlogs publish equally.
+        over.sort_unstable();
         over.into_iter().flat_map(|channel| self.merge(channel, Vec::new())).collect()
     }
 
     /// Everything that waits; nothing is held any more.
     pub fn all(&mut self) -> Vec<(ShardId, Entry)> {
-        let channels: Vec<u64> = self.channels.keys().copied().collect();
+        let mut channels: Vec<u64> = self.channels.keys().copied().collect();
+        channels.sort_unstable();
         channels.into_iter().flat_map(|channel| self.merge(channel, Vec::new())).collect()
     }
 
@@ -100,7 +103,8 @@ impl Holds {
     /// A held channel in which something waits, the longest first.
     pub fn most_urgent(&self) -> Option<u64> {
         let waiting = self.channels.iter().filter(|(_, held)| !held.queue.is_empty());
-        waiting.min_by_key(|(_, held)| held.since.unwrap_or_else(Instant::now)).map(|(channel, _)| *channel)
+        let order = |channel: u64, held: &Held| (held.since.is_none(), held.since, channel);
+        waiting.min_by_key(|(channel, held)| order(**channel, held)).map(|(channel, _)| *channel)
     }
 }
 

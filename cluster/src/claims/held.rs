@@ -1,7 +1,7 @@
 //! The shards this process holds, and how far each lease has come. Memory only: Postgres is the truth,
 //! this is what was said to the consumer. No I/O here, and time comes in, so that a simulation can run it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -65,7 +65,8 @@ pub struct Held {
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_shard: HashMap<ShardId, Entry>,
+    /// In order, so that equal lives stop their leases equally.
+    by_shard: BTreeMap<ShardId, Entry>,
     changes: u64,
     /// Epochs that somebody was seen to act under, and which Postgres has not reached: the next claim goes above.
     above: HashMap<ShardId, Epoch>,

@@ -60,12 +60,15 @@ impl Backlog {
         }
     }
 
-    /// It is recorded: what tells of it otherwise may be forgotten.
+    /// It is recorded: what tells of it otherwise may be forgotten, unless more is missing by now.
     pub fn recorded(&mut self, missed: &Missed) {
         self.missed.retain(|known| known != missed);
         // Another gap of the shard says nothing of the one that a given-up lane leaves.
-        let lane = missed.shard.filter(|_| missed.cause == Cause::StreamFull);
-        if let Some(sequence) = lane.and_then(|shard| self.unrecorded.remove(&shard)) {
+        let Some(shard) = missed.shard.filter(|_| missed.cause == Cause::StreamFull) else { return };
+        if self.missed.iter().any(|known| (known.cause, known.shard) == (missed.cause, missed.shard)) {
+            return;
+        }
+        for sequence in self.unrecorded.remove(&shard).unwrap_or_default() {
             self.outstanding.remove(&sequence);
         }
     }
@@ -132,7 +135,7 @@ impl Backlog {
             .lanes
             .iter()
             .filter(|(_, lane)| lane.retry_at.is_some() && lane.others_go_on && lane.queue.len() > 1)
-            .max_by_key(|(_, lane)| bytes(lane));
+            .max_by_key(|(shard, lane)| (bytes(lane), **shard));
         let Some((&shard, lane)) = heaviest else { return false };
         if lane.queue.len() * 2 < self.entries && bytes(lane) * 2 < self.bytes {
             return false;
@@ -140,33 +143,74 @@ impl Backlog {
         let lane = self.lanes.get_mut(&shard).expect("it was just found");
         let last = lane.queue.pop_back().expect("it holds two at least");
         let dropped = std::mem::replace(&mut lane.queue, VecDeque::from([last]));
-        let from_ms = dropped.front().map_or(0, |entry| entry.received_at_ms);
+        // Markers are of our own making: they were not received, and are written again.
+        let from_ms = dropped.iter().map(|entry| entry.received_at_ms).filter(|ms| *ms > 0).min();
         let interactions = dropped.iter().filter(|entry| entry.kind == "INTERACTION_CREATE").count();
-        let interactions = u32::try_from(interactions).unwrap_or(u32::MAX);
         let mut places = Places::default();
         for entry in &dropped {
             places.add(entry.server, &entry.kind, &entry.payload);
         }
-        let first = dropped.iter().find(|entry| entry.session == self.session).map(|entry| entry.sequence);
+        let first =
+            dropped.iter().filter(|entry| entry.session == self.session).map(|entry| entry.sequence).min();
         for entry in &dropped {
             self.forget(entry);
         }
-        if let Some(first) = first {
-            self.outstanding.insert(first);
-            self.unrecorded.insert(shard, first);
-        }
-        self.given_up.insert(shard, GivenUp { from_ms, interactions, places });
+        // It may have been given up before, and have been filled by what was held or read again.
+        let given_up = self.given_up.entry(shard).or_default();
+        given_up.miss(from_ms, u32::try_from(interactions).unwrap_or(u32::MAX));
+        given_up.places.extend(places);
+        given_up.sequences.extend(first);
+        self.outstanding.extend(first);
         true
+    }
+
+    /// Whether the event's lane is given up. Then it is missing as well, and unsafe until that is recorded.
+    pub(super) fn is_missed_too(&mut self, shard: ShardId, arrival: &Arrival) -> bool {
+        let Some(given_up) = self.given_up.get_mut(&shard) else { return false };
+        given_up.miss(Some(arrival.received_at_ms), u32::from(arrival.kind == "INTERACTION_CREATE"));
+        given_up.places.add(arrival.server, &arrival.kind, &arrival.payload);
+        if given_up.sequences.is_empty() {
+            given_up.sequences.insert(arrival.sequence);
+            self.outstanding.insert(arrival.sequence);
+        }
+        true
+    }
+
+    /// A session begins: no sequence of it tells of what was given up before, so that it is recorded at once.
+    pub(super) fn miss_what_was_given_up(&mut self) {
+        self.unrecorded.clear();
+        let mut shards: Vec<ShardId> = self.given_up.keys().copied().collect();
+        shards.sort_unstable();
+        for shard in shards {
+            let given_up = self.given_up.insert(shard, GivenUp::default()).unwrap_or_default();
+            self.miss_given_up(shard, given_up);
+        }
+    }
+
+    fn miss_given_up(&mut self, shard: ShardId, given_up: GivenUp) {
+        if given_up.from_ms.is_some() {
+            let (cause, shard) = (Cause::StreamFull, Some(shard));
+            let GivenUp { from_ms, interactions, places, .. } = given_up;
+            self.miss(Missed { cause, shard, from_ms, interactions, places });
+        }
     }
 
     /// A stream takes events: if it had been given up, what it missed is known now.
     pub(super) fn goes_on(&mut self, shard: ShardId) {
-        if let Some(GivenUp { from_ms, interactions, places }) = self.given_up.remove(&shard) {
-            let (cause, shard) = (Cause::StreamFull, Some(shard));
-            self.missed.push(Missed { cause, shard, from_ms: Some(from_ms), interactions, places });
+        if let Some(mut given_up) = self.given_up.remove(&shard) {
+            let sequences = std::mem::take(&mut given_up.sequences);
+            self.miss_given_up(shard, given_up);
+            self.unrecorded.entry(shard).or_default().extend(sequences);
         }
         for (other, lane) in &mut self.lanes {
             lane.others_go_on |= *other != shard && lane.retry_at.is_some();
         }
+    }
+}
+
+impl GivenUp {
+    fn miss(&mut self, from_ms: Option<u64>, interactions: u32) {
+        self.from_ms = self.from_ms.into_iter().chain(from_ms).min();
+        self.interactions = self.interactions.saturating_add(interactions);
     }
 }
