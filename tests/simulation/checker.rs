@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use helpline_cluster::event_log::NewEvent;
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{ServerId, ShardId, StreamId, WorkerId};
 use helpline_cluster::membership::evidence::Cause;
@@ -17,6 +16,10 @@ use uuid::Uuid;
 use crate::discord::{Event, EventId, Kind};
 use crate::engine::{Engine, Micros, SECOND};
 use crate::store::{Client, Tables};
+
+mod gateway;
+
+pub use gateway::READ_AGAIN;
 
 /// What a transaction did, reported when it commits.
 #[derive(Clone, Debug)]
@@ -37,10 +40,56 @@ struct Record {
     shown: u32,
     /// Why nobody has to apply it.
     excused: Option<&'static str>,
+    missing: Missing,
+    /// Nobody had it any more, and then it was read again: it comes when it comes.
+    late: bool,
+    /// Its channel was held when it came, or it was read before it came: it keeps its place in its channel only.
+    held: bool,
 }
 
-/// A member that was in touch with a wiped Redis for so long has put back what it knows; it tries every second.
-const PUT_BACK_WITHIN: Micros = 5 * SECOND;
+impl Record {
+    fn comes_late(&self) -> bool {
+        self.late || self.missing != Missing::No
+    }
+}
+
+/// Whether a proxy has given an event up, to be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Missing {
+    #[default]
+    No,
+    /// Because one of these streams took nothing.
+    GivenUp(BTreeSet<ShardId>),
+    /// Its gap is recorded: it will be read again, whoever dies.
+    Told,
+}
+
+/// A server's channel; interactions are apart, since they are never held.
+type Channel = (ServerId, u64, bool);
+
+/// Of whom an applied event is out of order, if it is. What was missed comes when it is read again; what waited for it
+/// keeps its place in its channel; everything else keeps its place in its server.
+fn out_of_order(
+    record: &Record,
+    of_servers: &mut BTreeMap<ServerId, u64>,
+    of_channels: &mut BTreeMap<Channel, u64>,
+) -> Option<String> {
+    if record.comes_late() {
+        return None;
+    }
+    let event = &record.event;
+    let mut wrong = None;
+    if !record.held {
+        let last = of_servers.entry(event.server).or_default();
+        wrong = (record.index < *last).then(|| event.server.to_string());
+        *last = record.index.max(*last);
+    }
+    let channel = (event.server, event.channel(), event.kind == Kind::Slash);
+    let last = of_channels.entry(channel).or_default();
+    wrong = wrong.or_else(|| (record.index < *last).then(|| format!("channel {}", channel.1)));
+    *last = record.index.max(*last);
+    wrong
+}
 
 type Belief = Rc<dyn Fn() -> bool>;
 
@@ -49,6 +98,9 @@ struct Records {
     events: BTreeMap<EventId, Record>,
     next_index: BTreeMap<ServerId, u64>,
     last_applied: BTreeMap<ServerId, u64>,
+    last_in_channel: BTreeMap<Channel, u64>,
+    /// The highest epoch of each gateway shard that ever stood in Redis.
+    gateway_epochs: BTreeMap<u32, u64>,
     /// Sequence to event of each session.
     sequences: BTreeMap<String, BTreeMap<u64, EventId>>,
     log: BTreeMap<(ShardId, StreamId), EventId>,
@@ -136,6 +188,9 @@ impl Checker {
             published: false,
             shown: 0,
             excused,
+            missing: Missing::No,
+            late: false,
+            held: false,
         };
         records.events.insert(event.id, record);
         for (session, sequence) in on {
@@ -149,92 +204,6 @@ impl Checker {
 
     pub fn kind_of(&self, event: EventId) -> Option<Kind> {
         self.0.records.borrow().events.get(&event).map(|record| record.event.kind)
-    }
-
-    pub fn published(&self, event: &NewEvent, id: StreamId) {
-        let Some(number) = event_id(&event.payload) else { return };
-        self.0.engine.note(|| format!("redis: {} {id} = event {number} ({})", event.shard, event.origin));
-        let mut records = self.0.records.borrow_mut();
-        records.log.insert((event.shard, id), number);
-        if let Some(record) = records.events.get_mut(&number) {
-            record.published = true;
-        }
-    }
-
-    /// A resume from here must not miss anything: all of it has been in a stream.
-    pub fn sequence_saved(&self, session: &str, sequence: u64) {
-        self.0.records.borrow_mut().saved.insert(session.to_owned());
-        let missing = {
-            let records = self.0.records.borrow();
-            let sent = records.sequences.get(session);
-            let mut up_to = sent.into_iter().flat_map(|sent| sent.range(..=sequence));
-            up_to.find(|(_, event)| !records.events[event].published).map(|(at, event)| (*at, *event))
-        };
-        if let Some((at, event)) = missing {
-            self.violate(&format!(
-                "the saved sequence {sequence} of {session} is ahead of the streams: {at} (event {event}) is in none"
-            ));
-        }
-    }
-
-    /// Discord has forgotten a session: what no proxy has published of it cannot be had from the gateway any more.
-    pub fn session_lost(&self, session: &str) {
-        self.excuse(session, "session lost");
-    }
-
-    fn excuse(&self, session: &str, why: &'static str) {
-        let mut records = self.0.records.borrow_mut();
-        let records = &mut *records;
-        for event in records.sequences.get(session).into_iter().flat_map(BTreeMap::values) {
-            let record = records.events.get_mut(event).expect("it happened");
-            if !record.published && !record.applied {
-                record.excused.get_or_insert(why);
-            }
-        }
-    }
-
-    /// Redis has lost everything: what was published and not applied is gone with it.
-    pub fn wiped(&self) {
-        let mut records = self.0.records.borrow_mut();
-        records.wiped_at = Some(self.0.engine.now());
-        records.saved.clear();
-        records.renewals.clear();
-        for record in records.events.values_mut() {
-            if record.published && !record.applied {
-                record.excused.get_or_insert("redis wiped");
-            }
-        }
-    }
-
-    /// A new session begins though Discord still has this one. That is lawful only when Redis and the member that knew it
-    /// were lost together: Redis was wiped after it began, nobody has saved it there since, and the member that held it
-    /// last was not in touch with Redis for so long after that it had to put it back. Or when its READY never arrived, so
-    /// that nobody ever knew it.
-    pub fn session_forgotten(&self, session: &str, began_at: Micros, holder: WorkerId) {
-        if !self.0.records.borrow().ready.contains(session) {
-            return self.excuse(session, "ready lost");
-        }
-        let lawful = {
-            let records = self.0.records.borrow();
-            let in_touch = records.renewals.get(&holder).map_or(0, |(first, last)| last - first);
-            records.wiped_at.is_some_and(|at| at >= began_at)
-                && !records.saved.contains(session)
-                && in_touch < PUT_BACK_WITHIN
-        };
-        if lawful {
-            self.session_lost(session);
-        }
-    }
-
-    /// The client received a session's READY.
-    pub fn ready_received(&self, session: &str) {
-        self.0.records.borrow_mut().ready.insert(session.to_owned());
-    }
-
-    /// A member renewed its lease.
-    pub fn renewed_in_redis(&self, member: WorkerId) {
-        let now = self.0.engine.now();
-        self.0.records.borrow_mut().renewals.entry(member).or_insert((now, now)).1 = now;
     }
 
     /// Called before the writes of a transaction are seen.
@@ -282,12 +251,9 @@ impl Checker {
             }
             record.applied = true;
             record.conversation = conversation;
-            let last = records.last_applied.entry(record.event.server).or_default();
-            if record.index < *last {
-                wrong =
-                    Some(format!("event {event} of {} is applied after a later one", record.event.server));
+            if let Some(of) = out_of_order(record, &mut records.last_applied, &mut records.last_in_channel) {
+                wrong = Some(format!("event {event} of {of} is applied after a later one"));
             }
-            *last = record.index.max(*last);
         }
         self.0.engine.note(|| format!("postgres: event {event} is applied"));
         if let Some(wrong) = wrong {
@@ -399,7 +365,7 @@ impl Checker {
             if record.shown > 1 {
                 wrong = Some(format!("the answer to {event} is shown {} times", record.shown));
             }
-            if let Some(conversation) = record.conversation {
+            if let Some(conversation) = record.conversation.filter(|_| !record.comes_late()) {
                 let last = records.last_shown.entry(conversation).or_default();
                 if record.index < *last {
                     wrong = Some(format!("the answer to {event} comes after that of a later question"));
@@ -422,9 +388,10 @@ impl Checker {
             let where_to = if record.published { "it was in a stream" } else { "it was never in a stream" };
             match (record.applied, record.shown, record.excused) {
                 (true, 0, _) => Some(format!("question {id} of {} is not answered", record.event.server)),
-                (false, _, None) => {
-                    Some(format!("event {id} of {} is lost: {where_to}", record.event.server))
-                }
+                (false, _, None) => Some(format!(
+                    "event {id} of {} is lost: {where_to}, missing: {:?}",
+                    record.event.server, record.missing
+                )),
                 _ => None,
             }
         })
@@ -443,7 +410,7 @@ impl Checker {
     }
 }
 
-/// Payloads of events are their ids; those of markers are quoted.
+/// None: it is a marker's.
 pub fn event_id(payload: &[u8]) -> Option<EventId> {
-    std::str::from_utf8(payload).ok()?.parse().ok()
+    std::str::from_utf8(payload).ok()?.strip_prefix(r#"{"id":""#)?.split('"').next()?.parse().ok()
 }

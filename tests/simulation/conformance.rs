@@ -7,6 +7,26 @@ use std::pin::Pin;
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::{ServerId, ShardId, StreamId};
 
+/// Each behaviour as a test of either store.
+macro_rules! on_both {
+    ($($behaviour:ident),+ $(,)?) => {
+        mod simulated_store {
+            $(#[test]
+            fn $behaviour() {
+                super::simulated::run(super::$behaviour);
+            })+
+        }
+
+        mod real_postgres {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(super::postgres::Real::new().await).await;
+            })+
+        }
+    };
+}
+
+mod moves;
 mod postgres;
 mod simulated;
 
@@ -180,25 +200,6 @@ async fn a_release_waits_for_the_owner_and_is_of_its_own_fence_only<S: Store>(st
     let new = store.claim(SHARD).await;
     assert!(!store.release(&old).await, "a former owner released the shard of the present one");
     assert!(store.release(&new).await);
-}
-
-/// Each behaviour as a test of either store.
-macro_rules! on_both {
-    ($($behaviour:ident),+ $(,)?) => {
-        mod simulated_store {
-            $(#[test]
-            fn $behaviour() {
-                super::simulated::run(super::$behaviour);
-            })+
-        }
-
-        mod real_postgres {
-            $(#[tokio::test]
-            async fn $behaviour() {
-                super::$behaviour(super::postgres::Real::new().await).await;
-            })+
-        }
-    };
 }
 
 on_both!(

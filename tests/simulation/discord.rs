@@ -14,7 +14,7 @@ use helpline_cluster::ids::{ServerId, WorkerId};
 use tokio::sync::mpsc;
 
 use crate::checker::Checker;
-use crate::engine::{Engine, Host, Micros, SECOND};
+use crate::engine::{Engine, Host, Micros, SECOND, unix_ms};
 use crate::network::Network;
 
 /// The id of a message or an interaction.
@@ -37,6 +37,24 @@ pub struct Event {
     pub id: EventId,
     pub server: ServerId,
     pub kind: Kind,
+    pub at: Micros,
+}
+
+impl Event {
+    /// The thread, or the server's support channel.
+    pub fn channel(&self) -> u64 {
+        if let Kind::FollowUp(thread) = self.kind { thread } else { self.server.get() }
+    }
+}
+
+/// The id that Discord would have given an event.
+pub fn snowflake(event: &Event) -> u64 {
+    (unix_ms(event.at) - 1_420_070_400_000) << 22
+}
+
+/// As much of an event's JSON as is looked at.
+pub fn payload(event: EventId, channel: u64) -> String {
+    format!(r#"{{"id":"{event}","channel_id":"{channel}"}}"#)
 }
 
 /// What a gateway connection brings.
@@ -60,6 +78,7 @@ struct Session {
 }
 
 struct Connection {
+    id: u64,
     host: Host,
     to: mpsc::UnboundedSender<Frame>,
     /// When the frame before arrives: TCP keeps the order.
@@ -124,6 +143,8 @@ struct State {
     marks: BTreeMap<(ChannelId, String), MessageId>,
     interactions: BTreeMap<u64, Interaction>,
     invalid: BTreeSet<String>,
+    /// The messages of each channel, oldest first.
+    messages: BTreeMap<u64, Vec<Event>>,
 }
 
 pub struct Discord {
@@ -162,16 +183,18 @@ impl Discord {
     }
 
     /// A member does something.
-    pub fn happen(&self, server: ServerId, kind: Kind) {
-        let event = Event { id: self.new_id(), server, kind };
+    pub fn happen(self: &Rc<Self>, server: ServerId, kind: Kind) {
+        let event = Event { id: self.new_id(), server, kind, at: self.engine.now() };
         let gateway = self.gateway_of(server);
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         if kind == Kind::Slash {
-            let asked_at = self.engine.now();
-            state.interactions.insert(event.id, Interaction { asked_at, ..Interaction::default() });
+            state.interactions.insert(event.id, Interaction { asked_at: event.at, ..Interaction::default() });
+        } else {
+            state.messages.entry(event.channel()).or_default().push(event);
         }
         let mut on = Vec::new();
+        let mut with = Vec::new();
         self.expire(state);
         for (id, session) in state.sessions.iter_mut().filter(|(_, session)| session.gateway == gateway) {
             session.sequence += 1;
@@ -179,8 +202,36 @@ impl Discord {
             on.push((id.clone(), session.sequence));
             let frame = Frame::Dispatch { sequence: session.sequence, event };
             self.send(session, frame);
+            with.extend(
+                session.connection.as_ref().map(|connection| (id.clone(), connection.id, connection.host)),
+            );
         }
         self.checker.happened(event, &on);
+        if kind == Kind::Slash {
+            with.retain(|(_, _, host)| self.network.is_calm(*host, event.at));
+            let this = Rc::clone(self);
+            self.engine.at(event.at + 3 * SECOND, move || this.look_for_reply(event, &with));
+        }
+    }
+
+    /// Whoever had an interaction all the time and was not disturbed has acknowledged it, or a worker has.
+    fn look_for_reply(&self, event: Event, with: &[(String, u64, Host)]) {
+        let state = self.state.borrow();
+        if state.interactions[&event.id].acknowledged {
+            return;
+        }
+        let kept = with.iter().find(|(session, connection, host)| {
+            let session = state.sessions.get(session).and_then(|session| session.connection.as_ref());
+            session.is_some_and(|now| now.id == *connection && !now.to.is_closed())
+                && self.network.is_calm(*host, event.at)
+        });
+        match kept {
+            Some((_, _, host)) => self.checker.violate(&format!(
+                "interaction {} is not acknowledged after 3 s, though {host} had it all the time",
+                event.id
+            )),
+            None => self.checker.count("interactions that nobody could acknowledge"),
+        }
     }
 
     /// The thread of an earlier question of that server, if there is one.
@@ -190,6 +241,13 @@ impl Discord {
             state.threads.iter().filter(|(_, s)| **s == server).map(|(&id, _)| id).collect();
         let chosen = self.engine.below(threads.len() as u64);
         threads.get(usize::try_from(chosen).expect("few threads")).copied()
+    }
+
+    /// The messages of a channel that were written at or after a moment of Unix time.
+    pub fn read(&self, channel: u64, after_ms: u64) -> Vec<Event> {
+        let state = self.state.borrow();
+        let messages = state.messages.get(&channel).into_iter().flatten();
+        messages.filter(|event| unix_ms(event.at) >= after_ms).copied().collect()
     }
 
     fn send(&self, session: &mut Session, frame: Frame) {
@@ -269,7 +327,7 @@ impl Discord {
         self.expire(&mut state);
         state.next_connection += 1;
         let id = state.next_connection;
-        let connection = Connection { host, to, last_at: self.engine.now() };
+        let connection = Connection { id, host, to, last_at: self.engine.now() };
         let Some((name, sequence)) = resume else {
             for (old, session) in state.sessions.iter().filter(|(_, session)| session.gateway == gateway) {
                 self.checker.session_forgotten(old, session.began_at, session.holder);

@@ -26,6 +26,11 @@ pub type Micros = u64;
 pub const MS: Micros = 1_000;
 pub const SECOND: Micros = 1_000 * MS;
 
+/// Unix time of a moment, as Discord counts it.
+pub fn unix_ms(at: Micros) -> u64 {
+    1_700_000_000_000 + at / MS
+}
+
 /// What was first. Of two that are ready together it is the left one.
 pub enum First<A, B> {
     Left(A),
@@ -77,8 +82,9 @@ impl Clock for HostClock {
         self.base + Duration::from_micros(self.local(self.now.load(Ordering::Relaxed)))
     }
 
+    /// Something keeps it right to a second, whatever the monotonic one does.
     fn unix_ms(&self) -> u64 {
-        1_700_000_000_000 + self.local(self.now.load(Ordering::Relaxed)) / MS
+        unix_ms(self.now.load(Ordering::Relaxed) + self.offset / 100)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Ten ways to break the system, each of which the simulation has to notice.
+//! Thirteen ways to break the system, each of which the simulation has to notice.
 //!
 //! They sit in the simulation's own glue, where it stands for the product's: a mutation leaves out, or does too early,
 //! what the product does there.
@@ -27,10 +27,16 @@ pub enum Mutation {
     LeaseAlone,
     /// A member acts on however long it could not renew.
     NoSelfFence,
+    /// The holder of a gateway shard puts its epoch back into a wiped Redis without asking Postgres.
+    EpochUnasked,
+    /// What a given-up lane missed is forgotten instead of recorded.
+    GapUntold,
+    /// Proxies leave the first reply to the workers.
+    NoDeferral,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::NoShardFence,
         Self::NoServerFence,
         Self::RandomNonce,
@@ -41,6 +47,9 @@ impl Mutation {
         Self::HeldInMemory,
         Self::LeaseAlone,
         Self::NoSelfFence,
+        Self::EpochUnasked,
+        Self::GapUntold,
+        Self::NoDeferral,
     ];
 }
 

@@ -4,7 +4,7 @@
 //! with a connection that broke. A request that was given up may still arrive after the one that repeated it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ struct State {
     weather: Cell<Weather>,
     cut: RefCell<BTreeSet<(Host, Host)>>,
     down: RefCell<BTreeSet<Host>>,
+    /// When something changed for a host, and for all.
+    disturbed: RefCell<BTreeMap<Host, Micros>>,
+    weather_changed: Cell<Micros>,
 }
 
 /// Clones share it.
@@ -48,22 +51,28 @@ impl Network {
             weather: Cell::default(),
             cut: RefCell::default(),
             down: RefCell::default(),
+            disturbed: RefCell::default(),
+            weather_changed: Cell::default(),
         }))
     }
 
     pub fn set_weather(&self, weather: Weather) {
         self.0.weather.set(weather);
+        self.0.weather_changed.set(self.0.engine.now());
     }
 
     /// Nothing passes between the two, in either direction.
     pub fn cut(&self, a: Host, b: Host) {
         self.0.cut.borrow_mut().extend([(a, b), (b, a)]);
+        [a, b].into_iter().for_each(|host| self.disturb(host));
     }
 
     pub fn heal(&self, a: Host, b: Host) {
-        let mut cut = self.0.cut.borrow_mut();
-        cut.remove(&(a, b));
-        cut.remove(&(b, a));
+        let healed = self.0.cut.borrow_mut().remove(&(a, b));
+        self.0.cut.borrow_mut().remove(&(b, a));
+        if healed {
+            [a, b].into_iter().for_each(|host| self.disturb(host));
+        }
     }
 
     pub fn is_open(&self, a: Host, b: Host) -> bool {
@@ -72,12 +81,30 @@ impl Network {
 
     /// Whether the host's process runs; calls to one that does not are refused at once.
     pub fn set_up(&self, host: Host, up: bool) {
+        self.disturb(host);
         let mut down = self.0.down.borrow_mut();
         if up {
             down.remove(&host)
         } else {
             down.insert(host)
         };
+    }
+
+    /// Something went wrong with a host, or ended.
+    pub fn disturb(&self, host: Host) {
+        self.0.disturbed.borrow_mut().insert(host, self.0.engine.now());
+    }
+
+    /// Whether nothing has gone wrong with a host, and with its way to Discord, since then.
+    pub fn is_calm(&self, host: Host, since: Micros) -> bool {
+        let of_all = self.0.weather_changed.get();
+        let last = self.0.disturbed.borrow().get(&host).map_or(of_all, |at| of_all.max(*at));
+        let weather = self.0.weather.get();
+        last < since
+            && (weather.lost, weather.late) == (0, 0)
+            && self.is_open(host, Host::Discord)
+            && self.is_up(host)
+            && !self.0.engine.is_frozen(host)
     }
 
     pub fn is_up(&self, host: Host) -> bool {

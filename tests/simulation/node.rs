@@ -1,6 +1,7 @@
 //! A process of the world: which host it runs on, and how it speaks to the stores.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,8 +33,12 @@ pub struct World {
     pub mutation: Option<Mutation>,
     pub proxies: u8,
     pub workers: u8,
+    /// Entries that a gateway shard's backlog holds.
+    pub backlog: usize,
     /// What each proxy's REST side knows.
     pub egress: RefCell<crate::rest::Known>,
+    /// What waits at each proxy for its first reply.
+    pub deferrals: RefCell<BTreeMap<Host, Rc<crate::proxy::defer::Deferrals>>>,
 }
 
 impl World {

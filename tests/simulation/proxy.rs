@@ -3,7 +3,7 @@
 //! `helpline::proxy::backlog`, with its markers, is the product's; polling and publishing are glue, after `src/proxy/gateway.rs` and
 //! `publish.rs`. Its REST side is served by `rest.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,20 +15,26 @@ use helpline::proxy::markers::{OpenMove, OpenMoves};
 use helpline::proxy::routes::Route;
 use helpline_cluster::clock::Clock;
 use helpline_cluster::consumer::{Move, State};
-use helpline_cluster::event_log::{self, NewEvent, Raised};
+use helpline_cluster::event_log::{self, NewEvent};
 use helpline_cluster::gateway_session::Session;
 use helpline_cluster::ids::{GatewayShard, ServerId, ShardId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::discord::{Event, Frame, Kind};
-use crate::engine::{First, Host, SECOND, race};
+use backfill::Repairs;
+
+use crate::discord::{Event, Frame, Kind, payload};
+use crate::engine::{First, Host, SECOND, race, unix_ms};
 use crate::member::{self, Life};
 use crate::mutation::Mutation;
 use crate::node::Node;
-use crate::redis::{Published, Redis};
+use crate::redis::Published;
 use crate::store::members::Role;
 use crate::world::GATEWAYS;
+
+mod backfill;
+pub mod defer;
+mod epoch;
 
 const SAVE_EVERY: Duration = Duration::from_millis(200);
 /// A sequence that does not move is saved again so often.
@@ -48,6 +54,7 @@ type Routes = Rc<RefCell<Known>>;
 /// Starts the process.
 pub fn start(node: &Node) {
     let routes = Routes::default();
+    defer::start(node);
     node.spawn(keep_routes(node.clone(), Rc::clone(&routes)));
     let begin = move |life: Life| life.clone().spawn(claim(life, Rc::clone(&routes)));
     node.spawn(member::live(node.clone(), Role::Proxy, begin, |_| {}));
@@ -110,6 +117,9 @@ struct Link {
     session: RefCell<Option<Session>>,
     session_changed: RefCell<bool>,
     arrived: Notify,
+    /// Whether the connection has brought everything that a resume repeats.
+    up: Cell<bool>,
+    repairs: Repairs,
 }
 
 struct Gateway {
@@ -141,13 +151,13 @@ async fn hold(life: Life, routes: Routes, gateway: u32, mut epoch: u64) {
 
 async fn serve(life: Life, routes: Routes, gateway: u32, epoch: &mut u64) {
     let node = life.node.clone();
-    let Some(session) = take(&life, gateway, epoch).await else { return };
+    let Some(session) = epoch::take(&life, gateway, epoch).await else { return };
     // He must not know less of the moves than the holder before him.
     let mut backoff = node.backoff();
     while !read_routes(&node, &routes).await {
         backoff.wait().await;
     }
-    let mut backlog = Backlog::new(Bounds { entries: 200, bytes: 1 << 20 });
+    let mut backlog = Backlog::new(Bounds { entries: node.world.backlog, bytes: 1 << 20 });
     if let Some(session) = &session {
         backlog.start_session(&session.session_id, session.sequence);
         node.note(|| format!("resumes {} from {}", session.session_id, session.sequence));
@@ -157,56 +167,12 @@ async fn serve(life: Life, routes: Routes, gateway: u32, epoch: &mut u64) {
         session: RefCell::new(session),
         session_changed: RefCell::default(),
         arrived: Notify::new(),
+        up: Cell::default(),
+        repairs: Repairs::default(),
     });
     let this = Gateway { life, node, gateway, epoch: *epoch, link, routes };
-    let _ = race(this.poll(), this.publish()).await;
+    let _ = race(race(this.poll(), this.publish()), this.backfill()).await;
     this.node.note(|| format!("has lost gateway shard {gateway}"));
-}
-
-/// Makes every earlier holder unable to publish, then loads the session. None: it is ours no more.
-async fn take(life: &Life, gateway: u32, epoch: &mut u64) -> Option<Option<Session>> {
-    let (node, me) = (&life.node, life.id);
-    let mut backoff = node.backoff();
-    loop {
-        let asked = *epoch;
-        match raise(life, gateway, asked).await {
-            Ok(true) => match node.redis(move |redis| redis.load_session(gateway, asked)).await {
-                // None: a later holder has loaded it.
-                Ok(session) => return session,
-                Err(_) => backoff.wait().await,
-            },
-            Ok(false) => return None,
-            Err(Raising::Below(stands)) => {
-                let raising = node.postgres(move |store| store.raise_gateway(gateway, me, asked, stands));
-                match raising.await {
-                    Ok(raised) => *epoch = raised?,
-                    Err(_) => backoff.wait().await,
-                }
-            }
-            Err(Raising::Postgres | Raising::Redis) => backoff.wait().await,
-        }
-    }
-}
-
-enum Raising {
-    Below(u64),
-    Postgres,
-    Redis,
-}
-
-/// The era, Postgres, Redis: as `event_log::Publisher` wants it. False: Postgres says that it is another's.
-async fn raise(life: &Life, gateway: u32, epoch: u64) -> Result<bool, Raising> {
-    let (node, me) = (&life.node, life.id);
-    let era = node.redis(Redis::era).await.map_err(|_| Raising::Redis)?;
-    let holding = node.postgres(move |store| store.holds_gateway(gateway, me, epoch));
-    if !holding.await.map_err(|_| Raising::Postgres)? {
-        return Ok(false);
-    }
-    match node.redis(move |redis| redis.raise_gateway_epoch(gateway, epoch, era)).await {
-        Ok(Raised::Stands) => Ok(true),
-        Ok(Raised::Below(stands)) => Err(Raising::Below(stands)),
-        Ok(Raised::EraOver) | Err(_) => Err(Raising::Redis),
-    }
 }
 
 impl Gateway {
@@ -238,6 +204,7 @@ impl Gateway {
             discord.connect(host, holder, gateway, resume)
         });
         let Ok(mut frames) = connecting.await else { return Duration::ZERO };
+        self.link.up.set(false);
         let closing = Closing { node: self.node.clone() };
         loop {
             let waiting = world.engine.timeout(host, Duration::from_secs(20), frames.recv());
@@ -251,7 +218,10 @@ impl Gateway {
                     world.checker.ready_received(&session);
                     self.begin(session);
                 }
-                Some(Frame::Resumed { sequence }) => self.link.backlog.borrow_mut().skip(sequence),
+                Some(Frame::Resumed { sequence }) => {
+                    self.link.up.set(true);
+                    self.link.backlog.borrow_mut().skip(sequence);
+                }
                 Some(Frame::InvalidSession) => {
                     *self.link.session_changed.borrow_mut() |=
                         self.link.session.borrow_mut().take().is_some();
@@ -274,6 +244,7 @@ impl Gateway {
     }
 
     fn begin(&self, session_id: String) {
+        self.link.up.set(true);
         self.node.note(|| format!("begins {session_id}"));
         self.link.backlog.borrow_mut().start_session(&session_id, 1);
         *self.link.session.borrow_mut() = Some(Session {
@@ -289,21 +260,32 @@ impl Gateway {
     }
 
     fn push(&self, sequence: u64, event: Event) -> Taken {
+        if event.kind == Kind::Slash {
+            // Before anything that may fail: a member waits at the other end.
+            defer::arrived(&self.node, &event, !self.link.up.get());
+        }
         let kind = if event.kind == Kind::Slash { "INTERACTION_CREATE" } else { "MESSAGE_CREATE" };
         let arrival = Arrival {
             sequence,
             kind: kind.to_owned(),
             server: Some(event.server),
-            received_at_ms: self.node.world.engine.clock(self.node.host()).unix_ms(),
-            payload: Bytes::from(event.id.to_string()),
+            received_at_ms: self.received_at_ms(&event),
+            payload: Bytes::from(payload(event.id, event.channel())),
             if_listening: false,
             written: Vec::new(),
             sent_at_ms: None,
         };
         let route = self.routes.borrow().table.get(&event.server).copied();
-        let taken = self.link.backlog.borrow_mut().push(arrival, route);
+        let taken = self.take_note_of(event, |backlog| backlog.push(arrival, route));
         self.link.arrived.notify_one();
         taken
+    }
+
+    /// What Discord sends again before the session is up was sent when it was written.
+    fn received_at_ms(&self, event: &Event) -> u64 {
+        let now = self.node.world.engine.clock(self.node.host()).unix_ms();
+        let repeated = !self.link.up.get() && event.kind != Kind::Slash;
+        if repeated { unix_ms(event.at).min(now) } else { now }
     }
 
     async fn publish(&self) -> Superseded {
@@ -365,6 +347,7 @@ impl Gateway {
             Ok(Published::EpochLost) => return self.put_epoch_back().await.map(|()| true),
             Err(_) => return Err(Failure::Redis),
         };
+        self.note_refusals(&batch, &outcomes);
         let outcomes: Vec<Outcome> = outcomes
             .into_iter()
             .map(|outcome| match outcome {
@@ -376,16 +359,10 @@ impl Gateway {
             .collect();
         let some = outcomes.contains(&Outcome::Published);
         self.link.backlog.borrow_mut().settle(&batch, &outcomes, self.now());
-        Ok(some)
-    }
-
-    async fn put_epoch_back(&self) -> Result<(), Failure> {
-        match raise(&self.life, self.gateway, self.epoch).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(Raising::Below(_)) => Err(Failure::Superseded),
-            Err(Raising::Postgres) => Err(Failure::Unproved),
-            Err(Raising::Redis) => Err(Failure::Redis),
+        if self.link.backlog.borrow().missed().is_some() {
+            self.link.repairs.noted.notify_one();
         }
+        Ok(some)
     }
 
     /// Saves the session if it changed, otherwise its sequence if that moved.
@@ -397,6 +374,10 @@ impl Gateway {
         let (gateway, epoch) = (self.gateway, self.epoch);
         let session = self.link.session.borrow().clone().map(|session| Session { sequence, ..session });
         let changed = *self.link.session_changed.borrow();
+        // The stored session is what would tell of a gap that is not recorded yet.
+        if changed && self.link.backlog.borrow().missed().is_some() {
+            return Ok(());
+        }
         if changed {
             *self.link.session_changed.borrow_mut() = false;
             let done = self.node.redis(move |redis| redis.save_session(gateway, epoch, session)).await;

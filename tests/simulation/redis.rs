@@ -3,7 +3,7 @@
 //! Every method is what one script or command of the product does, in one step. A FLUSHALL forgets everything.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use helpline_cluster::event_log::{Entry, NewEvent, Outcome, Raised};
@@ -59,6 +59,8 @@ pub struct Redis {
     state: RefCell<State>,
     added: Notify,
     max_entries: Cell<usize>,
+    /// Streams that take no more whatever their length.
+    closed: RefCell<BTreeSet<ShardId>>,
     /// How often everything was lost, and when last by Redis' clock: era.lua.
     era: Cell<(u64, Option<Micros>)>,
     /// When a lease that stands now was last seen absent.
@@ -73,6 +75,7 @@ impl Redis {
             state: RefCell::default(),
             added: Notify::new(),
             max_entries: Cell::new(usize::MAX),
+            closed: RefCell::default(),
             era: Cell::new((0, None)),
             absent: RefCell::default(),
         })
@@ -94,6 +97,15 @@ impl Redis {
         self.max_entries.set(entries);
     }
 
+    /// One stream takes nothing more, as if its byte budget were used up.
+    pub fn close_stream(&self, shard: ShardId) {
+        self.closed.borrow_mut().insert(shard);
+    }
+
+    pub fn open_stream(&self, shard: ShardId) {
+        self.closed.borrow_mut().remove(&shard);
+    }
+
     /// Answers the era: to be asked for before Postgres is asked whose a gateway shard is.
     pub fn era(&self) -> u64 {
         self.era.get().0
@@ -110,6 +122,7 @@ impl Redis {
             return Raised::Below(*stands);
         }
         *stands = epoch;
+        self.checker.gateway_epoch(gateway, epoch);
         Raised::Stands
     }
 
@@ -143,7 +156,7 @@ impl Redis {
     fn add(&self, state: &mut State, event: &NewEvent) -> Outcome {
         let Some(&incarnation) = state.incarnations.get(&event.shard) else { return Outcome::NoIncarnation };
         let stream = state.streams.entry(event.shard).or_default();
-        if stream.entries.len() >= self.max_entries.get() {
+        if stream.entries.len() >= self.max_entries.get() || self.closed.borrow().contains(&event.shard) {
             return Outcome::Full;
         }
         let seq = match stream.last {

@@ -13,6 +13,7 @@ use helpline_cluster::ids::{Epoch, ShardId};
 use crate::discord::{Reply, Request};
 use crate::engine::{Host, Micros, SECOND};
 use crate::node::Node;
+use crate::proxy;
 
 /// The highest epoch of each shard that a proxy has seen.
 pub type Known = BTreeMap<(Host, ShardId), i64>;
@@ -162,10 +163,17 @@ async fn send(node: &Node, fence: &Fence, request: Request) -> Sent {
             // Its client has closed the connection.
             return Sent::Again;
         }
+        let acknowledges =
+            if let Request::Callback { interaction } = request { Some(interaction) } else { None };
         let discord = Rc::clone(&at_proxy.discord);
         let asking = at_proxy.network.call(proxy, Host::Discord, PATIENCE, move || discord.request(request));
         match asking.await {
-            Ok(reply) => Sent::Reply(reply),
+            Ok(reply) => {
+                if let Some(interaction) = acknowledges.filter(|_| reply != Reply::Refused) {
+                    proxy::defer::acknowledged(&at_proxy, proxy, interaction);
+                }
+                Sent::Reply(reply)
+            }
             Err(_) => Sent::Again,
         }
     };

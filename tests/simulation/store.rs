@@ -22,6 +22,7 @@ use crate::checker::Checker;
 use crate::engine::{Engine, Host, MS, Micros};
 
 pub mod claims;
+pub mod gaps;
 pub mod locks;
 pub mod members;
 pub mod moves;
@@ -96,8 +97,12 @@ pub struct Tables {
     pub outbox: BTreeMap<u64, OutboxRow>,
     /// The open ones.
     pub moves: BTreeMap<ServerId, Move>,
+    /// Those that are done; the product keeps them for a day.
+    pub past_moves: Vec<Move>,
     /// By server and position.
     pub held: BTreeMap<(ServerId, u64), moves::HeldRow>,
+    /// Those that are not repaired.
+    pub gaps: BTreeMap<u64, gaps::GapRow>,
 }
 
 impl Tables {
@@ -120,6 +125,7 @@ struct Tx {
     cursor: Option<StreamId>,
     keys: BTreeSet<String>,
     conversations: BTreeMap<Uuid, Conversation>,
+    held: Vec<moves::HeldChange>,
     /// Statements that run at the moment.
     running: u32,
     idle_since: Micros,
@@ -191,6 +197,7 @@ impl Store {
             cursor: None,
             keys: BTreeSet::new(),
             conversations: BTreeMap::new(),
+            held: Vec::new(),
             running: 0,
             idle_since,
             effects: Vec::new(),
@@ -302,6 +309,7 @@ impl Store {
             self.checker.committing(&tables, tx.fence.as_ref(), &tx.servers, &tx.effects, cursor);
         }
         let mut tables = self.tables.borrow_mut();
+        tx.held.into_iter().for_each(|change| tables.change_held(change));
         for write in tx.writes {
             write(&mut tables);
         }

@@ -26,6 +26,8 @@ pub const QUIET: Micros = 60 * SECOND;
 /// Discord's connections.
 pub const GATEWAYS: u32 = 2;
 const LOOK_EVERY: Micros = 500 * MS;
+/// A backlog that never fills.
+pub const ROOMY: usize = 200;
 
 /// What came of a run.
 pub struct Report {
@@ -82,6 +84,7 @@ impl Processes {
         world.network.set_up(host, false);
         world.engine.crash(host);
         world.egress.borrow_mut().retain(|(proxy, _), _| *proxy != host);
+        world.deferrals.borrow_mut().remove(&host);
         let client = Client { host, life: self.lives.borrow()[&host] };
         world.checker.process_gone(client);
         let store = Rc::clone(&world.store);
@@ -156,7 +159,13 @@ fn build(engine: &Engine, mutation: Option<Mutation>) -> Processes {
         mutation,
         proxies,
         workers,
+        backlog: if engine.chance(500) {
+            ROOMY
+        } else {
+            usize::try_from(engine.between(4, 16)).expect("few")
+        },
         egress: RefCell::default(),
+        deferrals: RefCell::default(),
     };
     Processes { world: Rc::new(world), lives: Rc::default() }
 }
@@ -235,6 +244,9 @@ fn open(world: &World) -> Option<String> {
         if let Some(last) = world.redis.last_id(shard).filter(|last| *last > row.cursor) {
             return Some(format!("{shard} is applied up to {} of {last}", row.cursor));
         }
+    }
+    if let Some((id, gap)) = tables.gaps.iter().next() {
+        return Some(format!("gap {id} is not repaired: {gap:?}"));
     }
     if let Some(open) = world.checker.open() {
         return Some(open);

@@ -1,13 +1,18 @@
 //! The simulated store behind the contract's interface.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use helpline::proxy::gaps::{self, Missed, Places};
+use helpline_cluster::consumer::{self, HeldStep, Item, Place, State, Step};
 use helpline_cluster::fence::Fence;
-use helpline_cluster::ids::{Epoch, ServerId, ShardId, StreamId};
+use helpline_cluster::ids::{Epoch, GatewayShard, MoveId, ServerId, ShardId, StreamId};
 use helpline_cluster::membership::evidence::{Cause, Sight};
 
+use super::moves::{self, THIRD};
 use super::{OTHER, Refused, SHARD};
 use crate::checker::Checker;
 use crate::engine::{Engine, First, Host, MS, SECOND, race};
@@ -21,6 +26,8 @@ const CLIENT: Client = Client { host: Host::Worker(0), life: 1 };
 
 pub struct Simulated {
     store: Rc<Store>,
+    /// Whose transactions they are.
+    shards: RefCell<BTreeMap<TxId, ShardId>>,
 }
 
 /// Runs a behaviour in a world of its own.
@@ -29,8 +36,8 @@ pub fn run<F: Future<Output = ()> + 'static>(behaviour: impl FnOnce(Simulated) -
     engine.add_host(Host::Postgres, 1_000_000, 0);
     let checker = Checker::new(engine.clone(), TTL_MICROS);
     let store = Store::new(engine.clone(), checker, 60 * SECOND);
-    [SHARD, OTHER].into_iter().for_each(|shard| store.add_shard(shard));
-    engine.block_on(Host::Postgres, 30 * SECOND, behaviour(Simulated { store }));
+    [SHARD, OTHER, THIRD].into_iter().for_each(|shard| store.add_shard(shard));
+    engine.block_on(Host::Postgres, 30 * SECOND, behaviour(Simulated { store, shards: RefCell::default() }));
     engine.dismantle();
 }
 
@@ -76,6 +83,7 @@ impl super::Store for Simulated {
 
     async fn begin(&self, fence: &Fence) -> Result<TxId, Refused> {
         let tx = self.store.new_id();
+        self.shards.borrow_mut().insert(tx, fence.shard);
         self.store.begin(tx, CLIENT, fence, Locking::Lock).await.map(|()| tx).map_err(refused)
     }
 
@@ -119,5 +127,82 @@ impl super::Store for Simulated {
     async fn waits<F: Future>(&self, work: Pin<&mut F>) -> bool {
         // Below the time after which a claim ends idle transactions that block it.
         matches!(race(work, self.store.engine.sleep_true(50 * MS)).await, First::Right(()))
+    }
+}
+
+impl Simulated {
+    fn shard(&self, tx: TxId) -> ShardId {
+        self.shards.borrow()[&tx]
+    }
+
+    async fn place(&self, tx: TxId, server: ServerId) -> Place {
+        let place = self.store.place(tx, self.shard(tx), server, Locking::Lock).await;
+        place.expect("the transaction is open")
+    }
+}
+
+impl moves::Moves for Simulated {
+    async fn plan_move(&self, server: ServerId, to: ShardId) -> Option<MoveId> {
+        self.store.plan_move(server, to)
+    }
+
+    async fn state(&self, id: MoveId) -> State {
+        let tables = self.store.tables();
+        tables.moves.values().find(|moving| moving.id == id).map_or(State::Done, |moving| moving.state)
+    }
+
+    async fn step(&self, tx: &mut TxId, server: ServerId, item: Item) -> Step {
+        consumer::step(self.shard(*tx), item, &self.place(*tx, server).await)
+    }
+
+    async fn held_step(&self, tx: &mut TxId, server: ServerId) -> HeldStep {
+        consumer::held_step(self.shard(*tx), &self.place(*tx, server).await)
+    }
+
+    async fn leave(&self, tx: &mut TxId, server: ServerId, to: ShardId) -> bool {
+        let left = self.store.leave(*tx, server, self.shard(*tx), to, Locking::Lock).await;
+        left.expect("the transaction is open")
+    }
+
+    async fn hold(&self, tx: &mut TxId, server: ServerId, shard: ShardId, event: u64) {
+        let held = self.store.hold(*tx, server, shard, &moves::entry(server, event));
+        held.expect("the transaction is open");
+    }
+
+    async fn next_held(&self, tx: &mut TxId, server: ServerId) -> Vec<u64> {
+        let held = self.store.next_held(*tx, server, self.shard(*tx)).expect("the transaction is open");
+        held.iter().map(|(_, entry)| moves::event(&entry.origin)).collect()
+    }
+
+    async fn forget_held(&self, tx: &mut TxId, server: ServerId) {
+        let held = self.store.next_held(*tx, server, self.shard(*tx)).expect("the transaction is open");
+        let positions: Vec<u64> = held.iter().map(|(position, _)| *position).collect();
+        self.store.forget_held(*tx, server, &positions).expect("the transaction is open");
+    }
+
+    async fn pass_on(&self, tx: &mut TxId, server: ServerId, to: ShardId) {
+        self.store.pass_on(*tx, server, self.shard(*tx), to).expect("the transaction is open");
+    }
+
+    async fn finish(&self, tx: &mut TxId, server: ServerId, moved_in: &[MoveId]) {
+        let moved_in: BTreeSet<MoveId> = moved_in.iter().copied().collect();
+        self.store.finish(*tx, server, self.shard(*tx), moved_in).expect("the transaction is open");
+    }
+
+    async fn read_for_gap(&self, shard: Option<ShardId>) -> BTreeSet<ServerId> {
+        let missed = Missed {
+            cause: gaps::Cause::StreamFull,
+            shard,
+            from_ms: Some(0),
+            interactions: 0,
+            places: Places::default(),
+        };
+        let (_, channels) = self.store.open_gap(GatewayShard::new(0, 1), &missed);
+        // The only channel of a server has its id.
+        channels.into_iter().map(ServerId).collect()
+    }
+
+    async fn arrivals(&self, shard: ShardId) -> BTreeSet<ServerId> {
+        self.store.arrivals(shard)
     }
 }

@@ -3,7 +3,7 @@
 //! What is decided is `cluster::consumer`'s; these are the statements that carry it out, inside the transaction of the
 //! cursor.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use helpline_cluster::consumer::{Move, Place, State, is_done};
 use helpline_cluster::event_log::Entry;
@@ -14,6 +14,13 @@ use crate::discord::EventId;
 use super::locks::{Mode, Row};
 use super::{Fail, Locking, Store, Tables, TxId};
 
+/// What a transaction does to held events; it sees that itself at once, the others from its commit on.
+#[derive(Clone, Debug)]
+pub enum HeldChange {
+    Hold(ServerId, u64, HeldRow),
+    Drop(ServerId, u64),
+}
+
 /// An event that waits for its server, or for its turn after such ones.
 #[derive(Clone, Debug)]
 pub struct HeldRow {
@@ -23,35 +30,50 @@ pub struct HeldRow {
     pub entry: Entry,
 }
 
+type HeldRows = BTreeMap<(ServerId, u64), HeldRow>;
+
+/// A replay takes no second place.
+fn change_held(held: &mut HeldRows, change: HeldChange) {
+    match change {
+        HeldChange::Hold(server, position, row) => {
+            let same = |((of, _), held): (&(ServerId, u64), &HeldRow)| {
+                *of == server && held.shard == row.shard && held.entry.origin == row.entry.origin
+            };
+            if !held.iter().any(same) {
+                held.insert((server, position), row);
+            }
+        }
+        HeldChange::Drop(server, position) => _ = held.remove(&(server, position)),
+    }
+}
+
 impl Tables {
-    fn waits(&self, server: ServerId, shard: ShardId) -> bool {
-        self.held.iter().any(|((of, _), row)| *of == server && row.shard == shard)
+    pub fn change_held(&mut self, change: HeldChange) {
+        change_held(&mut self.held, change);
     }
 
-    fn hold(&mut self, server: ServerId, position: u64, row: HeldRow) {
-        let same = |((of, _), held): (&(ServerId, u64), &HeldRow)| {
-            *of == server && held.shard == row.shard && held.entry.origin == row.entry.origin
-        };
-        if !self.held.iter().any(same) {
-            self.held.insert((server, position), row);
-        }
+    fn waits(&self, server: ServerId, shard: ShardId) -> bool {
+        self.held.iter().any(|((of, _), row)| *of == server && row.shard == shard)
     }
 }
 
 impl Store {
-    /// Plans a move, unless the server has one.
-    pub fn plan_move(&self, server: ServerId, to: ShardId) {
+    /// plan_moves.sql: plans a move, unless the server has one or lives there already.
+    pub fn plan_move(&self, server: ServerId, to: ShardId) -> Option<MoveId> {
         let id = MoveId(self.new_id());
         self.change(|tables| {
-            let Some(&from) = tables.server_shards.get(&server) else { return };
-            if from != to && !tables.moves.contains_key(&server) {
-                tables.moves.insert(server, Move { id, server, from, to, state: State::Planned });
-                self.engine.note(|| format!("postgres: {server} is to move from {from} to {to} ({id})"));
+            let from = tables.server_shards.get(&server).copied().filter(|from| *from != to)?;
+            if tables.moves.contains_key(&server) {
+                return None;
             }
-        });
+            tables.moves.insert(server, Move { id, server, from, to, state: State::Planned });
+            self.engine.note(|| format!("postgres: {server} is to move from {from} to {to} ({id})"));
+            Some(id)
+        })
     }
 
-    /// Where a server stands. It stays there until the transaction ends.
+    /// places_here.sql and places_elsewhere.sql: where a server stands. If it lives on the shard, it stays until the
+    /// transaction ends.
     pub async fn place(
         &self,
         tx: TxId,
@@ -59,36 +81,57 @@ impl Store {
         server: ServerId,
         locking: Locking,
     ) -> Result<Place, Fail> {
-        if locking == Locking::Lock {
+        let lives_here = || self.tables().server_shards.get(&server) == Some(&shard);
+        if locking == Locking::Lock && lives_here() {
             let _running = self.running(tx)?;
             self.locks.lock(self, tx, Row::Server(server), Mode::Share).await?;
+            if !lives_here() {
+                self.locks.unlock(tx, &Row::Server(server));
+            }
         }
+        let waiting = !self.held_rows(tx, server, shard)?.is_empty();
         let tables = self.tables();
         Ok(Place {
             lives_on: tables.server_shards.get(&server).copied(),
             moving: tables.moves.get(&server).copied(),
-            waiting: tables.waits(server, shard),
+            waiting,
         })
     }
 
-    /// Puts an event behind those that are held for a shard; a replay takes no second place.
+    /// hold_event.sql: puts an event behind those that are held for a shard; a replay takes no second place.
     pub fn hold(&self, tx: TxId, server: ServerId, shard: ShardId, entry: &Entry) -> Result<(), Fail> {
         let Some(event) = crate::checker::event_id(&entry.payload) else { return Ok(()) };
-        let (position, row) = (self.new_id(), HeldRow { shard, event, entry: entry.clone() });
-        self.write(tx, move |tables| tables.hold(server, position, row))
+        let row = HeldRow { shard, event, entry: entry.clone() };
+        self.note_held(tx, HeldChange::Hold(server, self.new_id(), row))
     }
 
-    /// The server lives on `to` from the commit on. Waits for every transaction that writes its rows.
-    pub async fn leave(&self, tx: TxId, server: ServerId, to: ShardId, locking: Locking) -> Result<(), Fail> {
+    /// leave.sql: the server lives on `to` from the commit on. Waits for every transaction that writes its rows. False: it
+    /// does not live here, or is not on its way there.
+    pub async fn leave(
+        &self,
+        tx: TxId,
+        server: ServerId,
+        from: ShardId,
+        to: ShardId,
+        locking: Locking,
+    ) -> Result<bool, Fail> {
         if locking == Locking::Lock {
             self.lock_row(tx, Row::Server(server)).await?;
+            let tables = self.tables();
+            let planned =
+                |moving: &Move| (moving.from, moving.to, moving.state) == (from, to, State::Planned);
+            let here = tables.server_shards.get(&server) == Some(&from);
+            if !here || !tables.moves.get(&server).is_some_and(planned) {
+                return Ok(false);
+            }
         }
         self.write(tx, move |tables| {
             tables.server_shards.insert(server, to);
             if let Some(moving) = tables.moves.get_mut(&server) {
                 moving.state = State::Left;
             }
-        })
+        })?;
+        Ok(true)
     }
 
     /// finish_move.sql: ends the move to this shard if nothing of it remains to be done.
@@ -105,6 +148,7 @@ impl Store {
             };
             if is_done(&moving, moved_in.contains(&moving.id), tables.waits(server, shard)) {
                 tables.moves.remove(&server);
+                tables.past_moves.push(moving);
             }
         })
     }
@@ -118,22 +162,40 @@ impl Store {
         coming.chain(held).collect()
     }
 
-    /// What waits, in order.
-    pub fn held(&self, server: ServerId, shard: ShardId) -> Vec<Entry> {
-        let tables = self.tables();
-        let rows = tables.held.iter().filter(|((of, _), row)| *of == server && row.shard == shard);
-        rows.map(|(_, row)| row.entry.clone()).collect()
+    /// next_held.sql: what waits, in order, with its positions.
+    pub fn next_held(&self, tx: TxId, server: ServerId, shard: ShardId) -> Result<Vec<(u64, Entry)>, Fail> {
+        let rows = self.held_rows(tx, server, shard)?;
+        Ok(rows.into_iter().map(|((_, position), row)| (position, row.entry)).collect())
     }
 
-    /// What waited has been applied.
-    pub fn drop_held(&self, tx: TxId, server: ServerId, shard: ShardId) -> Result<(), Fail> {
-        self.write(tx, move |tables| tables.held.retain(|(of, _), row| *of != server || row.shard != shard))
+    /// What waited there has been applied.
+    pub fn forget_held(&self, tx: TxId, server: ServerId, positions: &[u64]) -> Result<(), Fail> {
+        positions.iter().try_for_each(|position| self.note_held(tx, HeldChange::Drop(server, *position)))
     }
 
-    /// What waited for one shard waits for another, in its order behind what waits there.
+    /// pass_held_on.sql: what waited for one shard waits for another, in its order behind what waits there.
     pub fn pass_on(&self, tx: TxId, server: ServerId, from: ShardId, to: ShardId) -> Result<(), Fail> {
-        let passed = self.held(server, from);
-        self.write(tx, move |tables| tables.held.retain(|(of, _), row| *of != server || row.shard != from))?;
-        passed.iter().try_for_each(|entry| self.hold(tx, server, to, entry))
+        for (position, entry) in self.next_held(tx, server, from)? {
+            self.note_held(tx, HeldChange::Drop(server, position))?;
+            self.hold(tx, server, to, &entry)?;
+        }
+        Ok(())
+    }
+
+    /// As the transaction sees them.
+    fn held_rows(&self, tx: TxId, server: ServerId, shard: ShardId) -> Result<HeldRows, Fail> {
+        let mut rows: HeldRows = self
+            .tables()
+            .held
+            .range((server, 0)..=(server, u64::MAX))
+            .map(|(at, row)| (*at, row.clone()))
+            .collect();
+        self.with(tx, |tx| tx.held.iter().for_each(|change| change_held(&mut rows, change.clone())))?;
+        rows.retain(|(of, _), row| *of == server && row.shard == shard);
+        Ok(rows)
+    }
+
+    fn note_held(&self, tx: TxId, change: HeldChange) -> Result<(), Fail> {
+        self.with(tx, |tx| tx.held.push(change))
     }
 }

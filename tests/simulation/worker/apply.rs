@@ -144,14 +144,16 @@ impl T1 {
         let mut next = step(self.shard, item, &self.place(server).await?);
         if next == Step::HeldFirst {
             self.held(server, lanes).await?;
-            let place = Place { waiting: false, ..self.place(server).await? };
-            next = step(self.shard, item, &place);
+            next = step(self.shard, item, &self.place(server).await?);
         }
         match next {
             Step::Apply => self.event(server, entry, lanes).await,
             Step::Hold => self.hold(server, self.shard, entry),
             Step::HandOn(to) => self.hold(server, to, entry),
-            Step::Leave { to } => self.store.leave(self.tx, server, to, self.server_rows).await,
+            Step::Leave { to } => {
+                let left = self.store.leave(self.tx, server, self.shard, to, self.server_rows).await?;
+                if left { Ok(()) } else { Err(Fail::Elsewhere(server)) }
+            }
             Step::Arrive => {
                 if let Item::MovedIn(id) = item {
                     self.moved_in.borrow_mut().insert(id);
@@ -186,7 +188,8 @@ impl T1 {
     async fn held(&self, server: ServerId, lanes: &mut BTreeSet<Lane>) -> Result<(), Fail> {
         match held_step(self.shard, &self.place(server).await?) {
             HeldStep::Apply => {
-                let mut entries = self.store.held(server, self.shard);
+                let held = self.store.next_held(self.tx, server, self.shard)?;
+                let (positions, mut entries): (Vec<u64>, Vec<Entry>) = held.into_iter().unzip();
                 if let Some(shared) = &self.in_memory {
                     let held = shared.held_in_memory.borrow_mut().remove(&(self.shard, server));
                     entries.extend(held.into_iter().flatten());
@@ -194,7 +197,7 @@ impl T1 {
                 for entry in entries {
                     self.event(server, &entry, lanes).await?;
                 }
-                self.store.drop_held(self.tx, server, self.shard)
+                self.store.forget_held(self.tx, server, &positions)
             }
             HeldStep::Wait => Ok(()),
             HeldStep::PassOn(to) => self.store.pass_on(self.tx, server, self.shard, to),
