@@ -22,6 +22,7 @@ mod holdings;
 pub mod holds;
 pub mod ingest;
 pub mod invalid;
+pub mod kept;
 mod limit;
 pub mod markers;
 pub mod metrics;
@@ -50,6 +51,7 @@ use helpline_cluster::keys::Keys;
 use helpline_cluster::rate_limit::{self, Limiter};
 use helpline_cluster::redis_link::RedisLink;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::{ConfigBuilder, Intents};
@@ -67,11 +69,12 @@ use gateway::Polling;
 use holdings::{Holdings, Totals, Ups, announce};
 use ingest::Identity;
 use invalid::InvalidBudget;
+use kept::Kept;
 use permit::Permit;
 use publish::Link;
 use rest::Rest;
 use routes::Routes;
-use setup::{Gateway, Setup};
+use setup::{Known, Registering, Said, Setup};
 use task::GatewayTask;
 
 /// Connections to Postgres: routes are read, servers added.
@@ -176,14 +179,14 @@ pub async fn run_on(
     let stop = cancel.child_token();
     let parts = Parts::gather(&config, &stop).await?;
     tracing::info!(
-        recommended_gateway_shards = parts.gateway.shards,
-        max_concurrency = parts.gateway.session_start_limit.max_concurrency,
-        sessions_left = parts.gateway.session_start_limit.remaining,
+        recommended_gateway_shards = parts.asked.known.facts.shards,
+        max_concurrency = parts.asked.known.facts.max_concurrency,
+        said = ?parts.asked.known.said,
         "Discord takes us as user {}; REST of the workers on {}",
         parts.me.user_id,
         listener.local_addr().context("read the listener's address")?,
     );
-    let totals = Totals { set: config.gateway_shards, recommended: parts.gateway.shards };
+    let totals = Totals { set: config.gateway_shards, recommended: parts.asked.known.facts.shards };
     let mut tasks = JoinSet::new();
     let egress = parts.spawn_egress(listener, &config, &stop, &mut tasks);
     let (claims, ups) = parts.spawn_gateway(config, egress, &stop, &mut tasks).await?;
@@ -211,7 +214,7 @@ async fn supervise(mut tasks: JoinSet<anyhow::Result<()>>, stop: &CancellationTo
 struct Parts {
     rest: Rest,
     me: Identity,
-    gateway: Gateway,
+    asked: Asked,
     redis: RedisLink,
     pool: sqlx::PgPool,
     routes: Arc<Routes>,
@@ -222,18 +225,28 @@ struct Parts {
 impl Parts {
     async fn gather(config: &Config, stop: &CancellationToken) -> anyhow::Result<Self> {
         let rest = Rest::new(&config.discord_api_url, config.token.clone())?;
-        let setup = Setup::new(&rest, config.start_deadline, stop);
+        let mut setup = Setup::new(&rest, config.start_deadline, stop);
         // The token first: a wrong one is the commonest mistake, and needs no store to be found.
-        let gateway = setup.gateway().await?;
-        let me = setup.identity().await?;
-        setup.register_commands(me.application_id).await?;
+        setup.check_token().await?;
         let redis = store::redis(&config.redis_url, stop).await?;
-        let pool = store::postgres(&config.database_url, DATABASE_POOL, IDLE_IN_TRANSACTION, stop).await?;
+        let kept = Kept::new(&redis, config.keys.clone(), &config.token);
+        let known = setup.known(&kept).await?;
+        let me = known.facts.me;
+        let mut registering = Registering::new(&rest, me.application_id);
+        // Those of before work, when Discord does not answer.
+        let registering_now =
+            async { anyhow::Ok(known.said != Said::Before && registering.once(setup::PATIENCE).await?) };
+        let (registered, pool) = tokio::try_join!(
+            registering_now,
+            store::postgres(&config.database_url, DATABASE_POOL, IDLE_IN_TRANSACTION, stop),
+        )?;
+        let asked = Asked { known, kept, registering: (!registered).then_some(registering) };
         crate::migrate::check(&pool).await?;
         let (routes, reader) = Routes::load(&pool).await.context("read the shards of servers")?;
         let deferrals = Deferrals::new();
-        Ok(Self { rest, me, gateway, redis, pool, routes, reader, deferrals })
+        Ok(Self { rest, me, asked, redis, pool, routes, reader, deferrals })
     }
+
     /// Workers need REST as soon as they run, whatever the gateway does.
     fn spawn_egress(
         &self,
@@ -284,15 +297,9 @@ impl Parts {
         let publisher = Publisher::new(&self.redis, config.keys.clone());
         let sessions = SessionStore::new(&self.redis, config.keys.clone());
         let identifies = Identifies::new(&self.redis, config.keys.clone());
-        if let Err(error) = identifies.learn(self.gateway.limit()).await {
-            tracing::warn!(%error, "the identify queue learns later how many sessions are left");
-        }
-        let (limit, rest, recommended) = (identifies.clone(), self.rest.clone(), self.gateway.shards);
-        let stopped = stop.clone();
-        tasks.spawn(async move {
-            limit::keep(limit, rest, recommended, stopped).await;
-            Ok(())
-        });
+        let first_total = config.gateway_shards.unwrap_or(self.asked.known.facts.shards);
+        let fixed = config.upstream_gateway.as_deref();
+        let address = self.asked.spawn(&self.rest, identifies.clone(), fixed, stop, tasks).await;
         tasks.spawn(telling::tell_workers(self.redis.shared(), config.keys.clone(), self.me, stop.clone()));
         // Events of new servers wait for their shard: the routes are kept until the last gateway shard has stopped.
         let reading = CancellationToken::new();
@@ -302,7 +309,6 @@ impl Parts {
             reader.run(session_url, reading).await;
             Ok(())
         });
-        let first_total = config.gateway_shards.unwrap_or(self.gateway.shards);
         let mut claiming = gateway_shards::Config::new(&config.name, config.keys.clone(), first_total);
         claiming.ttl = config.lease_ttl;
         // Draining ends it, not the token: the gateway shards are handed over first.
@@ -315,7 +321,6 @@ impl Parts {
             &until_dropped,
         )
         .context("join the other proxies")?;
-        let address = config.upstream_gateway.as_deref().unwrap_or(&self.gateway.url).trim_end_matches('/');
         let maker = Maker {
             publisher,
             sessions,
@@ -326,7 +331,7 @@ impl Parts {
             connects: Arc::default(),
             pool: self.pool,
             egress,
-            address: address.to_owned(),
+            address,
             config,
         };
         let ups = Ups::default();
@@ -344,6 +349,49 @@ impl Parts {
     }
 }
 
+/// What Discord was asked at the start.
+struct Asked {
+    known: Known,
+    kept: Kept,
+    /// Discord did not answer when the slash commands were looked at.
+    registering: Option<Registering>,
+}
+
+impl Asked {
+    /// Goes on asking beside the gateway. Returns where that is: `fixed`, or where Discord says.
+    async fn spawn(
+        self,
+        rest: &Rest,
+        identifies: Identifies,
+        fixed: Option<&str>,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> watch::Receiver<String> {
+        let (said, address) = watch::channel(self.known.facts.url.clone());
+        let asking = limit::Asking {
+            identifies,
+            rest: rest.clone(),
+            kept: self.kept,
+            known: self.known,
+            address: said,
+        };
+        asking.begin().await;
+        let (asking_stop, registering_stop) = (stop.clone(), stop.clone());
+        tasks.spawn(async move {
+            asking.keep(asking_stop).await;
+            Ok(())
+        });
+        if let Some(registering) = self.registering {
+            tasks.spawn(async move {
+                registering.later(registering_stop).await;
+                Ok(())
+            });
+        }
+        // One that is fixed stays: its sender is gone.
+        fixed.map_or(address, |fixed| watch::channel(fixed.trim_end_matches('/').to_owned()).1)
+    }
+}
+
 /// Makes what runs for a lease.
 struct Maker {
     publisher: Publisher,
@@ -355,7 +403,7 @@ struct Maker {
     connects: Arc<Connects>,
     pool: sqlx::PgPool,
     egress: Arc<Egress>,
-    address: String,
+    address: watch::Receiver<String>,
     config: Config,
 }
 
@@ -368,7 +416,6 @@ impl Maker {
             move || permit.phase() != Phase::Held
         });
         let twilight = ConfigBuilder::new(self.config.token.expose().to_owned(), self.config.intents)
-            .proxy_url(self.address.clone())
             .queue(self.identifies.of(lease.gateway, essential))
             .build();
         let link = Link::new(self.config.backlog, self.config.retained);
@@ -388,6 +435,7 @@ impl Maker {
             polling: Polling {
                 gateway: lease.gateway,
                 config: twilight,
+                address: self.address.clone(),
                 fixed_address: self.config.upstream_gateway.is_some(),
                 me: self.me,
                 link,

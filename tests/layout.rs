@@ -86,6 +86,7 @@ const REDIS: &[&str] = &[
     "cluster/src/rate_limit/link.rs",
     "cluster/src/redis_link",
     "src/proxy.rs",
+    "src/proxy/kept.rs",
     "src/proxy/telling.rs",
     "src/proxy/epochs.rs",
     "src/store.rs",

@@ -104,12 +104,17 @@ impl Identifies {
         self
     }
 
+    /// How many may begin at once, where what is left is not known.
+    pub fn set_max_concurrency(&self, max_concurrency: u32) {
+        self.max_concurrency.store(max_concurrency.max(1), Ordering::Relaxed);
+    }
+
     /// Takes over what Discord says; what was handed out and may not have reached it stays counted.
     ///
     /// # Errors
     /// When Redis does not answer.
     pub async fn learn(&self, limit: Limit) -> Result<(), RedisError> {
-        self.max_concurrency.store(limit.max_concurrency.max(1), Ordering::Relaxed);
+        self.set_max_concurrency(limit.max_concurrency);
         let left: u32 = LEARN
             .key(self.keys.identify_budget())
             .arg(limit.total.max(1))

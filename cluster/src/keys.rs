@@ -91,6 +91,16 @@ impl Keys {
         format!("{}:{{bot}}:user", self.prefix)
     }
 
+    /// What Discord said last of the bot and its gateway (string, JSON, with a TTL of a day): `hl:{bot}:gateway`.
+    pub fn gateway_facts(&self) -> String {
+        format!("{}:{{bot}}:gateway", self.prefix)
+    }
+
+    /// Held by the proxy that asks Discord for it (string with a TTL): `hl:{bot}:asking`.
+    pub fn gateway_turn(&self) -> String {
+        format!("{}:{{bot}}:asking", self.prefix)
+    }
+
     /// What the script of the shared REST limits keeps beside the buckets, in its order: slots of the global limit,
     /// those of one proxy, proxies by last sight, proxies that wait (sorted sets), shortest round trips, state,
     /// routes (hashes): `hl:{rest}:slots` and so on.

@@ -57,8 +57,10 @@ const MOST_POLLS: u32 = 500;
 #[derive(Debug)]
 pub struct Polling {
     pub gateway: GatewayShard,
-    /// Token, intents, queue and gateway address; the session is set for each connection.
+    /// Token, intents, queue and the rest; address and session are set for each connection.
     pub config: Config<ShardQueue>,
+    /// Where new sessions begin, and the others go when their own address is dead.
+    pub address: watch::Receiver<String>,
     /// Ignore the resume address that Discord gives: somebody else's gateway stands in between.
     pub fixed_address: bool,
     pub me: Identity,
@@ -154,7 +156,8 @@ impl Polling {
 
     /// Opens one connection and polls it until it ends.
     async fn connection(&self, use_resume_address: bool, cancel: &CancellationToken) -> Ended {
-        let mut config = ConfigBuilder::from(self.config.clone());
+        let address = self.address.borrow().clone();
+        let mut config = ConfigBuilder::from(self.config.clone()).proxy_url(address);
         if let Some(session) = self.link.session() {
             config = config.session(twilight_gateway::Session::new(session.sequence, session.session_id));
             if use_resume_address && !session.resume_url.is_empty() {

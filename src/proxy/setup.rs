@@ -1,22 +1,32 @@
-//! What happens once at the start: who are we, where is the gateway, are our slash commands registered.
+//! What a proxy has to know before it connects: who the bot is, where the gateway is, how fast sessions may begin.
+//!
+//! Discord is asked, but not waited for where a proxy was told before ([`super::kept`]): a proxy that is started again
+//! has sessions to resume. Promise: a token that Discord refuses ends the start, whatever is kept.
+
+mod asking;
+mod commands;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use helpline_cluster::rate_limit::Answer;
-use reqwest::{Method, StatusCode};
+use anyhow::Context as _;
+use helpline_cluster::identify::Limit;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::ingest::Identity;
+use super::kept::{Facts, Found, Kept};
 use super::rest::Rest;
-use crate::first_reply;
+use asking::Asking;
+pub use commands::{Registering, commands};
 
-/// Requests of a start that goes well; they count to Discord's global limit.
+/// Requests of a start at the most, when it goes well; they count to Discord's global limit.
 pub const REQUESTS: u32 = 5;
-const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How long Discord may take to answer where a start can go on without.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a start that waits looks whether another proxy was told meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Said whenever Discord does not take the token, at the start (401) or at the gateway (4004).
 pub const REFUSED_TOKEN: &str = "Discord refused the token: copy the bot's token again \
@@ -41,167 +51,160 @@ pub struct SessionStartLimit {
     pub max_concurrency: u32,
 }
 
-#[derive(Deserialize)]
-struct Object {
-    id: String,
+impl Gateway {
+    /// Asks until Discord answers.
+    ///
+    /// # Errors
+    /// When Discord refuses the token or does not answer in time.
+    pub async fn ask(rest: &Rest, within: Duration, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let answer = Asking::get(rest, PATH).answer(Instant::now() + within, stop).await?;
+        Self::read(answer)
+    }
+
+    fn read(answer: Value) -> anyhow::Result<Self> {
+        serde_json::from_value(answer).context("GET /gateway/bot answered something else than documented")
+    }
+
+    /// For the identify queue.
+    pub fn limit(&self) -> Limit {
+        let limit = &self.session_start_limit;
+        Limit {
+            total: limit.total,
+            remaining: limit.remaining,
+            reset_after: Duration::from_millis(limit.reset_after),
+            max_concurrency: limit.max_concurrency,
+        }
+    }
+
+    /// What of it is true for longer than a moment.
+    pub fn facts(&self, me: Identity) -> Facts {
+        let url = self.url.trim_end_matches('/').to_owned();
+        Facts { me, url, shards: self.shards, max_concurrency: self.session_start_limit.max_concurrency }
+    }
 }
 
-/// Requests of the start; each waits for Discord at most until the deadline.
+const PATH: &str = "/gateway/bot";
+
+/// What a proxy starts with.
+#[derive(Debug)]
+pub struct Known {
+    pub facts: Facts,
+    pub said: Said,
+}
+
+/// When Discord said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// To this start, with how many sessions are left.
+    Now(Limit),
+    /// To another proxy, so lately that it need not be asked again.
+    Lately,
+    /// Longer ago: it is to be asked soon.
+    Before,
+}
+
+/// Asks for the start.
 #[derive(Debug)]
 pub struct Setup<'a> {
     rest: &'a Rest,
-    deadline: Instant,
-    cancel: &'a CancellationToken,
+    wait: Duration,
+    stop: &'a CancellationToken,
+    user: Asking,
+    user_id: Option<u64>,
 }
 
 impl<'a> Setup<'a> {
-    pub fn new(rest: &'a Rest, wait: Duration, cancel: &'a CancellationToken) -> Self {
-        Self { rest, deadline: Instant::now() + wait, cancel }
+    /// Discord is waited for so long at the most.
+    pub fn new(rest: &'a Rest, wait: Duration, stop: &'a CancellationToken) -> Self {
+        Self { rest, wait, stop, user: Asking::get(rest, "/users/@me"), user_id: None }
     }
 
     /// # Errors
-    /// When Discord refuses the token or does not answer in time.
-    pub async fn gateway(&self) -> anyhow::Result<Gateway> {
-        let gateway = self.send(Method::GET, "/gateway/bot", None).await?;
-        serde_json::from_value(gateway).context("GET /gateway/bot answered something else than documented")
-    }
-
-    /// # Errors
-    /// As [`Setup::gateway`].
-    pub async fn identity(&self) -> anyhow::Result<Identity> {
-        let user_id = self.id_at("/users/@me").await?;
-        let application_id = self.id_at("/applications/@me").await?;
-        Ok(Identity { user_id, application_id })
-    }
-
-    /// Registers the global slash commands if those that Discord has are others.
-    ///
-    /// # Errors
-    /// As [`Setup::gateway`].
-    pub async fn register_commands(&self, application_id: u64) -> anyhow::Result<()> {
-        let path = format!("/applications/{application_id}/commands");
-        let known = self.send(Method::GET, &path, None).await?;
-        let wanted = commands();
-        if same_commands(&wanted, &known) {
-            tracing::debug!("the slash commands are registered");
-            return Ok(());
+    /// When Discord refuses the token. One that does not answer now is asked again by [`Setup::known`].
+    pub async fn check_token(&mut self) -> anyhow::Result<()> {
+        if let Some(user) = self.user.once(PATIENCE).await? {
+            self.user_id = Some(id(user, "/users/@me")?);
         }
-        self.send(Method::PUT, &path, Some(&wanted)).await?;
-        tracing::info!("registered the slash commands");
         Ok(())
     }
 
-    async fn id_at(&self, path: &str) -> anyhow::Result<u64> {
-        let object = self.send(Method::GET, path, None).await?;
-        serde_json::from_value::<Object>(object)
-            .ok()
-            .and_then(|object| object.id.parse().ok())
-            .with_context(|| format!("GET {path} answered without an id"))
+    /// Asks Discord, or takes what is kept.
+    ///
+    /// # Errors
+    /// When Discord refuses the token, or does not answer in time and nothing is kept.
+    pub async fn known(mut self, kept: &Kept) -> anyhow::Result<Known> {
+        match self.kept(kept).await {
+            Some(found) => self.refreshed(found, kept).await,
+            None => self.asked(kept).await,
+        }
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut told = false;
-        loop {
-            let mut request = self.rest.as_bot(method.clone(), path);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let (problem, wait) = match request.send().await {
-                Ok(response) => match self.read(path, response).await? {
-                    Ok(answer) => return Ok(answer),
-                    Err(again) => again,
-                },
-                Err(error) => (error.without_url().to_string(), RETRY_EVERY),
-            };
-            if Instant::now() + wait > self.deadline {
-                bail!(
-                    "Discord's API did not answer {method} {path} in time ({problem}): check the network and DISCORD_API_URL"
+    /// What is kept, if it is of this bot.
+    async fn kept(&self, kept: &Kept) -> Option<Found> {
+        kept.read().await.filter(|found| self.user_id.is_none_or(|id| id == found.facts.me.user_id))
+    }
+
+    /// Something is kept: one attempt to hear it from Discord, and only by one of the proxies that start now.
+    async fn refreshed(&self, found: Found, kept: &Kept) -> anyhow::Result<Known> {
+        // Who did not say whose token it is says nothing else either.
+        if found.is_fresh() || self.user_id.is_none() || !kept.turn().await {
+            return Ok(Known::kept(found));
+        }
+        let mut gateway = Asking::get(self.rest, PATH);
+        match gateway.once(PATIENCE).await? {
+            Some(answer) => Known::asked(&Gateway::read(answer)?, found.facts.me, kept).await,
+            None => {
+                tracing::info!(
+                    problem = gateway.problem(),
+                    "Discord does not answer GET {PATH}; going on with what it said {} s ago",
+                    found.age.as_secs(),
                 );
-            }
-            if !told {
-                tracing::warn!(problem, "waiting for Discord's API ({method} {path})");
-                told = true;
-            }
-            tokio::select! {
-                () = self.cancel.cancelled() => bail!("stopped while waiting for Discord's API"),
-                () = tokio::time::sleep(wait) => {}
+                Ok(Known::kept(found))
             }
         }
     }
 
-    /// The answer's body, or why and when to ask again.
-    async fn read(
-        &self,
-        path: &str,
-        response: reqwest::Response,
-    ) -> anyhow::Result<Result<Value, (String, Duration)>> {
-        let status = response.status();
-        if status == StatusCode::UNAUTHORIZED {
-            bail!(REFUSED_TOKEN);
+    /// Nothing is kept: waits for Discord, or for another proxy that was told.
+    async fn asked(&mut self, kept: &Kept) -> anyhow::Result<Known> {
+        let deadline = Instant::now() + self.wait;
+        let user_id = match self.user_id {
+            Some(user_id) => user_id,
+            None => id(self.user.answer(deadline, self.stop).await?, "/users/@me")?,
+        };
+        self.user_id = Some(user_id);
+        let application = Asking::get(self.rest, "/applications/@me").answer(deadline, self.stop).await?;
+        let me = Identity { user_id, application_id: id(application, "/applications/@me")? };
+        let mut gateway = Asking::get(self.rest, PATH);
+        loop {
+            let now = Instant::now();
+            if now >= gateway.due() && kept.turn().await {
+                let left = deadline.saturating_duration_since(now);
+                if let Some(answer) = gateway.once(left).await? {
+                    return Known::asked(&Gateway::read(answer)?, me, kept).await;
+                }
+            }
+            if let Some(found) = self.kept(kept).await {
+                return Ok(Known::kept(found));
+            }
+            gateway.wait(deadline, Instant::now() + LOOK_EVERY, self.stop).await?;
         }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            let headers = response.headers();
-            let answer = Answer::from_headers(429, |name| headers.get(name).and_then(|v| v.to_str().ok()));
-            return Ok(Err(("rate limited".to_owned(), answer.wait())));
-        }
-        if status.is_server_error() {
-            return Ok(Err((status.to_string(), RETRY_EVERY)));
-        }
-        let body = response.text().await.unwrap_or_default();
-        if !status.is_success() {
-            bail!("Discord answered {path} with {status}: {body}");
-        }
-        serde_json::from_str(&body).map(Ok).with_context(|| {
-            format!("{path} did not answer with JSON: does DISCORD_API_URL point to Discord?")
-        })
     }
 }
 
-/// The slash commands: <https://discord.com/developers/docs/interactions/application-commands>.
-/// Type 1 is a slash command, option type 3 a string; contexts and installation in servers only.
-pub fn commands() -> Value {
-    json!([{
-        "name": first_reply::ASK,
-        "type": 1,
-        "description": "Ask a question; the answer comes from this server's own knowledge",
-        "contexts": [0],
-        "integration_types": [0],
-        "options": [{
-            "name": first_reply::QUESTION,
-            "type": 3,
-            "description": "What do you want to know?",
-            "required": true,
-            "max_length": 2000,
-        }],
-    }])
-}
+impl Known {
+    async fn asked(gateway: &Gateway, me: Identity, kept: &Kept) -> anyhow::Result<Self> {
+        let facts = gateway.facts(me);
+        kept.save(&facts).await;
+        Ok(Self { facts, said: Said::Now(gateway.limit()) })
+    }
 
-/// Whether what Discord has says all that we want; it adds fields of its own.
-fn same_commands(wanted: &Value, known: &Value) -> bool {
-    match (wanted, known) {
-        (Value::Array(wanted), Value::Array(known)) => {
-            wanted.len() == known.len()
-                && wanted.iter().zip(known).all(|(wanted, known)| same_commands(wanted, known))
-        }
-        (Value::Object(wanted), Value::Object(known)) => wanted
-            .iter()
-            .all(|(key, wanted)| known.get(key).is_some_and(|known| same_commands(wanted, known))),
-        (wanted, known) => wanted == known,
+    fn kept(found: Found) -> Self {
+        let said = if found.is_fresh() { Said::Lately } else { Said::Before };
+        Self { facts: found.facts, said }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_the_same_whatever_discord_adds() {
-        let mut known = commands();
-        known[0]["id"] = json!("1");
-        known[0]["options"][0]["name_localizations"] = Value::Null;
-        assert!(same_commands(&commands(), &known));
-        known[0]["options"][0]["max_length"] = json!(100);
-        assert!(!same_commands(&commands(), &known));
-        assert!(!same_commands(&commands(), &json!([])));
-    }
+fn id(object: Value, path: &str) -> anyhow::Result<u64> {
+    let id = object.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    id.with_context(|| format!("GET {path} answered without an id"))
 }

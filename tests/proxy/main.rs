@@ -8,6 +8,7 @@ mod failover;
 mod harness;
 mod ingest;
 mod interactions;
+mod kept;
 mod lost;
 mod outage;
 #[path = "../support/own_redis.rs"]

@@ -1,0 +1,123 @@
+//! Our slash commands, and how Discord is told of them.
+//! Source: <https://discord.com/developers/docs/interactions/application-commands>.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::asking::Asking;
+use crate::first_reply;
+use crate::proxy::rest::Rest;
+
+/// How long one request may take beside a proxy that runs.
+const LATER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Registers the global slash commands if those that Discord has are others.
+#[derive(Debug)]
+pub struct Registering {
+    known: Asking,
+    wanted: Asking,
+}
+
+impl Registering {
+    pub fn new(rest: &Rest, application_id: u64) -> Self {
+        let path = format!("/applications/{application_id}/commands");
+        Self { known: Asking::get(rest, &path), wanted: Asking::put(rest, &path, commands()) }
+    }
+
+    /// False: Discord does not answer now.
+    ///
+    /// # Errors
+    /// When Discord refuses the token or the commands.
+    pub async fn once(&mut self, within: Duration) -> anyhow::Result<bool> {
+        let Some(known) = self.known.once(within).await? else { return Ok(false) };
+        if same_commands(&commands(), &known) {
+            tracing::debug!("the slash commands are registered");
+            return Ok(true);
+        }
+        if self.wanted.once(within).await?.is_none() {
+            return Ok(false);
+        }
+        tracing::info!("registered the slash commands");
+        Ok(true)
+    }
+
+    /// Goes on beside a proxy that runs: those of before work meanwhile.
+    pub async fn later(mut self, stop: CancellationToken) {
+        let mut told = false;
+        loop {
+            let due = self.known.due().max(self.wanted.due());
+            if stop.run_until_cancelled(tokio::time::sleep_until(due)).await.is_none() {
+                return;
+            }
+            match self.once(LATER_PATIENCE).await {
+                Ok(true) => return,
+                Ok(false) if told => {}
+                Ok(false) => {
+                    told = true;
+                    tracing::warn!(problem = self.problem(), "the slash commands are looked at later");
+                }
+                Err(error) => {
+                    tracing::error!("the slash commands are not registered: {error:#}");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn problem(&self) -> &str {
+        match self.wanted.due() > self.known.due() {
+            true => self.wanted.problem(),
+            false => self.known.problem(),
+        }
+    }
+}
+
+/// Type 1 is a slash command, option type 3 a string; contexts and installation in servers only.
+pub fn commands() -> Value {
+    json!([{
+        "name": first_reply::ASK,
+        "type": 1,
+        "description": "Ask a question; the answer comes from this server's own knowledge",
+        "contexts": [0],
+        "integration_types": [0],
+        "options": [{
+            "name": first_reply::QUESTION,
+            "type": 3,
+            "description": "What do you want to know?",
+            "required": true,
+            "max_length": 2000,
+        }],
+    }])
+}
+
+/// Whether what Discord has says all that we want; it adds fields of its own.
+fn same_commands(wanted: &Value, known: &Value) -> bool {
+    match (wanted, known) {
+        (Value::Array(wanted), Value::Array(known)) => {
+            wanted.len() == known.len()
+                && wanted.iter().zip(known).all(|(wanted, known)| same_commands(wanted, known))
+        }
+        (Value::Object(wanted), Value::Object(known)) => wanted
+            .iter()
+            .all(|(key, wanted)| known.get(key).is_some_and(|known| same_commands(wanted, known))),
+        (wanted, known) => wanted == known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_the_same_whatever_discord_adds() {
+        let mut known = commands();
+        known[0]["id"] = json!("1");
+        known[0]["options"][0]["name_localizations"] = Value::Null;
+        assert!(same_commands(&commands(), &known));
+        known[0]["options"][0]["max_length"] = json!(100);
+        assert!(!same_commands(&commands(), &known));
+        assert!(!same_commands(&commands(), &json!([])));
+    }
+}
