@@ -6,11 +6,37 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fred::interfaces::KeysInterface as _;
+use futures_util::StreamExt as _;
 use helpline_sim::{Config, GatewayFault, GatewayTarget, Outage};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Bench, GATEWAY};
-use crate::support::eventually;
+use crate::own_redis::OwnRedis;
+use crate::support::{TestRedis, eventually};
+
+/// What Redis is asked, also from within scripts.
+struct Asked(redis::aio::Monitor);
+
+impl Asked {
+    async fn of(redis: &OwnRedis) -> Self {
+        let client = redis::Client::open(redis.url.as_str()).expect("a URL");
+        Self(client.get_async_monitor().await.expect("it answers"))
+    }
+
+    /// Waits for a command with these words.
+    async fn until(&mut self, words: &[&str]) {
+        let found = async {
+            let mut commands = self.0.on_message::<String>();
+            while let Some(command) = commands.next().await {
+                if words.iter().all(|word| command.contains(word)) {
+                    return;
+                }
+            }
+            panic!("Redis is gone");
+        };
+        tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is asked in time");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_no_sessions_left_nobody_identifies_and_the_token_stays() {
@@ -20,7 +46,8 @@ async fn with_no_sessions_left_nobody_identifies_and_the_token_stays() {
         identify_interval: Duration::from_millis(1),
         ..Config::default()
     };
-    let bench = Bench::new(config).await;
+    let own = OwnRedis::start();
+    let bench = Bench::on_redis(config, TestRedis::new(), own.url.clone()).await;
     let proxy = bench.start().await.ready().await;
     let invalidate = || {
         let sessions = bench.sim.sessions();
@@ -36,8 +63,12 @@ async fn with_no_sessions_left_nobody_identifies_and_the_token_stays() {
         (connected && !proxy.health.is_ready()).then_some(())
     })
     .await;
-    // Longer than the queue waits before it looks again, and than the bucket rests.
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    // It looks at what is left once its bucket has rested, and takes nothing.
+    let mut asked = Asked::of(&own).await;
+    let _: i64 = bench.fred.del(bench.keys.identify_bucket(0)).await.expect("delete");
+    asked.until(&[&bench.keys.identify_budget(), "left"]).await;
+    let taken: bool = bench.fred.exists(bench.keys.identify_bucket(0)).await.expect("exists");
+    assert!(!taken, "nobody was let go");
     assert_eq!(bench.sim.counters().identifies, 2);
     assert_eq!(bench.sim.current_token(), bench.sim.token(), "Discord had no reason to reset it");
     proxy.stop().await;
