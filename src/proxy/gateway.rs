@@ -104,7 +104,7 @@ impl Polling {
                 Ended::Cancelled | Ended::Retired => return Ok(()),
                 Ended::Closing => tracing::info!("{}: closes; resuming once more to catch up", self.gateway),
                 Ended::Fenced => tracing::warn!(
-                    "{}: neither Postgres nor Redis renews this proxy's lease; disconnected until one of them does",
+                    "{}: neither Postgres nor Redis renews this proxy's lease; disconnected until Postgres does",
                     self.gateway
                 ),
                 Ended::Fatal(fatal) => return Err(fatal),

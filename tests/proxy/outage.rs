@@ -1,4 +1,4 @@
-//! Redis being away while the proxy runs.
+//! Redis, or both stores, being away while the proxy runs or starts.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use helpline_cluster::keys::Keys;
 use helpline_sim::Config;
 use tokio::time::Instant;
 
-use crate::harness::{Bench, distinct};
+use crate::harness::{Bench, Load, distinct};
 use crate::own_redis::OwnRedis;
-use crate::support::TestRedis;
+use crate::support::{TestRedis, eventually, execute, server_connection};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_redis_hangs_the_connection_stays_and_nothing_is_lost() {
@@ -106,5 +106,92 @@ async fn a_proxy_brings_no_epoch_into_a_wiped_redis_that_is_not_its_in_postgres(
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+    proxy.stop().await;
+}
+
+/// Ends every connection to the test's database and lets nobody in, or lets them in again.
+async fn postgres_away(bench: &Bench, away: bool) {
+    let database = bench.db.name();
+    let mut server = server_connection().await;
+    let cut = match away {
+        true => format!(
+            "alter database {database} allow_connections false;
+             select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{database}'"
+        ),
+        false => format!("alter database {database} allow_connections true"),
+    };
+    execute(&mut server, cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_both_stores_are_away_longer_than_the_lease_a_proxy_disconnects_and_then_misses_nothing() {
+    let redis = OwnRedis::start();
+    let config = Config { servers: 2, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), redis.url.clone()).await;
+    bench.begin_streams().await;
+    for index in 0..2 {
+        bench.place(&bench.server(index), 3, true).await;
+    }
+    let mut config = bench.config();
+    config.lease_ttl = Duration::from_millis(600);
+    let proxy = bench.start_with(config).await.ready().await;
+    let load = Load::start(&bench, Duration::from_millis(5));
+    load.reaches(40).await;
+
+    redis.signal("-STOP");
+    postgres_away(&bench, true).await;
+    eventually("it may have been taken for dead, and disconnects", async || {
+        (!bench.sim.sessions()[0].connected).then_some(())
+    })
+    .await;
+    assert!(!proxy.health.is_ready());
+    load.reaches(load.count() + 40).await;
+    postgres_away(&bench, false).await;
+    eventually("Postgres alone brings it back", async || bench.sim.sessions()[0].connected.then_some(()))
+        .await;
+    load.reaches(load.count() + 40).await;
+    redis.signal("-CONT");
+    load.reaches(load.count() + 40).await;
+    let said = load.stop().await;
+    bench.wait_until_applied(&said).await;
+    let counters = bench.sim.counters();
+    assert_eq!((counters.identifies, counters.resumes_refused), (1, 0));
+    bench.wait_until_saved(bench.last_sequence()).await;
+    proxy.ready().await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_both_stores_and_then_resumes() {
+    let redis = OwnRedis::start();
+    let config = Config { servers: 1, ..Config::default() };
+    let bench = Bench::on_redis(config, TestRedis::new(), redis.url.clone()).await;
+    bench.begin_streams().await;
+    let server = bench.server(0);
+    bench.place(&server, 3, true).await;
+    let proxy = bench.start().await.ready().await;
+    let mut said = vec![bench.say(&server, "before")];
+    bench.wait_for_messages(3, 1).await;
+    bench.wait_until_saved(bench.last_sequence()).await;
+    proxy.kill();
+
+    redis.signal("-STOP");
+    postgres_away(&bench, true).await;
+    let asked = bench.sim.counters().rest_requests;
+    let proxy = bench.start().await;
+    eventually("it asks who it is", async || (bench.sim.counters().rest_requests > asked).then_some(()))
+        .await;
+    said.push(bench.say(&server, "meanwhile"));
+    redis.signal("-CONT");
+    eventually("it goes on as far as Postgres", async || {
+        (bench.sim.counters().rest_requests > asked + 1).then_some(())
+    })
+    .await;
+    assert_eq!(bench.sim.counters().resumes, 0);
+    said.push(bench.say(&server, "later"));
+    postgres_away(&bench, false).await;
+    let proxy = proxy.ready().await;
+    assert_eq!(bench.wait_for_messages(3, said.len()).await, said);
+    let counters = bench.sim.counters();
+    assert_eq!((counters.identifies, counters.resumes), (1, 1));
     proxy.stop().await;
 }
