@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use helpline_cluster::claims::steps::{self, Step};
 use helpline_cluster::claims::{self, Claims, Lease, Ownership};
 use helpline_cluster::database::Database;
 use helpline_cluster::event_log::{EventLog, Reader};
@@ -255,6 +256,7 @@ impl Work {
 
     /// The loop finishes the transaction in hand and releases; the other shards are not waited for.
     async fn revoked(&mut self, shard: ShardId, fence: &Fence) {
+        steps::note(fence, Step::Told);
         match self.loops.get(&shard) {
             Some((lease, _)) if lease.fence == *fence => lease.stop.cancel(),
             _ => release(&self.claims, fence).await,

@@ -38,6 +38,7 @@ mod log;
 mod reconcile;
 mod renew;
 pub(crate) mod signals;
+pub mod steps;
 
 pub use log::Error as LogError;
 
@@ -47,6 +48,7 @@ use levelling::Levelling;
 use log::Log;
 use reconcile::Reconciler;
 use signals::{Signals, raise};
+use steps::Step;
 
 /// News that the consumer has not read yet; when full, claiming waits for him.
 const NEWS: usize = 1024;
@@ -229,6 +231,9 @@ impl Claims {
         };
         // Another may be waiting for this one to be gone from the list, the present life for an old fence.
         raise(&shared.signals.mine);
+        if matches!(released, Ok(true)) {
+            steps::note(fence, Step::Released);
+        }
         released.map(drop)
     }
 

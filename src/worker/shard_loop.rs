@@ -8,6 +8,7 @@ mod repairs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use helpline_cluster::claims::steps::{self, Step};
 use helpline_cluster::claims::{Claims, Lease};
 use helpline_cluster::consumer::{DurableCursor, Item};
 use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
@@ -95,6 +96,7 @@ impl ShardLoop {
         let lanes = self.lanes.clone();
         let recovered = tokio::spawn(async move { lanes.recover().await });
         let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
+        steps::note(&self.lease.fence, Step::Begun);
         let mut trim = tokio::time::interval(TRIM_EVERY);
         let mut replays = tokio::time::interval(REPLAY_EVERY);
         replays.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -115,7 +117,9 @@ impl ShardLoop {
             }
         };
         self.lease.stop.cancel();
+        steps::note(&self.lease.fence, Step::Ended);
         self.lanes.join().await;
+        steps::note(&self.lease.fence, Step::Quiet);
         recovered.abort();
         let _ = recovered.await;
         metrics::gauge!(names::SHARD_LOOPS).decrement(1.0);
@@ -237,6 +241,7 @@ impl ShardLoop {
             return Ok(());
         }
         if std::mem::take(&mut self.on_trial) {
+            steps::note(&self.lease.fence, Step::Read);
             return self.first_batch(entries, &batch, last).await;
         }
         match self.try_apply(&batch, last).await? {

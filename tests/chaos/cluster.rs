@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use helpline_sim::{Config, Simulator};
@@ -34,6 +34,8 @@ pub struct Setup {
     pub rest_latency: Duration,
     /// Whether the test crashes Postgres, which it may do to one of its own alone.
     pub own_postgres: bool,
+    /// What processes log, unless CHAOS_LOG says otherwise; as RUST_LOG.
+    pub log: &'static str,
     pub seed: u64,
 }
 
@@ -50,6 +52,7 @@ impl Default for Setup {
             rest_per_s: 500,
             rest_latency: Duration::from_millis(60),
             own_postgres: false,
+            log: "info",
             seed: 1,
         }
     }
@@ -230,7 +233,13 @@ impl Cluster {
                 ("HELPLINE_PROXY_URL", format!("http://{outward}")),
             ]),
         }
+        env.push(("RUST_LOG", std::env::var("CHAOS_LOG").unwrap_or_else(|_| self.setup.log.to_owned())));
         Process::start(&process, if listens.is_some() { "proxy" } else { "worker" }, &env, &self.logs)
+    }
+
+    /// Where each process keeps its log.
+    pub fn logs(&self) -> &Path {
+        &self.logs
     }
 
     /// Waits until every shard has a living owner and a stream, and every gateway shard a connection.

@@ -4,6 +4,7 @@
 //! whose triggers make them slightly too long. Prints a table in Markdown.
 
 mod measures;
+mod phases;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use crate::cluster::{Cluster, Setup, patiently};
 use crate::crowd::{Crowd, Habits, Verdict};
 use crate::process::now_us;
 use measures::{Samples, applied, first_by_another, full_service, longest_waits, pauses, without_owner};
+use phases::{Parts, Steps};
 
 /// BENCH_ARGS, as in `make bench-failover ARGS='--kills 50'`.
 #[derive(Debug, Clone, clap::Parser)]
@@ -85,6 +87,7 @@ impl Bench {
             lease_ttl: Duration::from_millis(options.lease_ttl_ms),
             rest_per_s: 1_000,
             rest_latency: Duration::from_millis(20),
+            log: phases::LOG,
             ..Setup::default()
         });
         let cluster = cluster.await;
@@ -250,6 +253,7 @@ impl Bench {
         let crowd = self.crowd().await;
         let (mut waits, mut ownerless, mut paused) =
             (Samples::default(), Samples::default(), Samples::default());
+        let mut parts = Parts::default();
         for _ in 0..self.options.drains {
             self.all_there().await;
             let (victim, held) = self.victim().await;
@@ -266,7 +270,9 @@ impl Bench {
             let events = applied(&crowd.asked(), &records, &self.homes);
             waits.extend(&longest_waits(&events, &shards, at, at + 1_000_000));
             ownerless.extend(&without_owner(&records));
-            paused.extend(&pauses(&events, &records, &held));
+            let pauses = pauses(&events, &records, &held);
+            pauses.iter().for_each(|pause| paused.add(pause.us()));
+            parts.add(&Steps::read(self.cluster.logs(), at), &pauses, &held, at);
             self.cluster.restart_worker(victim);
         }
         let of = format!("{} shards of {} drains", waits.len(), self.options.drains);
@@ -276,6 +282,11 @@ impl Bench {
         let of = format!("{} shards", paused.len());
         let what = "planned drain: pause of a shard with events waiting, p99";
         self.times(what, "250 ms", &paused, of, &[(0.99, 250)]);
+        for (what, samples) in parts.rows() {
+            self.times(&what, "", samples, format!("{} shards", samples.len()), &[]);
+        }
+        println!("the longest pauses, in ms after the signal:");
+        parts.longest(12).into_iter().for_each(|story| println!("  {story}"));
         self.over("planned drains", crowd).await;
     }
 

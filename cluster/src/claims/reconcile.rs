@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::held::{Standing, Steps};
 use super::signals::raise;
+use super::steps::{self, Step};
 use super::{Lease, Ownership, Shared};
 use crate::fence::Fence;
 use crate::ids::{Epoch, ShardId, WorkerId};
@@ -184,6 +185,7 @@ impl Reconciler {
         metrics::counter!("helpline_takeovers_total").increment(taken_over as u64);
         tracing::info!("{} claims {} shards, {taken_over} of them from the dead", self.id, won.len());
         for Claim { fence, .. } in won {
+            steps::note(&fence, Step::Claimed);
             let stop = self.life.child_token();
             self.shared.held.enter(fence.clone(), stop.clone());
             let this = self.clone();
@@ -219,6 +221,7 @@ impl Reconciler {
                 }
             }
         };
+        steps::note(&fence, Step::Ready);
         let Ok(place) = self.shared.news.reserve().await else { return };
         let shard = fence.shard;
         let lease = Lease { fence: fence.clone(), cursor, self_fence: Arc::clone(&self.self_fence), stop };

@@ -1,6 +1,7 @@
 //! What an owner applies beside its stream: events that an operator wants again, and with care what may have ended its
 //! predecessor.
 
+use helpline_cluster::claims::steps::{self, Step};
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::StreamId;
@@ -31,9 +32,13 @@ impl ShardLoop {
                 Err(error) => self.wait_out(&error, &mut backoff).await?,
             }
         };
+        steps::note(&self.lease.fence, Step::Tried);
         let done = match found {
             Found::Nothing => match self.try_apply(batch, last).await {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(())) => {
+                    steps::note(&self.lease.fence, Step::Applied);
+                    Ok(())
+                }
                 Ok(Err(_)) => self.one_by_one(entries).await,
                 Err(stopped) => Err(stopped),
             },

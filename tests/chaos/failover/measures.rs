@@ -133,12 +133,30 @@ pub fn without_owner(records: &[Record]) -> Samples {
     samples
 }
 
+/// How long an event of a shard stood and nobody applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub shard: i32,
+    /// The last application of the former owner; 0 when he had none.
+    pub last_us: i64,
+    /// When the first event after it was asked.
+    pub asked_us: i64,
+    /// The first application of the next owner.
+    pub first_us: i64,
+}
+
+impl Pause {
+    pub fn us(&self) -> i64 {
+        self.first_us - self.last_us.max(self.asked_us)
+    }
+}
+
 /// For each of the shards (with the epoch of its former owner) how long an event stood and nobody applied: from the last
 /// application of the former owner, or from when the first event after it was asked, to the first of the next owner. The
 /// way of that event into the stream is part of it.
-pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>) -> Samples {
+pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>) -> Vec<Pause> {
     let applications = applications(records);
-    let mut samples = Samples::default();
+    let mut pauses = Vec::new();
     for (shard, before) in held {
         let of = |later: bool| {
             let of_shard = applications.iter().filter(move |(_, of, _)| of == shard);
@@ -150,11 +168,11 @@ pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>)
             .filter(|event| event.shard == *shard && event.at_us.is_some_and(|at| at > last))
             .map(|event| event.asked_us)
             .min();
-        if let (Some(first), Some(asked)) = (of(true).min(), first_asked) {
-            samples.add(first - last.max(asked));
+        if let (Some(first_us), Some(asked_us)) = (of(true).min(), first_asked) {
+            pauses.push(Pause { shard: *shard, last_us: last, asked_us, first_us });
         }
     }
-    samples
+    pauses
 }
 
 /// Until every shard has applied an event that was asked after `from_us`. None: not yet.
@@ -205,8 +223,11 @@ mod tests {
         let event = |asked_us, at_us| Applied { shard: 3, asked_us, at_us: Some(at_us) };
         let held = HashMap::from([(3, 1), (4, 1)]);
         let asked = |waits_since| [event(5_000, 10_000), event(waits_since, 90_000), event(80_000, 95_000)];
-        assert_eq!(pauses(&asked(7_000), &records, &held).told(), "80 / 80 / 80 ms");
-        assert_eq!(pauses(&asked(50_000), &records, &held).told(), "40 / 40 / 40 ms");
+        let of = |waits_since| -> Vec<i64> {
+            pauses(&asked(waits_since), &records, &held).iter().map(Pause::us).collect()
+        };
+        assert_eq!(of(7_000), [80_000]);
+        assert_eq!(of(50_000), [40_000]);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::cluster::{Cluster, Setup, patiently};
 use crate::crowd::{Crowd, Habits};
+use crate::history::What;
+use crate::process::now_us;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_loses_nothing_and_repeats_nothing() {
@@ -50,6 +52,52 @@ async fn workers_that_are_told_to_stop_one_after_the_other_hand_over() {
         patiently("the new worker owns shards", async || !cluster.shards_of(leaving).await.is_empty()).await;
     }
     crowd.leaves(&cluster).await.passes("three drains");
+}
+
+/// Tells the worker to stop and waits for its end. From its last release to the end of its process.
+async fn exits_after(cluster: &mut Cluster, leaving: usize) -> Duration {
+    let mark = cluster.recorder.end().await;
+    cluster.workers[leaving].process.terminate();
+    let status = cluster.workers[leaving].process.ended().await;
+    let ended_us = now_us();
+    assert!(status.success(), "a drain ends well: {status}");
+    let records = cluster.recorder.since(mark).await;
+    let process = &cluster.workers[leaving].process.name;
+    let releases = records
+        .iter()
+        .filter(|record| record.process == *process && matches!(record.what, What::Fence { owner: None, .. }));
+    let last_us = releases.map(|record| record.at_us).max().expect("it has released its shards");
+    Duration::from_micros(u64::try_from(ended_us - last_us).unwrap_or(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_stop_exits_at_once_when_it_holds_nothing_any_more() {
+    // Far below any patience within the worker; the best of three, because others use the machine as well.
+    const AT_ONCE: Duration = Duration::from_millis(700);
+    let mut cluster = Cluster::start(Setup::default()).await;
+    let crowd = Crowd::gather(&cluster, Habits::default());
+    crowd.served(10).await;
+    let mut beside_another = Vec::new();
+    for _ in 0..3 {
+        crowd.waits_for(&cluster, 0).await;
+        beside_another.push(exits_after(&mut cluster, 0).await);
+        cluster.restart_worker(0);
+        patiently("the new worker owns shards", async || !cluster.shards_of(0).await.is_empty()).await;
+    }
+    cluster.workers[1].process.terminate();
+    cluster.workers[1].process.ended().await;
+    let mut alone = Vec::new();
+    for _ in 0..3 {
+        cluster.in_service().await;
+        crowd.served(5).await;
+        alone.push(exits_after(&mut cluster, 0).await);
+        cluster.restart_worker(0);
+    }
+    crowd.leaves(&cluster).await.passes("seven drains");
+    println!("exits after the last release: {beside_another:?} beside another, {alone:?} alone");
+    for took in [beside_another, alone] {
+        assert!(took.iter().min().is_some_and(|least| *least < AT_ONCE), "it lingers: {took:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
