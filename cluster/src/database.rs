@@ -60,7 +60,7 @@ impl Database {
     /// # Errors
     /// When no connection can be had.
     pub async fn read(&self) -> Result<ReadTx, sqlx::Error> {
-        Ok(ReadTx { tx: self.pool.begin_with("begin read only").await? })
+        Ok(ReadTx { tx: begin(&self.pool, Some("begin read only")).await? })
     }
 
     /// A connection for writes that belong to no shard.
@@ -69,6 +69,30 @@ impl Database {
     /// When no connection can be had.
     pub async fn unowned(&self, why: Unowned) -> Result<UnownedConn, sqlx::Error> {
         Ok(UnownedConn { conn: self.pool.acquire().await?, why })
+    }
+}
+
+/// Begins a transaction, with a statement of its own if need be. Everybody who might be cancelled begins with this.
+///
+/// The beginning is a task of its own, so that it comes to its end also when nobody waits for it any more. sqlx (0.9) gives
+/// a connection whose BEGIN was not answered yet back to its pool as if nothing was open: whatever is executed on it next
+/// is in that transaction, committed by nobody, or refused because it is read only.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    statement: Option<&'static str>,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let beginning = tokio::spawn(async move {
+        match statement {
+            Some(statement) => pool.begin_with(statement).await,
+            None => pool.begin().await,
+        }
+    });
+    match beginning.await {
+        Ok(begun) => begun,
+        Err(end) if end.is_panic() => std::panic::resume_unwind(end.into_panic()),
+        // The runtime ends.
+        Err(_) => Err(sqlx::Error::PoolClosed),
     }
 }
 

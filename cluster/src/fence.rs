@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::database::Source;
+use crate::database::{Source, begin};
 use crate::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 
 /// One ownership of a shard. `claim_token` is random, because an asynchronous Postgres failover can hand
@@ -66,7 +66,7 @@ impl FencedTx {
     /// # Errors
     /// [`Error::Superseded`] when the fence is no longer the shard's; [`Error::Database`] otherwise.
     pub async fn begin(db: &impl Source, fence: &Fence) -> Result<Self, Error> {
-        let mut tx = db.pool().begin().await?;
+        let mut tx = begin(db.pool(), None).await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence.sql",
             fence.shard.db(),
@@ -87,7 +87,7 @@ impl FencedTx {
     /// # Errors
     /// As `begin` and `lock_server`.
     pub async fn begin_for(db: &impl Source, fence: &Fence, server: ServerId) -> Result<Self, Error> {
-        let mut tx = db.pool().begin().await?;
+        let mut tx = begin(db.pool(), None).await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence_and_server.sql",
             fence.shard.db(),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::database::begin;
 use crate::fence::Fence;
 use crate::ids::{Epoch, ShardId, WorkerId};
 use crate::keys::Keys;
@@ -141,7 +142,7 @@ pub(crate) async fn claim_held(
     shard: ShardId,
     above: Epoch,
 ) -> Result<Option<Claim>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool, None).await?;
     let pid = prepare_to_wait(&mut tx).await?;
     let claiming = async {
         let row = sqlx::query_file!("src/lease/sql/claim_held.sql", worker.db(), shard.db(), above.db())
@@ -158,7 +159,7 @@ pub(crate) async fn claim_held(
 
 /// [`release`] of a shard that is not in use any more, past what hangs in its old transactions: as [`claim_held`] waits.
 pub(crate) async fn release_held(pool: &PgPool, fence: &Fence) -> Result<bool, sqlx::Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool, None).await?;
     let pid = prepare_to_wait(&mut tx).await?;
     let releasing = async {
         let released = release_on(&mut *tx, fence).await?;

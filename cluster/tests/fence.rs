@@ -5,6 +5,8 @@ use std::time::Duration;
 use helpline_cluster::database::Database;
 use helpline_cluster::fence::{Error, Fence, FencedTx};
 use helpline_cluster::ids::{ServerId, ShardId, StreamId, WorkerId};
+use sqlx::Row;
+use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
 mod support;
@@ -42,6 +44,46 @@ async fn no_transaction_commits_under_a_superseded_epoch() {
     assert_eq!(db.cursor(SHARD).await, StreamId::new(1, 5), "what was committed before the claim is lost");
     let tx = FencedTx::begin(&db.pool, &new).await.expect("the new owner begins");
     tx.commit().await.expect("the new owner commits");
+}
+
+/// Polls it so often at the most, and gives it up then. None: it was given up.
+async fn polled<T>(most: usize, work: impl Future<Output = T>) -> Option<T> {
+    let patience = async {
+        for _ in 0..most {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = patience => None,
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_whose_beginning_is_given_up_leaves_nothing_open_on_its_connection() {
+    let db = TestDb::new().await;
+    let fence = db.claim(SHARD).await;
+    let options = (*db.pool.connect_options()).clone();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.expect("connect");
+    let database = Database::from(pool.clone());
+    let (mut given_up, mut begun) = (0, 0);
+    for polls in 0..400 {
+        for fenced in [false, true] {
+            let done = match fenced {
+                false => polled(polls, database.read()).await.map(|tx| drop(tx.expect("it begins"))),
+                true => {
+                    polled(polls, FencedTx::begin(&pool, &fence)).await.map(|tx| drop(tx.expect("it begins")))
+                }
+            };
+            *(if done.is_some() { &mut begun } else { &mut given_up }) += 1;
+            // A transaction that is still open began before this statement did.
+            let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(&pool).await;
+            let alone: bool = row.expect("the connection serves").get(0);
+            assert!(alone, "given up after {polls} polls, fenced: {fenced}: its transaction is open");
+        }
+    }
+    assert!(given_up > 4 && begun > 4, "{given_up} were given up, {begun} were not");
 }
 
 #[tokio::test]

@@ -147,12 +147,18 @@ impl Retriever {
         if let Some((_, index)) = held.as_ref().filter(|(held, _)| *held == key) {
             return Ok(Arc::clone(index));
         }
-        let mut conn = self.database.unowned(Unowned::DerivedPassages).await?;
-        let stale = indexing::index_stale(conn.conn(), server, key.configuration).await?;
-        let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db())
-            .fetch_all(conn.conn())
-            .await?;
-        drop(conn);
+        let database = self.database.clone();
+        // A task of its own: a connection whose BEGIN is cancelled goes back to its pool with a transaction open.
+        let reading = tokio::spawn(async move {
+            let mut conn = database.unowned(Unowned::DerivedPassages).await?;
+            let stale = indexing::index_stale(conn.conn(), server, key.configuration).await?;
+            let rows = sqlx::query_file_as!(Row, "src/answer/sql/passages.sql", server.db())
+                .fetch_all(conn.conn())
+                .await?;
+            Ok::<_, sqlx::Error>((stale, rows))
+        });
+        let read = reading.await.map_err(|_| sqlx::Error::PoolClosed);
+        let (stale, rows) = read.and_then(|read| read)?;
         let built = tokio::task::spawn_blocking(|| Arc::new(Index::new(rows))).await;
         let index = built.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         tracing::debug!(

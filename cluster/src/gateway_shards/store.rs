@@ -4,6 +4,7 @@
 use sqlx::{PgConnection, PgPool};
 
 use super::plan::Row;
+use crate::database;
 use crate::ids::{GatewayShard, ProxyId};
 use crate::membership::{LOCK_CLASS, MEMBERSHIP, notify};
 
@@ -126,7 +127,7 @@ pub async fn rise(pool: &PgPool, total: u32) -> Result<bool, sqlx::Error> {
 }
 
 async fn add_set(pool: &PgPool, total: u32, state: &str) -> Result<bool, sqlx::Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool, None).await?;
     let total = total.cast_signed();
     // Either key refuses: the set is there, or another in the same state.
     let added = sqlx::query!(
@@ -158,7 +159,7 @@ async fn add_set(pool: &PgPool, total: u32, state: &str) -> Result<bool, sqlx::E
 /// When the database cannot be written.
 pub async fn abandon(pool: &PgPool, total: Option<u32>) -> Result<Option<u32>, sqlx::Error> {
     let total = total.map(u32::cast_signed);
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool, None).await?;
     lock_sets(&mut tx).await?;
     let gone = sqlx::query_file_scalar!("src/gateway_shards/sql/abandon.sql", total)
         .fetch_optional(&mut *tx)
@@ -180,7 +181,7 @@ async fn lock_sets(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
 
 /// Carries the change of the number of gateway shards one step on, if one is due. Any proxy may, at any time.
 pub(super) async fn step(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = database::begin(pool, None).await?;
     lock_sets(&mut tx).await?;
     let closing = sqlx::query_file!("src/gateway_shards/sql/close_old.sql").execute(&mut *tx).await?;
     let serving = sqlx::query_file!("src/gateway_shards/sql/serve_new.sql").execute(&mut *tx).await?;
