@@ -1,8 +1,9 @@
-//! A held event that ends its owner's process does not end owner after owner.
+//! A held event that cannot be applied, panics, or ends its owner's process is put aside, and nothing else is.
 
 use helpline_sim::matching::QuestionId;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::counted::Counted;
 use crate::crashes::Scene;
 use crate::harness::Town;
 use crate::record::{keep_from_leaving, let_go, moved_out_is_written, plan, until};
@@ -45,7 +46,48 @@ async fn caught(town: &Town) -> Option<i32> {
 }
 
 #[tokio::test]
+async fn a_held_event_that_panics_is_put_aside_and_counted_and_those_around_it_are_answered() {
+    let counted = Counted::alone().await;
+    let scene = Scene::new().await;
+    let holder = keep_from_leaving(&scene.town, 0).await;
+    let id = plan(&scene.town, 0, scene.to).await;
+    moved_out_is_written(&scene.town, scene.from).await;
+    let before = scene.town.ask(0, "how long do I have to ask for a refund?");
+    let poison = scene.town.ask(0, POISON);
+    let behind = scene.town.ask(0, "how do I restore a backup?");
+    eventually("all three are held", async || {
+        (scene.town.count("select count(*) from helpline.held_events").await == 3).then_some(())
+    })
+    .await;
+    // Two hours old: to be told, which is counted, in the midst of the transaction.
+    let late = "update helpline.held_events set received_at_ms = received_at_ms - 7200000
+                where convert_from(payload, 'UTF8') like '%poisoned%'";
+    run(&scene.town.db.pool, late).await;
+    counted.late_questions_panic();
+    let_go(holder).await;
+    scene.town.answer(before).await;
+    scene.town.answer(behind).await;
+    until(&scene.town, id, "done").await;
+    assert_eq!(scene.town.count(LETTERS).await, 1);
+    let panicked =
+        "select count(*) from helpline.dead_letters where error = 'applying it panicked' and tries = 3";
+    assert_eq!(scene.town.count(panicked).await, 1);
+    assert_eq!(counted.dead_letters(), 1);
+    assert!(counted.panics() >= 3, "it was tried {} times", counted.panics());
+    assert!(scene.town.answers(poison).is_empty());
+    eventually("the trial is over", async || {
+        (scene.town.count("select count(*) from helpline.shard_trials").await == 0).then_some(())
+    })
+    .await;
+    scene.town.at_rest().await;
+    for question in [before, behind] {
+        assert_eq!(scene.town.answers(question).len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_held_event_that_ended_its_owners_is_put_aside_and_those_behind_it_are_answered() {
+    let counted = Counted::alone().await;
     let mut scene = Scene::new().await;
     let holder = keep_from_leaving(&scene.town, 0).await;
     let id = plan(&scene.town, 0, scene.to).await;
@@ -78,6 +120,7 @@ async fn a_held_event_that_ended_its_owners_is_put_aside_and_those_behind_it_are
         next = Some(scene.town.worker_named("next"));
     }
     assert_eq!(deaths, 2, "{pids:?}");
+    assert_eq!(counted.dead_letters(), 1);
     scene.town.answer(behind).await;
     assert!(scene.town.answers(poison).is_empty());
     until(&scene.town, id, "done").await;
