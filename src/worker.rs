@@ -57,6 +57,7 @@ pub struct Config {
     pub lease_ttl: Duration,
     /// How many lanes answer and deliver at once.
     pub lanes: usize,
+    /// Connections in all; at least six are opened when there is need for them, see [`Shares`].
     pub pool_size: u32,
     /// How long a stop may take before what is left is abandoned to the next owner.
     pub drain_deadline: Duration,
@@ -90,8 +91,10 @@ const IN_HAND: Duration = Duration::from_secs(2);
 
 /// What the loops of all shards share.
 pub struct Shared {
-    /// Reads, and writes under a fence.
+    /// Reads, and writes under a fence: lanes, and what runs beside the loops.
     pub pool: Database,
+    /// The same for events, which are applied before anything else is done for a shard, see [`Shares`].
+    pub first: Database,
     pub configs: configs::Configs,
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
@@ -101,6 +104,23 @@ pub struct Shared {
     pub identity: watch::Receiver<Option<UserId>>,
     pub load: load::Load,
     pub arrivals: arriving::Arrivals,
+}
+
+/// Connections for claims and releases, for events, and for lanes and all the rest. Each has its own, because after a
+/// takeover all lanes of the shards go on at once, and a claim or an event that came behind them would wait for them all.
+struct Shares {
+    claims: u32,
+    events: u32,
+    lanes: u32,
+}
+
+impl Shares {
+    /// Two of each at least: a claim that waits needs a second one to end what it waits for.
+    fn of(connections: u32) -> Self {
+        let claims = (connections / 4).max(2);
+        let events = (connections.saturating_sub(claims) / 2).max(2);
+        Self { claims, events, lanes: connections.saturating_sub(claims + events).max(2) }
+    }
 }
 
 /// Exponential waiting with jitter, 50 ms to 5 s.
@@ -141,7 +161,10 @@ impl Default for Backoff {
 
 /// Runs until `cancel`, then hands its shards over and returns. Errors: what makes a start impossible.
 pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> anyhow::Result<()> {
-    let pool = store::postgres(&config.database_url, config.pool_size, config.lease_ttl / 2, &cancel).await?;
+    let connections = |size| store::postgres(&config.database_url, size, config.lease_ttl / 2, &cancel);
+    let Shares { claims: of_claims, events, lanes } = Shares::of(config.pool_size);
+    let (pool, first) = (connections(lanes).await?, connections(events).await?);
+    let for_claims = connections(of_claims).await?;
     crate::migrate::check(&pool).await?;
     let redis = store::redis(&config.redis_url, &cancel).await?;
     let log = EventLog::new(&redis, config.keys.clone());
@@ -149,9 +172,9 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let handed_over = CancellationToken::new();
     let reader = Reader::start(&redis, config.keys.clone(), handed_over.clone());
     let (identity_tx, identity) = watch::channel(None);
-    let database = Database::from(pool.clone());
+    let database = Database::from(pool);
     let shared = Arc::new(Shared {
-        configs: configs::Configs::new(database.clone()),
+        configs: configs::Configs::new(Database::from(first.clone())),
         answerer: Box::new(Extractive::new(Retriever::new(database.clone()))),
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
@@ -160,11 +183,12 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         load: load::Load::default(),
         arrivals: arriving::Arrivals::default(),
         pool: database.clone(),
+        first: Database::from(first),
     });
     let mut claims_config = claims::Config::new(&config.name, config.keys.clone());
     claims_config.ttl = config.lease_ttl;
     let (claims, ownerships) =
-        Claims::start(claims_config, pool, &config.session_url, &redis, handed_over.clone())
+        Claims::start(claims_config, for_claims, &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
         tokio::spawn(janitor::run(database, claims.clone(), cancel.clone())),
@@ -205,13 +229,21 @@ async fn report_health(claims: &Claims, health: &Health, cancel: &CancellationTo
     }
 }
 
+/// A loop and what ends it.
+struct Running {
+    lease: Lease,
+    /// The shard is wanted elsewhere; the lease stays good until the loop has ended.
+    let_go: CancellationToken,
+    task: JoinHandle<()>,
+}
+
 /// The loops of the shards that this worker owns.
 struct Work {
     shared: Arc<Shared>,
     claims: Claims,
     reader: Reader,
     log: EventLog,
-    loops: HashMap<ShardId, (Lease, JoinHandle<()>)>,
+    loops: HashMap<ShardId, Running>,
 }
 
 impl Work {
@@ -223,7 +255,7 @@ impl Work {
                 Ownership::Revoked { shard, fence } => self.revoked(shard, &fence).await,
             }
         }
-        for (lease, task) in self.loops.into_values() {
+        for Running { lease, task, .. } in self.loops.into_values() {
             lease.stop.cancel();
             let _ = task.await;
         }
@@ -233,32 +265,34 @@ impl Work {
         let shard = lease.fence.shard;
         tracing::debug!("{shard} is owned at {}", lease.fence.epoch);
         let before = self.loops.remove(&shard);
+        let let_go = CancellationToken::new();
         let shard_loop = shard_loop::ShardLoop::new(
             Arc::clone(&self.shared),
             self.claims.clone(),
             self.reader.clone(),
             self.log.clone(),
             lease.clone(),
+            let_go.clone(),
         );
         let (claims, fence) = (self.claims.clone(), lease.fence.clone());
         let task = tokio::spawn(async move {
-            if let Some((old, task)) = before {
-                old.stop.cancel();
-                let _ = task.await;
+            if let Some(before) = before {
+                before.lease.stop.cancel();
+                let _ = before.task.await;
             }
             match shard_loop.run().await {
                 Ending::Release => release(&claims, &fence).await,
                 Ending::Reacquire { above } => claims.reacquire(&fence, above),
             }
         });
-        self.loops.insert(shard, (lease, task));
+        self.loops.insert(shard, Running { lease, let_go, task });
     }
 
-    /// The loop finishes the transaction in hand and releases; the other shards are not waited for.
+    /// The loop lets its lanes end, then the transaction in hand, and releases; the other shards are not waited for.
     async fn revoked(&mut self, shard: ShardId, fence: &Fence) {
         steps::note(fence, Step::Told);
         match self.loops.get(&shard) {
-            Some((lease, _)) if lease.fence == *fence => lease.stop.cancel(),
+            Some(running) if running.lease.fence == *fence => running.let_go.cancel(),
             _ => release(&self.claims, fence).await,
         }
     }

@@ -196,7 +196,7 @@ impl T1 {
         fence: &Fence,
         servers: &[ServerId],
     ) -> Result<(Self, HashMap<ServerId, Place>), Error> {
-        let mut tx = FencedTx::begin(&shared.pool, fence).await?;
+        let mut tx = FencedTx::begin(&shared.first, fence).await?;
         let places = moving::places(&mut tx, servers).await?;
         let here = places.iter().filter(|(_, place)| place.lives_on == Some(fence.shard));
         let locked = here.map(|(server, _)| *server).collect();

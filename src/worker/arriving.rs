@@ -163,7 +163,7 @@ impl Arriving {
         }
         self.news.mark_unchanged();
         let shard = self.lease.fence.shard;
-        match moving::arrivals(&self.shared.pool, shard).await {
+        match moving::arrivals(&self.shared.first, shard).await {
             Ok(servers) => {
                 self.settled.retain(|server| servers.contains(server));
                 self.tried.retain(|server| servers.contains(server));

@@ -51,8 +51,10 @@ struct Inner {
     lost: watch::Sender<Option<Lost>>,
     /// Our own messages that came back through the gateway.
     confirmed: Arc<Mutex<Confirmed>>,
-    /// Ends all lanes of the shard.
+    /// Ends everything under the lease.
     shard_stop: CancellationToken,
+    /// Ends all lanes, and only them.
+    lanes_stop: CancellationToken,
     /// Ends lanes that do not end by themselves.
     abandoned: CancellationToken,
     tasks: TaskTracker,
@@ -104,7 +106,7 @@ enum Flow {
 
 impl Lanes {
     pub fn new(shared: Arc<Shared>, lease: Lease) -> Self {
-        let shard_stop = lease.stop.clone();
+        let (shard_stop, lanes_stop) = (lease.stop.clone(), lease.stop.child_token());
         let inner = Inner {
             shared,
             lease,
@@ -113,6 +115,7 @@ impl Lanes {
             lost: watch::Sender::new(None),
             confirmed: Arc::default(),
             shard_stop,
+            lanes_stop,
             abandoned: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -127,14 +130,14 @@ impl Lanes {
 
     fn kick_unless_away(&self, lane: Lane) {
         let mut running = self.inner.lock();
-        if running.away.contains(&lane.server) {
+        if running.away.contains(&lane.server) || self.inner.lanes_stop.is_cancelled() {
             return;
         }
         if let Some(lane) = running.lanes.get_mut(&lane) {
             lane.again = true;
             return;
         }
-        let stop = self.inner.lease.stop.child_token();
+        let stop = self.inner.lanes_stop.child_token();
         running.begun += 1;
         let number = running.begun;
         let leave = CancellationToken::new();
@@ -207,6 +210,13 @@ impl Lanes {
     /// What a lane found out about the ownership; it has cancelled the lease's `stop` then.
     pub fn lost(&self) -> Option<Lost> {
         *self.inner.lost.borrow()
+    }
+
+    /// Ends the lanes, and begins none any more: what they would do is left to the next owner. Events may go on being
+    /// applied meanwhile.
+    pub async fn close(&self) {
+        self.inner.lanes_stop.cancel();
+        self.join().await;
     }
 
     /// Waits for the lanes to end; the lease's `stop` makes them. A lane that hangs in a store is left to the fence:
@@ -306,7 +316,11 @@ impl Inner {
     /// Does everything that waits in the lane.
     async fn work(&self, lane: Lane) -> Result<Flow, Error> {
         loop {
-            let rows = self.about_to_try(lane, outbox::pending(&self.shared.pool, lane).await?).await?;
+            // When the shard is to be let go there is no use in waiting for a connection behind many other lanes.
+            let stop = &self.lease.stop;
+            let pending = stop.run_until_cancelled(outbox::pending(&self.shared.pool, lane)).await;
+            let Some(rows) = pending.transpose()? else { return Ok(Flow::Stop) };
+            let Some(rows) = self.about_to_try(lane, rows).await? else { return Ok(Flow::Stop) };
             let delivered = !rows.is_empty();
             for row in rows {
                 if let Flow::Stop = self.deliver(lane, row).await? {
@@ -327,7 +341,9 @@ impl Inner {
 
     /// Answers the oldest open question of the conversation. None: the lease is over. False: there was none.
     async fn answer_next(&self, lane: Lane, conversation: Uuid) -> Result<Option<bool>, Error> {
-        let (id, job) = match store::next_job(&self.shared.pool, lane.server, conversation).await {
+        let next_job = store::next_job(&self.shared.pool, lane.server, conversation);
+        let Some(next_job) = self.lease.stop.run_until_cancelled(next_job).await else { return Ok(None) };
+        let (id, job) = match next_job {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Some(false)),
             Err(store::Error::Job { id, source }) => {

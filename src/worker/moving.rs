@@ -115,7 +115,7 @@ pub async fn moved_out(
     id: MoveId,
 ) -> Result<Marked, Error> {
     // Its lanes stop before the transaction, which would otherwise wait for theirs.
-    let leaving = leaving(&shared.pool, fence.shard, id).await?;
+    let leaving = leaving(&shared.first, fence.shard, id).await?;
     if let Some(server) = leaving {
         lanes.leave(server).await;
     }
@@ -145,7 +145,7 @@ async fn pass_moved_out(
     entry: &Entry,
     id: MoveId,
 ) -> Result<(Marked, bool), Error> {
-    let mut tx = FencedTx::begin(&shared.pool, fence).await?;
+    let mut tx = FencedTx::begin(&shared.first, fence).await?;
     let open = open_move(&mut tx, id).await?;
     let step = open.as_ref().map(|(_, place)| consumer::step(fence.shard, Item::MovedOut(id), place));
     let mut left = false;
@@ -304,7 +304,7 @@ pub async fn put_first_aside(
     server: ServerId,
     failure: &str,
 ) -> Result<(), Error> {
-    let mut tx = FencedTx::begin_for(&shared.pool, fence, server).await?;
+    let mut tx = FencedTx::begin_for(&shared.first, fence, server).await?;
     let rows = next_held(&mut tx, server, 1).await?;
     for (id, entry) in &rows {
         put_aside(&mut tx, *id, entry, failure).await?;

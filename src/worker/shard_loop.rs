@@ -5,6 +5,7 @@
 
 mod repairs;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, StreamId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::apply::{self, Applied, Error, Relevant};
 use super::arriving::Arriving;
@@ -50,6 +52,8 @@ pub struct ShardLoop {
     arriving: Arriving,
     /// Nothing has been applied yet: what ended the predecessor may come next.
     on_trial: bool,
+    /// Another owner waits for the shard, see [`ShardLoop::new`].
+    let_go: CancellationToken,
 }
 
 /// Nothing more is applied under this lease.
@@ -70,7 +74,15 @@ pub enum Ending {
 }
 
 impl ShardLoop {
-    pub fn new(shared: Arc<Shared>, claims: Claims, reader: Reader, log: EventLog, lease: Lease) -> Self {
+    /// `let_go`: the shard is wanted elsewhere, and the lease still good. Events are applied until the lanes have ended.
+    pub fn new(
+        shared: Arc<Shared>,
+        claims: Claims,
+        reader: Reader,
+        log: EventLog,
+        lease: Lease,
+        let_go: CancellationToken,
+    ) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
         let arriving = Arriving::new(Arc::clone(&shared), lease.clone(), lanes.clone());
         let cursor = lease.cursor;
@@ -87,25 +99,34 @@ impl ShardLoop {
             started: Instant::now(),
             arriving,
             on_trial: true,
+            let_go,
         }
     }
 
-    /// Runs until the lease's `stop`; on return nothing of the shard runs any more.
+    /// Runs until the lease's `stop` or until it may go; on return nothing of the shard runs any more.
     pub async fn run(mut self) -> Ending {
         metrics::gauge!(names::SHARD_LOOPS).increment(1.0);
         let lanes = self.lanes.clone();
         let recovered = tokio::spawn(async move { lanes.recover().await });
         let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
         steps::note(&self.lease.fence, Step::Begun);
-        let mut trim = tokio::time::interval(TRIM_EVERY);
-        let mut replays = tokio::time::interval(REPLAY_EVERY);
+        // Not at once: what waits in the stream comes first.
+        let mut trim = tokio::time::interval_at(Instant::now() + TRIM_EVERY, TRIM_EVERY);
+        let mut replays = tokio::time::interval_at(Instant::now() + REPLAY_EVERY, REPLAY_EVERY);
         replays.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         trim.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Whatever is read until the lanes have ended is applied here: the next owner could not do it sooner.
+        let (let_go, lanes) = (self.let_go.clone(), self.lanes.clone());
+        let mut quiet = pin!(async move {
+            let_go.cancelled().await;
+            lanes.close().await;
+        });
         let stopped = loop {
             let stop = self.lease.stop.clone();
             let step = tokio::select! {
                 biased;
                 () = stop.cancelled() => Err(Stopped::Over),
+                () = &mut quiet => Err(Stopped::Over),
                 () = flush_at(self.unflushed_since) => self.flush().await,
                 () = self.arriving.due() => self.arriving.step().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
@@ -116,8 +137,8 @@ impl ShardLoop {
                 break stopped;
             }
         };
-        self.lease.stop.cancel();
         steps::note(&self.lease.fence, Step::Ended);
+        self.lease.stop.cancel();
         self.lanes.join().await;
         steps::note(&self.lease.fence, Step::Quiet);
         recovered.abort();
@@ -333,7 +354,7 @@ impl ShardLoop {
     }
 
     async fn store_dead_letter(&self, entry: &Entry, failure: &str) -> Result<(), Error> {
-        let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
+        let mut tx = FencedTx::begin(&self.shared.first, &self.lease.fence).await?;
         letters::put_aside(&mut tx, entry, &entry.id.to_string(), failure).await?;
         tx.move_cursor(entry.id).await?;
         tx.commit().await?;

@@ -13,7 +13,7 @@ impl Arriving {
         if self.tried.contains(&server) || self.first_held(server).await?.is_none() {
             return self.drain_next(server, false).await;
         }
-        let (pool, fence) = (&self.shared.pool, &self.lease.fence);
+        let (pool, fence) = (&self.shared.first, &self.lease.fence);
         let mut backoff = Backoff::new();
         let found = loop {
             self.wait_until_valid().await?;
@@ -27,7 +27,7 @@ impl Arriving {
             Found::Suspects { deaths, dead } => self.drain_with_care(server, deaths, dead).await,
         };
         // Also when the lease is over: it is no end of this process. Failing to say so makes the next owner careful.
-        if let Err(error) = trial::end(&self.shared.pool, &self.lease.fence, Place::Held(server)).await {
+        if let Err(error) = trial::end(&self.shared.first, &self.lease.fence, Place::Held(server)).await {
             tracing::debug!(%error, "ending the trial of what is held of {server}");
         }
         if done.is_ok() {
@@ -52,7 +52,7 @@ impl Arriving {
             }
             self.wait_until_valid().await?;
             // Without the marker, because Postgres is away, applying fails as well and is waited out there.
-            let (pool, fence) = (&self.shared.pool, &self.lease.fence);
+            let (pool, fence) = (&self.shared.first, &self.lease.fence);
             let permit = trial::suspect(pool, fence, Place::Held(server), &event, deaths).await;
             let more = self.drain_next(server, true).await?;
             drop(permit);
@@ -101,7 +101,7 @@ impl Arriving {
     async fn first_held(&self, server: ServerId) -> Result<Option<String>, Stopped> {
         let mut backoff = Backoff::new();
         loop {
-            match moving::first_held(&self.shared.pool, self.lease.fence.shard, server).await {
+            match moving::first_held(&self.shared.first, self.lease.fence.shard, server).await {
                 Ok(first) => return Ok(first),
                 Err(error) => self.wait_out(error, server, &mut backoff).await?,
             }

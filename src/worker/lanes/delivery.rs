@@ -23,25 +23,27 @@ const GIVE_UP_AFTER: time::Duration = time::Duration::minutes(15);
 
 impl Inner {
     /// Notes durably that these effects may be seen from now on; one transaction for all that are tried for the first
-    /// time. Leaves out what is no longer to be done.
+    /// time. Leaves out what is no longer to be done. None: the lease is over, and nothing is noted.
     pub(super) async fn about_to_try(
         &self,
         lane: Lane,
         mut rows: Vec<outbox::Row>,
-    ) -> Result<Vec<outbox::Row>, Error> {
+    ) -> Result<Option<Vec<outbox::Row>>, Error> {
         let in_doubt = |row: &outbox::Row| {
             row.tried_ago.is_none()
                 && row.request.as_ref().is_ok_and(|effect| effect.repeat() == Repeat::WithinWindow)
         };
         let new: Vec<i64> = rows.iter().filter(|row| in_doubt(row)).map(|row| row.id).collect();
         if new.is_empty() {
-            return Ok(rows);
+            return Ok(Some(rows));
         }
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let beginning = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server);
+        let Some(tx) = self.lease.stop.run_until_cancelled(beginning).await else { return Ok(None) };
+        let mut tx = tx?;
         let marked = outbox::mark_tried(&mut tx, lane.server, &new).await?;
         tx.commit().await?;
         rows.retain(|row| !new.contains(&row.id) || marked.contains(&row.id));
-        Ok(rows)
+        Ok(Some(rows))
     }
 
     /// Carries one effect out, trying until it is done, hopeless, or the lease is over.

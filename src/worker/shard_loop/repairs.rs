@@ -24,7 +24,9 @@ impl ShardLoop {
         let mut backoff = Backoff::new();
         let found = loop {
             self.wait_until_valid().await?;
-            match trial::begin(&self.shared.pool, &self.lease.fence, Place::Stream).await.map_err(Error::from)
+            match trial::begin(&self.shared.first, &self.lease.fence, Place::Stream)
+                .await
+                .map_err(Error::from)
             {
                 Ok(found) => break found,
                 Err(error) if error.is_superseded() => return Err(Stopped::Over),
@@ -45,7 +47,7 @@ impl ShardLoop {
             Found::Suspects { deaths, dead } => self.with_care(entries, deaths, dead).await,
         };
         // Also when the lease is over: it is no end of this process. Failing to say so makes the next owner careful.
-        if let Err(error) = trial::end(&self.shared.pool, &self.lease.fence, Place::Stream).await {
+        if let Err(error) = trial::end(&self.shared.first, &self.lease.fence, Place::Stream).await {
             tracing::debug!(%error, "ending the trial of {}", self.lease.fence.shard);
         }
         done
@@ -71,7 +73,7 @@ impl ShardLoop {
             self.wait_until_valid().await?;
             // Without the marker, because Postgres is away, applying fails as well and is waited out there.
             let permit =
-                trial::suspect(&self.shared.pool, &self.lease.fence, Place::Stream, &id, deaths).await;
+                trial::suspect(&self.shared.first, &self.lease.fence, Place::Stream, &id, deaths).await;
             self.one_by_one(std::slice::from_ref(entry)).await?;
             drop(permit);
         }
