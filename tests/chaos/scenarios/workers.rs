@@ -63,9 +63,9 @@ async fn exits_after(cluster: &mut Cluster, leaving: usize) -> Duration {
     assert!(status.success(), "a drain ends well: {status}");
     let records = cluster.recorder.since(mark).await;
     let process = &cluster.workers[leaving].process.name;
-    let releases = records
-        .iter()
-        .filter(|record| record.process == *process && matches!(record.what, What::Fence { owner: None, .. }));
+    let releases = records.iter().filter(|record| {
+        record.process == *process && matches!(record.what, What::Fence { owner: None, .. })
+    });
     let last_us = releases.map(|record| record.at_us).max().expect("it has released its shards");
     Duration::from_micros(u64::try_from(ended_us - last_us).unwrap_or(0))
 }
