@@ -117,8 +117,8 @@ struct Shares {
 impl Shares {
     /// Two of each at least: a claim that waits needs a second one to end what it waits for.
     fn of(connections: u32) -> Self {
-        let claims = (connections / 4).max(2);
-        let events = (connections.saturating_sub(claims) / 2).max(2);
+        let claims = (connections / 8).max(2);
+        let events = (connections / 4).max(2);
         Self { claims, events, lanes: connections.saturating_sub(claims + events).max(2) }
     }
 }

@@ -82,7 +82,7 @@ impl ShardLoop {
 
     /// Applies what an operator asked for again.
     pub(super) async fn replay(&mut self) -> Result<(), Stopped> {
-        let letters = match letters::to_replay(&self.shared.pool, self.lease.fence.shard).await {
+        let letters = match letters::to_replay(&self.shared.first, self.lease.fence.shard).await {
             Ok(letters) => letters,
             Err(error) => {
                 tracing::debug!(%error, "looking for events to be replayed");
@@ -126,7 +126,7 @@ impl ShardLoop {
     }
 
     async fn replay_failed(&self, letter: &Letter, failure: &str) -> Result<(), Error> {
-        let mut tx = FencedTx::begin(&self.shared.pool, &self.lease.fence).await?;
+        let mut tx = FencedTx::begin(&self.shared.first, &self.lease.fence).await?;
         letters::failed(&mut tx, letter.id, failure).await?;
         Ok(tx.commit().await?)
     }
