@@ -266,8 +266,16 @@ impl Bench {
             }
             self.cluster.workers[victim].process.ended().await;
             crowd.served(self.options.servers).await;
-            let records = self.cluster.recorder.since(mark).await;
-            let events = applied(&crowd.asked(), &records, &self.homes);
+            // A shard that takes long must not be left out for it.
+            let (mut records, mut events) = (Vec::new(), Vec::new());
+            patiently("all that was asked meanwhile is applied", async || {
+                records = self.cluster.recorder.since(mark).await;
+                events = applied(&crowd.asked(), &records, &self.homes);
+                let mut meanwhile =
+                    events.iter().filter(|event| (at..=at + 1_000_000).contains(&event.asked_us));
+                meanwhile.all(|event| event.at_us.is_some())
+            })
+            .await;
             waits.extend(&longest_waits(&events, &shards, at, at + 1_000_000));
             ownerless.extend(&without_owner(&records));
             let pauses = pauses(&events, &records, &held);
