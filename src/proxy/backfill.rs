@@ -160,7 +160,7 @@ impl Backfill {
         let repairing = async {
             loop {
                 if *up.borrow_and_update() {
-                    self.repair_all().await;
+                    self.repair_all(up.clone()).await;
                 }
                 tokio::select! {
                     () = recorded.notified() => {}
@@ -219,7 +219,7 @@ impl Backfill {
         Ok(())
     }
 
-    async fn repair_all(&self) {
+    async fn repair_all(&self, mut up: watch::Receiver<bool>) {
         match gaps::adopt(&self.pool, self.gateway).await {
             Ok(0) => {}
             Ok(gaps) => tracing::info!(gaps, "{}: takes up gaps of a set that is gone", self.gateway),
@@ -230,14 +230,14 @@ impl Backfill {
             Err(error) => return tracing::debug!(%error, "{}: looking for gaps", self.gateway),
         };
         for gap in gaps {
-            if let Err(error) = self.repair(gap).await {
+            if let Err(error) = self.repair(gap, &mut up).await {
                 tracing::warn!(%error, "{}: repairing gap {} is interrupted", self.gateway, gap.id);
                 return;
             }
         }
     }
 
-    async fn repair(&self, gap: Gap) -> sqlx::Result<()> {
+    async fn repair(&self, gap: Gap, up: &mut watch::Receiver<bool>) -> sqlx::Result<()> {
         gaps::list_new_threads(&self.pool, gap.id, self.budget.reach).await?;
         let left = gaps::channels(&self.pool, gap.id).await?;
         // A gap that another proxy left: its channels are held here from now on.
@@ -248,7 +248,7 @@ impl Backfill {
         let mut spending = Spending { in_all: gap.requests, of_servers: HashMap::new(), deadline, pace };
         // What a session tells of channels comes meanwhile.
         let whole = loop {
-            self.read_all(gap, &mut spending).await?;
+            self.read_all(gap, &mut spending, up).await?;
             if let Some(whole) = gaps::finish(&self.pool, gap.id).await? {
                 break whole;
             }
@@ -258,7 +258,12 @@ impl Backfill {
     }
 
     /// Reads every channel that is left of a gap, or gives it up.
-    async fn read_all(&self, gap: Gap, spending: &mut Spending) -> sqlx::Result<()> {
+    async fn read_all(
+        &self,
+        gap: Gap,
+        spending: &mut Spending,
+        up: &mut watch::Receiver<bool>,
+    ) -> sqlx::Result<()> {
         let mut looks = self.looks.load(Ordering::Relaxed);
         let mut left = gaps::channels(&self.pool, gap.id).await?;
         while !left.is_empty() {
@@ -267,6 +272,10 @@ impl Backfill {
                 looks = now;
                 left = gaps::channels(&self.pool, gap.id).await?;
                 continue;
+            }
+            // Read while no session is up, a channel would be let go before all of it is there.
+            if up.wait_for(|up| *up).await.is_err() {
+                return std::future::pending().await;
             }
             // A channel in which somebody waits first.
             let urgent = self.link.most_urgent();
@@ -280,6 +289,10 @@ impl Backfill {
             let (Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests }) =
                 read;
             spending.add(channel.server, requests);
+            if up.has_changed().unwrap_or(true) {
+                left.push(channel);
+                continue;
+            }
             match read {
                 Read::All { messages, requests } => {
                     let count = self.publish(channel, messages).await;
