@@ -173,9 +173,9 @@ begin
 end
 $$;
 
--- Adds the threads that were started between the recording of a gap and the new session: a follow-up in one of them was
--- missed as well. A thread is noted before it is started, so that one look, once the session is up, sees all of them.
--- Returns how many were added. Definer: the proxy may not read conversations.
+-- Adds the threads that were started between the recording of one shard's gap and its repair: a follow-up in one of them may
+-- be missing as well. A thread is noted before it is started, so that one look sees all of them. After a lost session the
+-- next one tells of them (notice_channels). Returns how many were added. Definer: the proxy may not read conversations.
 create function helpline.list_new_threads(of_gap bigint, reach interval) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -185,7 +185,7 @@ declare
     added integer;
 begin
     update helpline.gaps g set threads_listed = true
-    where g.id = of_gap and g.state = 'open' and not g.threads_listed
+    where g.id = of_gap and g.state = 'open' and g.shard_id is not null and not g.threads_listed
     returning g.* into gap;
     if gap.id is null then
         return 0;
