@@ -43,23 +43,7 @@ impl GatewayTask {
             return Ok(Done::Stopped);
         }
         let link = Arc::clone(&self.polling.link);
-        match session {
-            Some(session) => {
-                tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
-                let untold = session.missed_since_ms.is_some();
-                link.restore(session);
-                self.backfill.before_resuming().await;
-                if untold {
-                    self.backfill.before_connecting().await;
-                }
-            }
-            // An old set that still serves misses nothing.
-            None if self.polling.permit.phase() == Phase::Serving => {
-                link.miss(Missed::of_all(Cause::SessionUnknown, None));
-                self.backfill.before_connecting().await;
-            }
-            None => {}
-        }
+        self.restore(session).await;
         let (polling_stop, no_more_events) = (lease.release.child_token(), CancellationToken::new());
         let permit = self.polling.permit.clone();
         let (gate, gated) = watch::channel(permit.phase());
@@ -116,6 +100,28 @@ impl GatewayTask {
                 Ok(Done::Stopped)
             }
             polled => Ok(polled.map(|()| Done::Stopped)?),
+        }
+    }
+
+    /// Goes on with what the holder before left: its session, or a gap where there is none.
+    async fn restore(&self, session: Option<Session>) {
+        let (gateway, link) = (self.polling.gateway, &self.polling.link);
+        match session {
+            Some(session) => {
+                tracing::info!(sequence = session.sequence, "{gateway}: going on with the session of before");
+                let untold = session.missed_since_ms.is_some();
+                link.restore(session);
+                self.backfill.before_resuming().await;
+                if untold {
+                    self.backfill.before_connecting().await;
+                }
+            }
+            // An old set that still serves misses nothing.
+            None if self.polling.permit.phase() == Phase::Serving => {
+                link.miss(Missed::of_all(Cause::SessionUnknown, None));
+                self.backfill.before_connecting().await;
+            }
+            None => {}
         }
     }
 

@@ -1,5 +1,5 @@
 //! The way of a shard from one owner to the next, step by step, as debug lines of a target of their own
-//! (`RUST_LOG=info,helpline::handoff=debug`): where a handoff spends its time is read from them.
+//! (`RUST_LOG=info,handoff=debug`): where a handoff spends its time is read from them.
 
 use crate::fence::Fence;
 
@@ -48,5 +48,5 @@ impl Step {
 
 /// Writes the line: `shard 3 at epoch 7: claimed`.
 pub fn note(fence: &Fence, step: Step) {
-    tracing::debug!(target: "helpline::handoff", "{} at {}: {}", fence.shard, fence.epoch, step.name());
+    tracing::debug!(target: "handoff", "{} at {}: {}", fence.shard, fence.epoch, step.name());
 }

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::measures::{Pause, Samples};
 
 /// What the workers have to log.
-pub const LOG: &str = "info,helpline::handoff=debug";
+pub const LOG: &str = "info,handoff=debug";
 
 /// What lies between two steps of a handoff, in their order.
 const PARTS: [(&str, Step, Step); 9] = [
@@ -45,10 +45,10 @@ impl Steps {
         steps
     }
 
-    /// `2026-11-24T10:00:00.123456Z DEBUG helpline::handoff: shard 3 at epoch 7: claimed`
+    /// `2026-11-24T10:00:00.123456Z DEBUG handoff: shard 3 at epoch 7: claimed`
     fn add(&mut self, line: &str) {
         let read = || {
-            let (head, said) = line.split_once(" helpline::handoff: ")?;
+            let (head, said) = line.split_once(" handoff: ")?;
             let at = OffsetDateTime::parse(head.split_whitespace().next()?, &Rfc3339).ok()?;
             let (whose, step) = said.trim().split_once(": ")?;
             let (shard, epoch) = whose.strip_prefix("shard ")?.split_once(" at epoch ")?;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn line(ms: u32, said: &str) -> String {
-        format!("2026-11-24T10:00:00.{ms:03}000Z DEBUG helpline::handoff: {said}")
+        format!("2026-11-24T10:00:00.{ms:03}000Z DEBUG handoff: {said}")
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             line(41, "shard 3 at epoch 8: begun"),
             line(80, "shard 3 at epoch 8: read"),
             line(99, "shard 4 at epoch 8: read"),
-            "what else is logged, also without an end: helpline::handoff: ".to_owned(),
+            "what else is logged, also without an end: handoff: ".to_owned(),
         ] {
             steps.add(&line);
         }
