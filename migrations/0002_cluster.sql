@@ -63,6 +63,16 @@ create table helpline.answer_jobs (
     foreign key (server_id, conversation_id) references public.conversations (server_id, id) on delete cascade
 );
 
+-- Questions that were taken, to hold each member to the number that his server allows in an hour. event_id: of the message
+-- or interaction, which says when it was asked.
+create table helpline.asked (
+    server_id bigint not null references public.servers (id) on delete cascade,
+    user_id bigint not null,
+    event_id bigint not null,
+    primary key (server_id, user_id, event_id)
+);
+create index asked_event_id_idx on helpline.asked using brin (event_id);
+
 -- Effects to be delivered to Discord, in order within a conversation. Key: (event_id, effect, part).
 create table helpline.outbox (
     server_id bigint not null references public.servers (id) on delete cascade,

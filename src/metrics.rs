@@ -14,6 +14,8 @@ pub const DEAD_LETTERS: &str = "helpline_dead_letters_total";
 pub const LOOKS: &str = "helpline_resend_looks_total";
 /// Labels: `done` = told, left.
 pub const LATE_QUESTIONS: &str = "helpline_late_questions_total";
+/// Labels: `because` = too_many, too_long.
+pub const REFUSED_QUESTIONS: &str = "helpline_refused_questions_total";
 /// Labels: `result` = applied, failed.
 pub const REPLAYS: &str = "helpline_dead_letter_replays_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
@@ -44,6 +46,7 @@ pub fn describe() {
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");
     describe_counter!(LATE_QUESTIONS, "Questions too old to be answered, by what was done instead");
+    describe_counter!(REFUSED_QUESTIONS, "Questions beyond what their server allows a member, by limit");
     describe_counter!(REPLAYS, "Dead letters that were applied again, by result");
     describe_counter!(LOOKS, "Messages looked for before they would have been sent again, by result");
     describe_counter!(

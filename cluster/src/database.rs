@@ -120,6 +120,8 @@ pub enum Unowned {
     DerivedPassages,
     /// What servers cost is a hint for placement, and a move that is done says only who has to cool down.
     PlacementHints,
+    /// Who asked when counts for an hour; it is deleted when nothing can look at it any more.
+    AgedQuestions,
     /// Gaps that were repaired or given up are looked at by people only, and nobody writes to them any more.
     FinishedGaps,
 }

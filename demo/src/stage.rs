@@ -157,7 +157,9 @@ async fn bring_in(common: &Common, simulator: &Simulator, themes: &[Theme]) -> R
         let id = server.id.get().to_string();
         let channels = format!("channels={}", server.support_channel.get());
         let role = format!("support_role_id={}", server.support_role.get());
-        let set = ["config", "set", "--server", &id, "enabled=true", &channels, &role];
+        // Members of the show ask in a minute what people ask in a week.
+        let many = "max_messages_per_user=1000000";
+        let set = ["config", "set", "--server", &id, "enabled=true", many, &channels, &role];
         common.recipe("config", &set, None, Vec::new()).run().await?;
         let theme = script::theme_of(themes, server.index);
         let documents: Vec<String> = theme.documents.iter().map(|path| path.display().to_string()).collect();

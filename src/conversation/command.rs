@@ -42,6 +42,14 @@ impl Origin {
         }
     }
 
+    /// The same as Discord counts its ids: it says when the question was asked.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Self::Message { message, .. } => *message,
+            Self::Slash { interaction, .. } => MessageId(interaction.0),
+        }
+    }
+
     pub fn channel(&self) -> ChannelId {
         match self {
             Self::Message { channel, .. } | Self::Slash { channel, .. } => *channel,

@@ -3,6 +3,8 @@
 
 mod edits;
 mod late;
+pub mod limits;
+mod notes;
 mod replays;
 
 use std::collections::{HashMap, HashSet};
@@ -19,10 +21,10 @@ pub use replays::replay;
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
 use crate::conversation::command::{Action, Command, Origin, Press, Question};
-use crate::conversation::state::Conversation;
+use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
-use crate::deliver::{Controls, Effect, OutboxKey};
+use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
 use crate::first_reply::{ASK, FirstReply, HUMAN, first_reply, question};
 use crate::server_config::ServerConfig;
@@ -219,7 +221,7 @@ impl T1 {
             Event::GuildSeen(guild) => self.guild_seen(relevant.server, guild).await,
             Event::GuildGone(guild) if guild.unavailable == Some(true) => Ok(()),
             Event::GuildGone(_) => self.guild_gone(relevant.server).await,
-            Event::Edit(message) => self.edited(relevant.server, message).await,
+            Event::Edit(message) => self.edited(relevant.server, message, config).await,
             Event::Deleted(messages) => self.deleted(relevant.server, messages).await,
         }
     }
@@ -262,7 +264,15 @@ impl T1 {
             asked_at: relevant.received_at,
         };
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
-        let command = match mentioned || conversation.user == message.author.id {
+        let asked = mentioned || conversation.user == message.author.id;
+        // What a human is to answer costs nothing.
+        if asked
+            && conversation.status != Status::Forwarded
+            && !self.may_ask(server, &question, config).await?
+        {
+            return Ok(());
+        }
+        let command = match asked {
             true => Command::Ask(question),
             false => Command::Overhear(question),
         };
@@ -284,7 +294,7 @@ impl T1 {
         let is_ask = data.is_some_and(|data| data.name.as_deref() == Some(ASK));
         // The proxy may have replied first, from the same table: what is public there has to be public here.
         match (interaction.kind, first_reply(interaction, config.enabled), pressed) {
-            (2, FirstReply::Public, _) => self.slash_ask(relevant, interaction).await,
+            (2, FirstReply::Public, _) => self.slash_ask(relevant, interaction, config).await,
             (2, _, _) if is_ask && !config.enabled => {
                 let text = "Support is switched off on this server. Somebody who manages the server can switch it on.";
                 self.respond(server, interaction, text).await
@@ -297,7 +307,12 @@ impl T1 {
         }
     }
 
-    async fn slash_ask(&mut self, relevant: &Relevant, interaction: &Interaction) -> Result<(), Error> {
+    async fn slash_ask(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
         let server = relevant.server;
         let (Some(channel), Some(member), Some(text)) =
             (interaction.channel_id, &interaction.member, question(interaction))
@@ -319,6 +334,9 @@ impl T1 {
             text: text.to_owned(),
             asked_at: relevant.received_at,
         };
+        if let Some(refusal) = self.refusal(server, &question, config).await? {
+            return self.respond(server, interaction, &refusal.text).await;
+        }
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
         self.run(server, conversation, Command::Ask(question), &member.user.username).await
     }
@@ -394,20 +412,6 @@ impl T1 {
             application: Some(interaction.application_id),
         };
         self.deliver_alone(server, interaction.id.0.to_string(), "respond", effect).await
-    }
-
-    async fn hint(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
-        let effect = Effect::Post {
-            channel: message.channel_id,
-            content: "Ask me a question about this server and I look it up in its documents.".to_owned(),
-            reply_to: Some(message.id),
-            controls: Controls::None,
-            ping_role: None,
-            ping_user: None,
-            fallback: None,
-            asked_at_ms: None,
-        };
-        self.deliver_alone(server, message.id.0.to_string(), "hint", effect).await
     }
 
     /// An effect that belongs to no conversation.

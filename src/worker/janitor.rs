@@ -1,4 +1,4 @@
-//! Deletes what has served its time: event keys, delivered effects, moves that are done, loads that have decayed, gaps
+//! Deletes what has served its time: event keys, who asked when, delivered effects, moves that are done, loads that have decayed, gaps
 //! that were repaired or given up. Rarely;
 //! effects each worker those of its own shards.
 
@@ -7,9 +7,10 @@ use std::time::Duration;
 use helpline_cluster::claims::Claims;
 use helpline_cluster::database::{Database, Unowned};
 use helpline_cluster::fence::{Fence, FencedTx};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::apply::Error;
+use super::apply::{Error, limits};
 use crate::deliver::outbox;
 
 /// About every hour, at another moment in each process.
@@ -34,6 +35,7 @@ pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) 
 /// Deletes in steps, so that no statement holds locks for long. Returns how many rows went.
 pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
     let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
+    total += sweep_asked(database).await?;
     total += sweep_gaps(database).await?;
     for fence in fences {
         match sweep_effects(database, fence).await {
@@ -53,6 +55,19 @@ async fn sweep_event_keys(database: &Database) -> Result<u64, Error> {
         let swept = sqlx::query_file!("src/worker/sql/sweep_event_keys.sql").execute(conn.conn()).await?;
         total += swept.rows_affected();
         if swept.rows_affected() == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+async fn sweep_asked(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedQuestions).await?;
+    let kept = limits::kept_from(OffsetDateTime::now_utc());
+    let mut total = 0;
+    loop {
+        let asked = sqlx::query_file!("src/worker/sql/sweep_asked.sql", kept).execute(conn.conn()).await?;
+        total += asked.rows_affected();
+        if asked.rows_affected() == 0 {
             return Ok(total);
         }
     }

@@ -14,24 +14,24 @@ pub async fn append(town: &Town, server: usize, origin: &str, kind: &str, payloa
     town.append(server, origin, kind, payload).await;
 }
 
-/// The entry of the log that holds a message: its origin and its payload.
-async fn entry_of(town: &Town, server: usize, message: u64) -> (String, String) {
+/// The entry of the log that holds a message or an interaction: its origin and its payload.
+pub async fn entry_of(town: &Town, server: usize, id: u64, kind: &str) -> (String, String) {
     let stream = town.keys.stream(town.shard_of(server).await);
-    let wanted = message.to_string();
-    eventually("the message is in the log", async || {
+    let wanted = id.to_string();
+    eventually("the event is in the log", async || {
         let mut redis = town.redis.connection().await;
         let entries: Vec<(String, HashMap<String, String>)> =
             redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query_async(&mut redis).await.expect("range");
         entries.into_iter().find_map(|(_, fields)| {
             let payload: Value = serde_json::from_str(&fields["d"]).ok()?;
-            let wanted = payload["id"].as_str() == Some(wanted.as_str()) && fields["t"] == "MESSAGE_CREATE";
+            let wanted = payload["id"].as_str() == Some(wanted.as_str()) && fields["t"] == kind;
             wanted.then(|| (fields["k"].clone(), fields["d"].clone()))
         })
     })
     .await
 }
 
-fn number(question: QuestionId) -> u64 {
+pub fn number(question: QuestionId) -> u64 {
     match question {
         QuestionId::Message(id) => id.get(),
         QuestionId::Interaction(id) => id.get(),
@@ -47,7 +47,7 @@ async fn an_event_that_comes_twice_is_answered_once() {
     let follow_up = town.say(thread, town.member(0), "how do I restore a backup?");
     town.answer(follow_up).await;
     for twice in [question, follow_up] {
-        let (origin, payload) = entry_of(&town, 0, number(twice)).await;
+        let (origin, payload) = entry_of(&town, 0, number(twice), "MESSAGE_CREATE").await;
         // A replay has the same origin; an overlap of two sessions has the same message under another origin.
         append(&town, 0, &origin, "MESSAGE_CREATE", &payload).await;
         append(&town, 0, &format!("another-session:{}", number(twice)), "MESSAGE_CREATE", &payload).await;
@@ -91,7 +91,7 @@ async fn questions_asked_while_no_worker_lives_are_answered_by_the_next() {
     worker.kill();
     let questions: Vec<QuestionId> = (0..5).map(|_| town.ask(1, "how do I restore a backup?")).collect();
     for question in &questions {
-        entry_of(&town, 1, number(*question)).await;
+        entry_of(&town, 1, number(*question), "MESSAGE_CREATE").await;
     }
     let _next = town.worker();
     for question in questions {
@@ -154,7 +154,7 @@ async fn a_config_that_no_reader_but_postgres_accepts_does_not_stop_its_shard() 
                       update servers set config = config || '{\"theirs\": 1e400}'";
     run(&town.db.pool, unreadable).await;
     let question = town.ask(0, "how long do I have to ask for a refund?");
-    entry_of(&town, 0, number(question)).await;
+    entry_of(&town, 0, number(question), "MESSAGE_CREATE").await;
     let _worker = town.worker();
     let shard = town.shard_of(0).await;
     let mut redis = town.redis.connection().await;
@@ -182,7 +182,7 @@ async fn a_thread_that_was_deleted_is_no_reason_for_silence() {
     town.answer(town.ask(1, "how do I restore a backup?")).await;
     worker.kill();
     let question = town.ask(0, "how long do I have to ask for a refund?");
-    entry_of(&town, 0, number(question)).await;
+    entry_of(&town, 0, number(question), "MESSAGE_CREATE").await;
     // Discord refuses the thread: the answer comes as a reply in the channel.
     town.sim.fail_next(Some(helpline_sim::Route::StartThread), 1, helpline_sim::Fault::Status(403));
     let _next = town.worker();

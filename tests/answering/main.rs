@@ -3,6 +3,7 @@
 mod faults;
 mod harness;
 mod interactions;
+mod limits;
 mod ownership;
 mod questions;
 mod scenarios;

@@ -203,7 +203,7 @@ async fn bench_growth() {
         let shard = server.index % 64;
         let _ = write!(
             servers,
-            r#"insert into servers (id, name, config) values ({id}, 'test', '{{"enabled":true,"channels":["{channel}"]}}');
+            r#"insert into servers (id, name, config) values ({id}, 'test', '{{"enabled":true,"channels":["{channel}"],"max_messages_per_user":1000000}}');
                insert into server_shards (server_id, shard_id) values ({id}, {shard});"#
         );
     }

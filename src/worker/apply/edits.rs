@@ -6,14 +6,20 @@
 
 use helpline_cluster::ids::ServerId;
 
-use super::{Error, T1, without_mention};
+use super::{Error, T1, limits, without_mention};
 use crate::conversation::command::Command;
 use crate::conversation::store;
 use crate::deliver::outbox;
 use crate::discord::{Message, MessageId};
+use crate::server_config::ServerConfig;
 
 impl T1 {
-    pub(super) async fn edited(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
+    pub(super) async fn edited(
+        &mut self,
+        server: ServerId,
+        message: &Message,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
         let Some(at) = message.edited_ms() else { return Ok(()) };
         let event = message.id.0.to_string();
         let Some(conversation) = store::asked_in(&mut self.tx, server, &event).await? else { return Ok(()) };
@@ -24,7 +30,9 @@ impl T1 {
         };
         let Some((id, mut job)) = store::job_of(&mut self.tx, server, &event).await? else { return Ok(()) };
         let text = without_mention(&message.content, self.bot);
-        if job.edited_at_ms.is_some_and(|known| known >= at) || text.is_empty() || text == job.question {
+        let unfit = text.is_empty() || text == job.question || limits::is_too_long(&text, config);
+        // What is too long to be asked is no way to ask it: the question is answered as it read before.
+        if unfit || job.edited_at_ms.is_some_and(|known| known >= at) {
             return Ok(());
         }
         job.question.clone_from(&text);

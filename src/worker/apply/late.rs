@@ -10,7 +10,6 @@ use helpline_cluster::ids::ServerId;
 use time::OffsetDateTime;
 
 use super::{Error, T1};
-use crate::deliver::{Controls, Effect};
 use crate::discord::Message;
 use crate::metrics as names;
 use crate::worker::Repair;
@@ -57,17 +56,8 @@ impl T1 {
     }
 
     async fn tell(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
-        let effect = Effect::Post {
-            channel: message.channel_id,
-            content: "Sorry, I was away when you asked. If you still need help, please ask again.".to_owned(),
-            reply_to: Some(message.id),
-            controls: Controls::None,
-            ping_role: None,
-            ping_user: None,
-            fallback: None,
-            asked_at_ms: None,
-        };
-        self.deliver_alone(server, message.id.0.to_string(), "away", effect).await
+        let text = "Sorry, I was away when you asked. If you still need help, please ask again.";
+        self.reply(server, message.channel_id, message.id, "away", text).await
     }
 }
 

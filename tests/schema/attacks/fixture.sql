@@ -60,6 +60,7 @@ values (3, 'e0000000-0000-0000-0000-000000000001');
 insert into helpline.event_keys (key) values ('\x01');
 insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)
 select server_id, id, 'event', '{"question": "secret"}' from public.conversations;
+insert into helpline.asked (server_id, user_id, event_id) select id, 99, 88 from public.servers;
 insert into helpline.outbox (server_id, conversation_id, event_id, effect, request)
 select server_id, id, 'event', 'answer', '{"content": "secret"}' from public.conversations;
 insert into helpline.dead_letters (shard_id, server_id, stream_id, kind, payload, error)

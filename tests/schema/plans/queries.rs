@@ -51,6 +51,12 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
+        "with nth as ( select event_id from helpline.asked",
+        "{server}, 77, 88, 1, 99, 9",
+        &["asked_pkey", "arbiter asked_pkey"],
+    ),
+    hot(
+        WORKER,
         "select id, channel_id, thread_id, user_id, transcript, status from public.conversations \
          where server_id = $1 and id = $2",
         "{server}, gen_random_uuid()",
@@ -189,6 +195,7 @@ pub const QUERIES: &[Query] = &[
     ),
     // Cleaning up, every minute ----------------------------------------------------------------------------------
     hot(WORKER, "delete from helpline.event_keys", "", &["event_keys_seen_at_idx"]),
+    hot(WORKER, "delete from helpline.asked", "88", &["asked_event_id_idx"]),
     hot(
         WORKER,
         "with old as ( select o.ctid",
