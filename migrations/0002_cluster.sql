@@ -73,6 +73,19 @@ create table helpline.asked (
 );
 create index asked_event_id_idx on helpline.asked using brin (event_id);
 
+-- What whoever asked says of the answer, by the id of his question, which says when it was asked. The last vote counts.
+create table helpline.feedback (
+    server_id bigint not null references public.servers (id) on delete cascade,
+    question_id bigint not null,
+    conversation_id uuid not null,
+    user_id bigint not null,
+    helpful boolean not null,
+    voted_at timestamptz not null default now(),
+    primary key (server_id, question_id),
+    foreign key (server_id, conversation_id) references public.conversations (server_id, id) on delete cascade
+);
+create index feedback_conversation_id_idx on helpline.feedback (server_id, conversation_id);
+
 -- Effects to be delivered to Discord, in order within a conversation. Key: (event_id, effect, part).
 create table helpline.outbox (
     server_id bigint not null references public.servers (id) on delete cascade,

@@ -51,9 +51,15 @@ pub fn nonce(event_id: &str, effect: &str, part: i32) -> String {
 #[serde(rename_all = "snake_case")]
 pub enum Controls {
     None,
-    /// A button that asks a human to take over this conversation.
+    /// A button that asks a human to take over this conversation. Effects of earlier releases have it.
     AskHuman {
         conversation: uuid::Uuid,
+    },
+    /// What can be said to an answer: a human is to take over, it helped, it did not, the conversation is over.
+    Answer {
+        conversation: uuid::Uuid,
+        /// The id of the message or interaction that asked.
+        question: MessageId,
     },
     /// Which part of a longer answer this is: tells the reader that more comes, and carries the mark.
     Part {

@@ -12,6 +12,11 @@ use crate::discord::Interaction;
 
 /// Prefix of the custom id of "Ask a human"; the conversation's id follows.
 pub const HUMAN: &str = "human:";
+/// Prefixes of the custom ids of the votes on an answer; the conversation's id and that of the question follow.
+pub const HELPFUL: &str = "helpful:";
+pub const UNHELPFUL: &str = "unhelpful:";
+/// Prefix of the custom id of "Close"; followed as in [`HELPFUL`].
+pub const CLOSE: &str = "close:";
 /// The command that asks a question, and its option.
 pub const ASK: &str = "ask";
 pub const QUESTION: &str = "question";
@@ -130,6 +135,9 @@ const TABLE: &[Row] = &[
         reply: FirstReply::Public,
     },
     Row { on: On::CustomId(HUMAN), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(HELPFUL), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(UNHELPFUL), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(CLOSE), needs: &[], reply: FirstReply::Private },
 ];
 
 /// The first reply to an interaction. `support_on` = the server's support is switched on.
@@ -209,7 +217,9 @@ mod tests {
     #[test]
     fn a_question_is_public_and_what_only_concerns_the_member_is_private() {
         assert_eq!(first_reply(&ask("how?"), true), FirstReply::Public);
-        assert_eq!(first_reply(&press("human:6f9619ff"), true), FirstReply::Private);
+        for button in ["human:6f9619ff", "helpful:6f9619ff:7", "unhelpful:6f9619ff:7", "close:6f9619ff:7"] {
+            assert_eq!(first_reply(&press(button), true), FirstReply::Private);
+        }
         assert_eq!(FirstReply::Public.callback(), json!({ "type": 5 }));
         assert_eq!(FirstReply::Private.callback(), json!({ "type": 5, "data": { "flags": 64 } }));
     }

@@ -18,6 +18,7 @@ const PURE: &[&str] = &[
     "src/answer/retrieve/typos.rs",
     "src/conversation/command.rs",
     "src/conversation/state.rs",
+    "src/conversation/state/",
     "src/conversation/ticket.rs",
     "src/deliver/render.rs",
     "src/proxy/retained.rs",

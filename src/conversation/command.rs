@@ -65,7 +65,7 @@ pub struct Question {
     pub asked_at: OffsetDateTime,
 }
 
-/// A press of "Ask a human".
+/// A press of a button below an answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Press {
     pub interaction: InteractionId,
@@ -89,6 +89,10 @@ pub enum Command {
     Retract { event_id: String },
     /// A member wants a human.
     AskHuman { press: Press, support_role: Option<RoleId> },
+    /// Somebody says whether the answer to a question helped.
+    Vote { press: Press, question: MessageId, helpful: bool },
+    /// Somebody needs nothing more.
+    Close { press: Press },
 }
 
 /// A question that waits for its answer. Stored as JSON: fields may be added, never renamed.
@@ -115,4 +119,14 @@ pub enum Action {
     Deliver(OutboxKey, Effect),
     /// A forwarded ticket is to be opened.
     OpenTicket,
+    /// In the place of what was said of that answer before.
+    Vote(Vote),
+}
+
+/// What whoever asked says of the answer to his question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    pub question: MessageId,
+    pub user: UserId,
+    pub helpful: bool,
 }

@@ -1,14 +1,15 @@
 //! The conversation as a state machine. Pure: no I/O, no clock; time comes in with the command.
 
+mod presses;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::command::{Action, AnswerJob, Command, Origin, Press, Question};
-use super::ticket;
+use super::command::{Action, AnswerJob, Command, Origin, Question};
 use crate::answer::{self, Answer, Citation};
 use crate::deliver::{Controls, Effect, OutboxKey, render};
-use crate::discord::{ChannelId, RoleId, UserId};
+use crate::discord::{ChannelId, UserId};
 
 /// How many earlier turns go along with a question: two questions with their answers, and some talk.
 const HISTORY_TURNS: usize = 6;
@@ -62,6 +63,12 @@ pub enum Turn {
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
+    /// Whoever asked needed nothing more.
+    Closed {
+        user: UserId,
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
+    },
 }
 
 impl Turn {
@@ -69,7 +76,7 @@ impl Turn {
         let (speaker, text) = match self {
             Self::Member { text, .. } => (answer::Speaker::Member, text),
             Self::Assistant { text, .. } => (answer::Speaker::Bot, text),
-            Self::Forwarded { .. } => return None,
+            Self::Forwarded { .. } | Self::Closed { .. } => return None,
         };
         Some(answer::Turn { speaker, text: text.clone() })
     }
@@ -106,6 +113,8 @@ impl Conversation {
             Command::Edit { event_id, text } => self.edit(&event_id, &text),
             Command::Retract { event_id } => self.retract(&event_id),
             Command::AskHuman { press, support_role } => self.ask_human(&press, support_role),
+            Command::Vote { press, question, helpful } => self.vote(&press, question, helpful),
+            Command::Close { press } => self.close(&press),
         };
         (self, actions)
     }
@@ -184,7 +193,7 @@ impl Conversation {
         let mut actions = Vec::new();
         for (part, content) in parts.into_iter().enumerate() {
             let controls = match part == last {
-                true => Controls::AskHuman { conversation: self.id },
+                true => Controls::Answer { conversation: self.id, question: job.origin.id() },
                 false => Controls::Part { number: number(part + 1), of: number(last + 1) },
             };
             let effect = self.place(&job, part, content, controls);
@@ -231,47 +240,6 @@ impl Conversation {
         }
     }
 
-    fn ask_human(&mut self, press: &Press, support_role: Option<RoleId>) -> Vec<Action> {
-        let event_id = press.interaction.0.to_string();
-        let respond = |content: &str| {
-            let effect = Effect::Respond {
-                interaction: press.interaction,
-                token: press.token.clone(),
-                content: content.to_owned(),
-                application: Some(press.application),
-            };
-            Action::Deliver(key(&event_id, "respond", 0), effect)
-        };
-        if self.status == Status::Forwarded {
-            return vec![respond("A human has already been asked. They will answer here.")];
-        }
-        self.status = ticket::OPEN.conversation;
-        self.transcript.push(Turn::Forwarded { user: press.user, at: press.pressed_at });
-        let post = Effect::Post {
-            channel: self.thread.unwrap_or(self.channel),
-            content: self.summary(press.user, support_role),
-            reply_to: None,
-            controls: Controls::None,
-            ping_role: support_role,
-            ping_user: None,
-            // Staff are called also when the thread could not be started, or is gone.
-            fallback: self.thread.map(|thread| (self.channel, thread.starter())),
-            asked_at_ms: None,
-        };
-        vec![
-            respond("A human has been asked. They will answer here."),
-            Action::OpenTicket,
-            Action::Deliver(key(&event_id, "forward", 0), post),
-        ]
-    }
-
-    /// What staff read first.
-    fn summary(&self, user: UserId, support_role: Option<RoleId>) -> String {
-        let ping = support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
-        let question = self.asked().next_back().map(|text| render::quote(text, 300)).unwrap_or_default();
-        format!("{ping}<@{}> asks for a human.\n{question}", user.0)
-    }
-
     fn record(&mut self, question: &Question, asked: bool) {
         self.transcript.push(Turn::Member {
             event_id: question.origin.event_id(),
@@ -291,7 +259,9 @@ impl Conversation {
     fn asked(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.transcript.iter().filter_map(|turn| match turn {
             Turn::Member { text, asked: true, .. } => Some(text.as_str()),
-            Turn::Member { .. } | Turn::Assistant { .. } | Turn::Forwarded { .. } => None,
+            Turn::Member { .. } | Turn::Assistant { .. } | Turn::Forwarded { .. } | Turn::Closed { .. } => {
+                None
+            }
         })
     }
 }
@@ -311,137 +281,4 @@ fn number(part: usize) -> u16 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::discord::{ApplicationId, InteractionId, MessageId};
-
-    fn message(id: u64, text: &str) -> Question {
-        let origin = Origin::Message { channel: ChannelId(5), message: MessageId(id), in_thread: false };
-        Question { origin, author: UserId(9), text: text.into(), asked_at: OffsetDateTime::UNIX_EPOCH }
-    }
-
-    fn follow_up(id: u64, text: &str) -> Question {
-        let origin = Origin::Message { channel: ChannelId(100), message: MessageId(id), in_thread: true };
-        Question { origin, ..message(id, text) }
-    }
-
-    fn slash(id: u64) -> Question {
-        let origin = Origin::Slash {
-            channel: ChannelId(5),
-            interaction: InteractionId(id),
-            application: ApplicationId(3),
-            token: "t".into(),
-            in_thread: false,
-        };
-        Question { origin, ..message(id, "how?") }
-    }
-
-    fn answer(text: &str) -> Answer {
-        let citation = Citation { document_id: Uuid::nil(), title: "Refunds".into(), heading: String::new() };
-        Answer {
-            action: answer::Action::Answer,
-            text: text.into(),
-            citations: vec![citation],
-            confidence: 1.0,
-        }
-    }
-
-    fn press(id: u64) -> Command {
-        let press = Press {
-            interaction: InteractionId(id),
-            application: ApplicationId(3),
-            token: "t".into(),
-            user: UserId(9),
-            pressed_at: OffsetDateTime::UNIX_EPOCH,
-        };
-        Command::AskHuman { press, support_role: Some(RoleId(7)) }
-    }
-
-    fn begun(question: Question) -> (Conversation, Vec<Action>) {
-        Conversation::begin(Uuid::nil(), &question).apply(Command::Ask(question))
-    }
-
-    fn effects(actions: &[Action]) -> Vec<&'static str> {
-        let effect = |action: &Action| match action {
-            Action::Deliver(_, effect) => effect.name(),
-            Action::Answer(_) => "answer job",
-            Action::OpenTicket => "ticket",
-        };
-        actions.iter().map(effect).collect()
-    }
-
-    fn job(actions: Vec<Action>) -> AnswerJob {
-        let job = |action| match action {
-            Action::Answer(job) => Some(job),
-            Action::Deliver(..) | Action::OpenTicket => None,
-        };
-        actions.into_iter().find_map(job).expect("an answer job")
-    }
-
-    #[test]
-    fn the_first_question_starts_a_thread_and_its_answer_needs_no_reference() {
-        let (conversation, actions) = begun(message(100, "how do refunds work?"));
-        assert_eq!(effects(&actions), ["start_thread", "answer job"]);
-        assert_eq!(conversation.thread, Some(ChannelId(100)));
-        let answered =
-            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
-        let (_, actions) = conversation.apply(answered);
-        let [Action::Deliver(_, Effect::Post { channel, reply_to, content, .. })] = actions.as_slice() else {
-            panic!("one post expected: {actions:?}");
-        };
-        assert_eq!((*channel, *reply_to), (ChannelId(100), None));
-        assert!(content.ends_with("-# Sources: [1] Refunds"), "{content}");
-    }
-
-    #[test]
-    fn a_follow_up_is_answered_as_a_reply_and_brings_what_was_said() {
-        let (conversation, _) = begun(message(100, "how do refunds work?"));
-        let (_, actions) = conversation.apply(Command::Ask(follow_up(101, "and for yearly plans?")));
-        assert_eq!(effects(&actions), ["answer job"]);
-        let job = job(actions);
-        assert!(!job.first);
-        assert_eq!(job.history[0].text, "how do refunds work?");
-    }
-
-    #[test]
-    fn a_slash_question_is_deferred_then_filled_in_then_gets_a_thread() {
-        let (conversation, actions) = begun(slash(200));
-        assert_eq!(effects(&actions), ["defer", "answer job"]);
-        let answered = Command::Answered {
-            job: job(actions),
-            answer: answer(&"Long. ".repeat(600)),
-            at: OffsetDateTime::UNIX_EPOCH,
-        };
-        let (_, actions) = conversation.apply(answered);
-        assert_eq!(effects(&actions), ["edit_original", "start_thread_on_original", "post_in_thread"]);
-    }
-
-    #[test]
-    fn a_human_is_asked_once_however_often_the_button_is_pressed() {
-        let (conversation, _) = begun(message(100, "how?"));
-        let (conversation, first) = conversation.apply(press(300));
-        assert_eq!(effects(&first), ["respond", "ticket", "post"]);
-        let (conversation, second) = conversation.apply(press(301));
-        assert_eq!(effects(&second), ["respond"]);
-        assert_eq!(conversation.status, Status::Forwarded);
-    }
-
-    #[test]
-    fn the_bot_stays_silent_once_a_human_has_the_conversation() {
-        let (conversation, _) = begun(message(100, "how?"));
-        let (conversation, _) = conversation.apply(press(300));
-        let (conversation, actions) = conversation.apply(Command::Ask(follow_up(101, "hello?")));
-        assert!(actions.is_empty());
-        assert_eq!(conversation.transcript.len(), 3, "what was said is kept");
-    }
-
-    #[test]
-    fn a_transcript_reads_back_as_it_was_written() {
-        let (conversation, actions) = begun(message(100, "how?"));
-        let answered =
-            Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
-        let (conversation, _) = conversation.apply(answered);
-        let json = serde_json::to_value(&conversation.transcript).unwrap();
-        assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);
-    }
-}
+mod tests;

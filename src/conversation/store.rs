@@ -6,7 +6,7 @@ use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::ServerId;
 use uuid::Uuid;
 
-use super::command::AnswerJob;
+use super::command::{AnswerJob, Vote};
 use super::state::{Conversation, Status, Turn};
 use super::ticket;
 use crate::discord::{ChannelId, UserId};
@@ -157,6 +157,23 @@ pub async fn open_ticket(tx: &mut FencedTx, server: ServerId, conversation: Uuid
         server.db(),
         conversation,
         ticket::OPEN.to.as_str()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Stores what whoever asked says of an answer, in the place of what he said before.
+pub async fn vote(tx: &mut FencedTx, server: ServerId, conversation: Uuid, vote: &Vote) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into helpline.feedback (server_id, question_id, conversation_id, user_id, helpful)
+         values ($1, $2, $3, $4, $5)
+         on conflict (server_id, question_id) do update set helpful = excluded.helpful, voted_at = now()",
+        server.db(),
+        vote.question.0.cast_signed(),
+        conversation,
+        vote.user.0.cast_signed(),
+        vote.helpful
     )
     .execute(tx.conn())
     .await?;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::proxies::Proxies;
 use super::{Controls, Effect};
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
-use crate::first_reply::{FirstReply, HUMAN};
+use crate::first_reply::{CLOSE, FirstReply, HELPFUL, HUMAN, UNHELPFUL};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,18 +179,28 @@ impl<'a> Post<'a> {
 
 /// The mark ends the custom id: by it a message is known for as long as it stands.
 fn components(controls: Controls, mark: &str) -> Value {
-    let button = match controls {
+    let button = |label: &str, custom_id: String| json!({ "type": 2, "style": 2, "label": label, "custom_id": custom_id });
+    let buttons = match controls {
         Controls::None => return json!([]),
         Controls::AskHuman { conversation } => {
-            json!({ "label": "Ask a human", "custom_id": format!("{HUMAN}{conversation}:{mark}") })
+            vec![button("Ask a human", format!("{HUMAN}{conversation}:{mark}"))]
+        }
+        Controls::Answer { conversation, question } => {
+            let on_answer = |prefix: &str| format!("{prefix}{conversation}:{}:{mark}", question.0);
+            vec![
+                button("Ask a human", format!("{HUMAN}{conversation}:{mark}")),
+                button("Helpful", on_answer(HELPFUL)),
+                button("Not helpful", on_answer(UNHELPFUL)),
+                button("Close", on_answer(CLOSE)),
+            ]
         }
         Controls::Part { number, of } => {
-            json!({ "label": format!("{number} of {of}"), "disabled": true, "custom_id": format!("part:{mark}") })
+            let mut part = button(&format!("{number} of {of}"), format!("part:{mark}"));
+            part["disabled"] = true.into();
+            vec![part]
         }
     };
-    let mut button = button;
-    (button["type"], button["style"]) = (2.into(), 2.into());
-    json!([{ "type": 1, "components": [button] }])
+    json!([{ "type": 1, "components": buttons }])
 }
 
 /// The requests of one effect.
@@ -377,6 +387,25 @@ mod tests {
         let post = Post { ping_role: Some(RoleId(7)), ..Post::new("@everyone <@1> <@&7>", Controls::None) };
         let mentions = post.body("n")["allowed_mentions"].clone();
         assert_eq!(mentions, json!({ "parse": [], "roles": ["7"], "users": [], "replied_user": false }));
+    }
+
+    #[test]
+    fn every_button_of_an_answer_has_an_id_that_discord_takes_and_carries_the_mark() {
+        let controls = Controls::Answer { conversation: uuid::Uuid::max(), question: MessageId(u64::MAX) };
+        let mark = crate::deliver::nonce("1", "answer", 0);
+        let rows = components(controls, &mark);
+        let ids: Vec<&str> = rows[0]["components"]
+            .as_array()
+            .expect("buttons")
+            .iter()
+            .map(|button| button["custom_id"].as_str().expect("an id"))
+            .collect();
+        assert_eq!(ids.len(), 4);
+        for id in &ids {
+            assert!(id.len() <= 100 && id.ends_with(&format!(":{mark}")), "{id}");
+        }
+        let prefixes: Vec<&str> = ids.iter().filter_map(|id| id.split(':').next()).collect();
+        assert_eq!(prefixes, ["human", "helpful", "unhelpful", "close"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod edits;
 mod late;
 pub mod limits;
 mod notes;
+mod presses;
 mod replays;
 
 use std::collections::{HashMap, HashSet};
@@ -20,13 +21,13 @@ pub use replays::replay;
 
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
-use crate::conversation::command::{Action, Command, Origin, Press, Question};
+use crate::conversation::command::{Action, Command, Origin, Question};
 use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
-use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
-use crate::first_reply::{ASK, FirstReply, HUMAN, first_reply, question};
+use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, UserId};
+use crate::first_reply::{ASK, FirstReply, first_reply, question};
 use crate::server_config::ServerConfig;
 
 #[derive(Debug, thiserror::Error)]
@@ -290,7 +291,7 @@ impl T1 {
             return Ok(());
         }
         let data = interaction.data.as_ref();
-        let pressed = data.and_then(|data| data.custom_id.as_deref()).and_then(|id| id.strip_prefix(HUMAN));
+        let pressed = data.and_then(|data| data.custom_id.as_deref()).and_then(presses::read);
         let is_ask = data.is_some_and(|data| data.name.as_deref() == Some(ASK));
         // The proxy may have replied first, from the same table: what is public there has to be public here.
         match (interaction.kind, first_reply(interaction, config.enabled), pressed) {
@@ -302,7 +303,7 @@ impl T1 {
             (2, _, _) if is_ask => {
                 self.respond(server, interaction, "Please ask a question in a channel of the server.").await
             }
-            (3, _, Some(conversation)) => self.ask_human(relevant, interaction, conversation, config).await,
+            (3, _, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
             _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
         }
     }
@@ -339,36 +340,6 @@ impl T1 {
         }
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
         self.run(server, conversation, Command::Ask(question), &member.user.username).await
-    }
-
-    async fn ask_human(
-        &mut self,
-        relevant: &Relevant,
-        interaction: &Interaction,
-        conversation: &str,
-        config: &ServerConfig,
-    ) -> Result<(), Error> {
-        let server = relevant.server;
-        // The id comes from outside: it is looked for among this server's conversations only.
-        // What follows the id is the mark of the message, see `deliver::look`; messages of earlier releases have none.
-        let id = conversation.split(':').next().unwrap_or_default();
-        let found = match Uuid::parse_str(id) {
-            Ok(id) => store::load(&mut self.tx, server, id).await?,
-            Err(_) => None,
-        };
-        let (Some(conversation), Some(member)) = (found, &interaction.member) else {
-            return self.respond(server, interaction, "That conversation is no longer here.").await;
-        };
-        let press = Press {
-            interaction: interaction.id,
-            application: interaction.application_id,
-            token: interaction.token.clone(),
-            user: member.user.id,
-            pressed_at: relevant.received_at,
-        };
-        let support_role = config.support_role_id.map(RoleId);
-        let command = Command::AskHuman { press, support_role };
-        self.run(server, conversation, command, &member.user.username).await
     }
 
     async fn run(
@@ -463,6 +434,7 @@ pub async fn store_actions(
                 lanes.insert(lane);
             }
             Action::OpenTicket => store::open_ticket(tx, lane.server, conversation).await?,
+            Action::Vote(vote) => store::vote(tx, lane.server, conversation, &vote).await?,
         }
         lanes.insert(lane);
     }

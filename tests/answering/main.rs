@@ -1,6 +1,7 @@
 //! Questions from the simulated Discord through a real proxy and real workers, with real Postgres and Redis.
 
 mod faults;
+mod feedback;
 mod harness;
 mod interactions;
 mod limits;

@@ -13,6 +13,7 @@ from (
             'helpline.conversations_default'::regclass,
             'public.forwarded_tickets'::regclass,
             'helpline.answer_jobs'::regclass,
+            'helpline.feedback'::regclass,
             'public.servers'::regclass
         )
 ) l

@@ -28,6 +28,10 @@ select server_id, id, thread_id, '{}' from public.conversations where status = '
 insert into helpline.asked (server_id, user_id, event_id)
 select 1 + n % {servers}, n % 5000, n::bigint << 22 from generate_series(1, {n}) n;
 
+insert into helpline.feedback (server_id, question_id, conversation_id, user_id, helpful)
+select server_id, thread_id::bigint, id, user_id::bigint, status = 'completed' from public.conversations
+where status <> 'forwarded';
+
 insert into helpline.outbox (server_id, conversation_id, event_id, effect, request, state, sent_at)
 select c.server_id, c.id, c.thread_id, 'answer', '{}', case when c.n % ({n} / 200) = 0 then 'pending' else 'sent' end,
     case when c.n % ({n} / 200) <> 0 then now() - interval '25 hours' + c.n * interval '25 hours' / {n} end

@@ -96,6 +96,12 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
+        "insert into helpline.feedback (server_id,",
+        "{server}, 77, gen_random_uuid(), 88, true",
+        &["arbiter feedback_pkey"],
+    ),
+    hot(
+        WORKER,
         "insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)",
         "{server}, gen_random_uuid(), '1', '{}'",
         &[],

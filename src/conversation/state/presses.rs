@@ -1,0 +1,98 @@
+//! What the buttons below an answer do. Each press is answered to whoever pressed, alone.
+
+use super::{Conversation, Status, Turn, key};
+use crate::conversation::command::{Action, Press, Vote};
+use crate::conversation::ticket;
+use crate::deliver::{Controls, Effect, render};
+use crate::discord::{MessageId, RoleId, UserId};
+
+/// Says something to whoever pressed.
+fn respond(press: &Press, content: &str) -> Action {
+    let effect = Effect::Respond {
+        interaction: press.interaction,
+        token: press.token.clone(),
+        content: content.to_owned(),
+        application: Some(press.application),
+    };
+    Action::Deliver(key(&press.interaction.0.to_string(), "respond", 0), effect)
+}
+
+impl Conversation {
+    pub(super) fn ask_human(&mut self, press: &Press, support_role: Option<RoleId>) -> Vec<Action> {
+        if self.status == Status::Forwarded {
+            return vec![respond(press, "A human has already been asked. They will answer here.")];
+        }
+        self.status = ticket::OPEN.conversation;
+        self.transcript.push(Turn::Forwarded { user: press.user, at: press.pressed_at });
+        let post = Effect::Post {
+            channel: self.thread.unwrap_or(self.channel),
+            content: self.summary(press.user, support_role),
+            reply_to: None,
+            controls: Controls::None,
+            ping_role: support_role,
+            ping_user: None,
+            // Staff are called also when the thread could not be started, or is gone.
+            fallback: self.thread.map(|thread| (self.channel, thread.starter())),
+            asked_at_ms: None,
+        };
+        vec![
+            respond(press, "A human has been asked. They will answer here."),
+            Action::OpenTicket,
+            Action::Deliver(key(&press.interaction.0.to_string(), "forward", 0), post),
+        ]
+    }
+
+    /// What staff read first.
+    fn summary(&self, user: UserId, support_role: Option<RoleId>) -> String {
+        let ping = support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
+        let question = self.asked().next_back().map(|text| render::quote(text, 300)).unwrap_or_default();
+        format!("{ping}<@{}> asks for a human.\n{question}", user.0)
+    }
+
+    /// The vote of whoever asked; a later one takes the place of an earlier one.
+    pub(super) fn vote(&self, press: &Press, question: MessageId, helpful: bool) -> Vec<Action> {
+        let Some(asker) = self.asker_of(question) else {
+            return vec![respond(press, "That answer is no longer here.")];
+        };
+        if asker != press.user {
+            return vec![respond(press, "Only the member who asked can say whether this helped.")];
+        }
+        let thanks = match helpful {
+            true => "Thank you, I am glad that this helped.",
+            false => "Thank you for telling me. Press \"Ask a human\" if you still need help.",
+        };
+        vec![respond(press, thanks), Action::Vote(Vote { question, user: asker, helpful })]
+    }
+
+    /// Whose question an answer of this conversation is to. None: nothing here answers it.
+    fn asker_of(&self, question: MessageId) -> Option<UserId> {
+        let question = question.0.to_string();
+        let is_answered =
+            |turn: &Turn| matches!(turn, Turn::Assistant { answers, .. } if *answers == question);
+        let asker = self.transcript.iter().find_map(|turn| match turn {
+            Turn::Member { event_id, user, .. } if *event_id == question => Some(*user),
+            _ => None,
+        });
+        // The question may have been taken back; then whoever began the conversation is as good as its author.
+        self.transcript.iter().any(is_answered).then(|| asker.unwrap_or(self.user))
+    }
+
+    /// Ends the conversation until somebody asks in it again.
+    pub(super) fn close(&mut self, press: &Press) -> Vec<Action> {
+        if self.user != press.user {
+            return vec![respond(press, "Only the member who asked can close this conversation.")];
+        }
+        let text = match self.status {
+            Status::Active => {
+                self.status = Status::Completed;
+                self.transcript.push(Turn::Closed { user: press.user, at: press.pressed_at });
+                "This conversation is closed. If you need more, just ask here again."
+            }
+            Status::Completed => {
+                "This conversation is closed already. If you need more, just ask here again."
+            }
+            Status::Forwarded => "A human has been asked, and closes this conversation when it is done.",
+        };
+        vec![respond(press, text)]
+    }
+}
