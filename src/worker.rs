@@ -99,6 +99,8 @@ pub struct Shared {
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
     pub lane_slots: Arc<Semaphore>,
+    /// Overflow rule: one more question waits without an indicator.
+    pub typing_slots: Arc<Semaphore>,
     pub repair: Repair,
     /// The bot's own user, once a proxy has seen it.
     pub identity: watch::Receiver<Option<UserId>>,
@@ -178,6 +180,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         answerer: Box::new(Extractive::new(Retriever::new(database.clone()))),
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
+        typing_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
         repair: config.repair,
         load: load::Load::default(),

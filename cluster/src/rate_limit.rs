@@ -208,6 +208,11 @@ impl RateLimits {
         self.global.blocked(now)
     }
 
+    /// Whether so much of the global limit is free that a request which may be left out is in nobody's way.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        self.global.has_room(now)
+    }
+
     /// Counts requests that were sent without asking.
     pub fn charge(&mut self, requests: u32, now: Instant) {
         for _ in 0..requests {

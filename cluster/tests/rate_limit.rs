@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
-use helpline_cluster::rate_limit::{Answer, Blocked, Decision, Grant, RateLimits, Route, Scope};
+use helpline_cluster::rate_limit::{
+    Answer, Blocked, Config, Decision, Grant, Limiter, RateLimits, Route, Scope,
+};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
@@ -231,6 +233,47 @@ fn a_lost_request_does_not_block_its_bucket_for_good() {
         panic!("the lost request may have counted")
     };
     assert!(matches!(limits.acquire(route, until), Decision::Go(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_left_out_goes_only_while_nothing_waits_and_half_of_the_limit_is_free() {
+    const PATIENCE: Duration = Duration::from_millis(50);
+    let limiter = Limiter::new(Config { global_per_s: 10, max_waiting: 100 });
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn({
+        let (limiter, stop) = (std::sync::Arc::clone(&limiter), stop.clone());
+        async move { limiter.run(stop).await }
+    });
+    let typing = |channel: u64| Route::new("POST", &format!("/channels/{channel}/typing"));
+    let routes = channels(40);
+    let mut permits = Vec::new();
+    for route in &routes[..4] {
+        permits.push(limiter.acquire(route.clone()).await.expect("few wait"));
+    }
+    let spare = limiter.acquire_spare(typing(1), PATIENCE).await;
+    assert!(spare.is_some(), "six of ten are free");
+    assert!(limiter.acquire_spare(typing(1), PATIENCE).await.is_none(), "half are taken");
+    drop((permits, spare));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // A bucket that has to be waited for is not waited for.
+    let unanswered = limiter.acquire(typing(2)).await.expect("few wait");
+    assert!(limiter.acquire_spare(typing(2), PATIENCE).await.is_none());
+    drop(unanswered);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Its place in the queue is given up with it: others wait for nothing of it.
+    let waiting = limiter.acquire(routes[0].clone()).await.expect("few wait");
+    let behind = tokio::spawn({
+        let (limiter, route) = (std::sync::Arc::clone(&limiter), routes[0].clone());
+        async move { limiter.acquire(route).await }
+    });
+    while limiter.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(limiter.acquire_spare(typing(3), PATIENCE).await.is_none(), "something waits");
+    drop(waiting);
+    drop(behind.await.expect("it ends").expect("it may go"));
+    stop.cancel();
+    running.await.expect("it ends");
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! number of waiting requests is bounded (503 with Retry-After beyond); a stop answers 503, so that the worker
 //! repeats the request, which is safe because messages carry a nonce. A request of a shard's owner who was superseded
 //! is refused (409) at the last moment before it would be sent ([`super::epochs`]). When Discord has refused too many
-//! requests (401, 403, 429), nothing more is sent before it bans the address.
+//! requests (401, 403, 429), nothing more is sent before it bans the address. A typing indicator is sent only while the
+//! limits have room, and once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ use crate::discord::code;
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How often a request that was refused by a limit is repeated here before the worker sees the 429.
 const LIMITED_TRIES: u32 = 5;
+/// How long what may be left out is held up: by no more than asking the other proxies takes.
+const SPARE_PATIENCE: Duration = Duration::from_millis(250);
 /// A longer wait is the worker's own to decide about.
 const LIMITED_WAIT: Duration = Duration::from_secs(20);
 /// After a stop, what is under way may still end for so long.
@@ -86,6 +89,14 @@ impl Egress {
         }
         let started = Instant::now();
         let route = Route::new(request.method.as_str(), &request.path);
+        if is_spare(&request.path) {
+            return match self.limiter.acquire_spare(route, SPARE_PATIENCE).await {
+                Some(permit) => self.send_once(&request, permit).await,
+                None => {
+                    refuse(StatusCode::TOO_MANY_REQUESTS, "Discord's limits leave no room for this", None)
+                }
+            };
+        }
         let Ok(mut permit) = self.limiter.acquire(route).await else {
             ::metrics::counter!(metrics::REST_REFUSED).increment(1);
             return refuse(
@@ -97,27 +108,12 @@ impl Egress {
         ::metrics::histogram!(metrics::REST_WAIT).record(started.elapsed());
         let mut tries = 0;
         loop {
-            let admission = match self.invalid.admit(request.speaker == Speaker::Path).await {
-                Ok(admission) => admission,
-                Err(wait) => {
-                    let why =
-                        "Discord refused too many requests (401, 403, 429): only probes are sent for now";
-                    return refuse(StatusCode::SERVICE_UNAVAILABLE, why, Some(wait.as_secs() + 1));
-                }
-            };
-            // After the wait for the limits, which can be long enough for a takeover.
-            if let Some(refusal) = self.epochs.refusal(request.claimed).await {
-                return refusal;
-            }
             tries += 1;
-            let (answer, response, code) = match self.send(&request).await {
-                Ok(answered) => answered,
-                Err(error) => return unanswered(&error, permit),
+            let (answer, response) = match self.attempt(&request).await {
+                Attempt::Answered(answer, response) => (answer, response),
+                Attempt::NotSent(refusal) => return refusal,
+                Attempt::Unanswered(error) => return unanswered(&error, permit),
             };
-            self.count(admission, &answer).await;
-            if let Some(interaction) = acknowledges(&request.path, &answer, code) {
-                self.deferrals.acknowledged(interaction);
-            }
             if !answer.is_limited() || tries >= LIMITED_TRIES || answer.wait() > LIMITED_WAIT {
                 permit.answered(&answer);
                 return response;
@@ -126,6 +122,43 @@ impl Egress {
                 Ok(permit) => permit,
                 Err(_) => return refuse(StatusCode::SERVICE_UNAVAILABLE, "the proxy is stopping", Some(1)),
             };
+        }
+    }
+
+    /// Sends what has leave, unless nothing may be sent now.
+    async fn attempt(&self, request: &Request) -> Attempt {
+        let admission = match self.invalid.admit(request.speaker == Speaker::Path).await {
+            Ok(admission) => admission,
+            Err(wait) => {
+                let why = "Discord refused too many requests (401, 403, 429): only probes are sent for now";
+                let after = Some(wait.as_secs() + 1);
+                return Attempt::NotSent(refuse(StatusCode::SERVICE_UNAVAILABLE, why, after));
+            }
+        };
+        // After the wait for the limits, which can be long enough for a takeover.
+        if let Some(refusal) = self.epochs.refusal(request.claimed).await {
+            return Attempt::NotSent(refusal);
+        }
+        let (answer, response, code) = match self.send(request).await {
+            Ok(answered) => answered,
+            Err(error) => return Attempt::Unanswered(error),
+        };
+        self.count(admission, &answer).await;
+        if let Some(interaction) = acknowledges(&request.path, &answer, code) {
+            self.deferrals.acknowledged(interaction);
+        }
+        Attempt::Answered(answer, response)
+    }
+
+    /// What may be left out is not repeated, whatever comes of it.
+    async fn send_once(&self, request: &Request, permit: Permit) -> Response {
+        match self.attempt(request).await {
+            Attempt::Answered(answer, response) => {
+                permit.answered(&answer);
+                response
+            }
+            Attempt::NotSent(refusal) => refusal,
+            Attempt::Unanswered(error) => unanswered(&error, permit),
         }
     }
 
@@ -222,6 +255,14 @@ impl Egress {
     }
 }
 
+/// What became of one attempt.
+enum Attempt {
+    Answered(Answer, Response),
+    /// And what to say instead.
+    NotSent(Response),
+    Unanswered(reqwest::Error),
+}
+
 /// Whose name a request is sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaker {
@@ -295,6 +336,11 @@ fn allowed(path: &str, application_id: u64) -> Option<Speaker> {
         ["webhooks", application, _, ..] if id(application) == Some(application_id) => Some(Speaker::Path),
         _ => None,
     }
+}
+
+/// Whether a request may be left out: a typing indicator is a courtesy, and never in the way of what was asked for.
+fn is_spare(path: &str) -> bool {
+    path.ends_with("/typing")
 }
 
 /// The interaction that has its first reply after this answer: taken now, or acknowledged before.

@@ -6,6 +6,7 @@
 
 mod delivery;
 mod threads;
+mod typing;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -358,6 +359,7 @@ impl Inner {
         if !self.may_act().await {
             return Ok(None);
         }
+        let _typing = self.show_typing(&job);
         let Some(answer) = self.answer(lane.server, &job).await? else { return Ok(None) };
         self.t2(lane, conversation, id, job, answer).await?;
         Ok(Some(true))

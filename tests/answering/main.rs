@@ -13,3 +13,4 @@ mod settled;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
+mod typing;

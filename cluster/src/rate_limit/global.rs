@@ -37,6 +37,8 @@ pub(super) struct Global {
     next: u64,
     blocked_until: Option<Instant>,
     floor: Floor,
+    /// How many share the limit, as far as is known.
+    sharers: usize,
 }
 
 /// The shortest round trip of late: what is above it is delay that can bunch requests together.
@@ -77,7 +79,14 @@ impl Floor {
 impl Global {
     pub(super) fn new(per_s: u32) -> Self {
         let per_s = size(per_s);
-        Self { per_s, held: BTreeSet::new(), next: 0, blocked_until: None, floor: Floor::default() }
+        Self {
+            per_s,
+            held: BTreeSet::new(),
+            next: 0,
+            blocked_until: None,
+            floor: Floor::default(),
+            sharers: 1,
+        }
     }
 
     /// Until when nothing may be sent, if so.
@@ -95,6 +104,15 @@ impl Global {
             self.held.remove(&(free_at, id));
         }
         if self.held.len() < self.per_s { None } else { self.held.first().map(|&(free_at, _)| free_at) }
+    }
+
+    /// Whether more than half of an equal share of the limit is free.
+    pub(super) fn has_room(&mut self, now: Instant) -> bool {
+        self.blocked(now).is_none() && self.held.len() * 2 * self.sharers < self.per_s
+    }
+
+    pub(super) fn set_sharers(&mut self, sharers: u32) {
+        self.sharers = size(sharers);
     }
 
     pub(super) fn take(&mut self, now: Instant) -> Slot {

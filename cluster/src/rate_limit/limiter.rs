@@ -118,6 +118,18 @@ impl Limiter {
         self.wait(route, place, grant).await
     }
 
+    /// Leave for a request that may be left out: only while nothing waits and most of the global limit is free, and
+    /// only if it may be sent within `patience`.
+    pub async fn acquire_spare(self: &Arc<Self>, route: Route, patience: Duration) -> Option<Permit> {
+        {
+            let mut state = self.lock();
+            if state.waiting() > 0 || !state.limits.has_room(Instant::now()) {
+                return None;
+            }
+        }
+        tokio::time::timeout(patience, self.acquire(route)).await.ok()?.ok()
+    }
+
     /// Counts requests that were sent past the limiter just now.
     pub fn charge(&self, requests: u32) {
         self.lock().limits.charge(requests, Instant::now());

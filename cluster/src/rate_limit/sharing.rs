@@ -134,6 +134,8 @@ impl Limiter {
             let state = &mut *self.lock();
             state.reports = None;
             state.limits.shrinks = true;
+            // What it has now is its share.
+            state.limits.global.set_sharers(1);
             state.limits.global.set_per_s(self.per_s / standing.proxies.max(1));
         }
         let back = async {
@@ -212,6 +214,7 @@ impl Limiter {
         {
             let state = &mut *self.lock();
             state.limits.global.set_shortest_elsewhere(reply.shortest_trip);
+            state.limits.global.set_sharers(reply.proxies);
             for ((place, waiter, grant), outcome) in batch.into_iter().zip(&reply.outcomes) {
                 state.decided(place, waiter, grant, outcome, now);
             }
