@@ -1,257 +1,227 @@
-//! What each subcommand does, between the command line and the roles.
+//! The slash commands: one table, [`TABLE`], from which follow what Discord is told of them ([`registration`]), what
+//! the proxy replies first when no worker does ([`crate::first_reply`]), and what the worker does ([`Handler`], in
+//! `worker::apply::commands`). So a command that is offered is also answered, and with one visibility.
+//!
+//! Pure. What a command decides and says is a module below this one; that of `/ask` is the conversation's.
+//! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+pub mod config;
 
-use anyhow::Context;
-use helpline_cluster::event_log::EventLog;
-use helpline_cluster::ids::ServerId;
-use helpline_cluster::keys::Keys;
-use tokio_util::sync::CancellationToken;
+use serde_json::{Value, json};
 
-use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
-use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
+use crate::discord::{Interaction, Permissions};
+use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, Need, When};
+use config::texts;
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct DatabaseArgs {
-    /// Postgres of the owner or of helpline_worker [default: the private one of `helpline up` on this machine]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+/// The option of `/ask`.
+pub const QUESTION: &str = "question";
+
+/// A slash command.
+#[derive(Debug)]
+pub struct Slash {
+    pub name: &'static str,
+    pub description: &'static str,
+    /// Who is offered the command. A server's admins may offer it to others too, so the worker checks it again.
+    pub needs: Option<Permission>,
+    pub options: &'static [Choice],
+    /// The first that fits; a private reply when none does.
+    pub first_replies: &'static [When],
+    pub handler: Handler,
 }
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct MigrateArgs {
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// How many shards there are to be at least; the number never shrinks
-    #[arg(long, env = "SHARDS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub shards: u32,
+/// What the worker does with a command. Adding one here makes the worker's total match ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    Ask,
+    Config,
 }
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct PartitionArgs {
-    /// Postgres of the owner, not through a pooler [default: the private one of `helpline up` on this machine]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
-    /// Seconds to go on trying when others hold the tables
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub patience: u64,
-    /// Milliseconds that others may wait behind one try
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub lock_timeout_ms: u64,
+/// A permission that a command needs, under the name that Discord's settings give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permission {
+    pub bits: Permissions,
+    pub name: &'static str,
 }
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct ShardsArgs {
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// Redis, to tell how many events each shard is behind [default: that column is left empty]
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
-    pub redis_url: Option<String>,
-    /// First part of every Redis key
-    #[arg(long, env = "REDIS_PREFIX", default_value = "hl")]
-    pub redis_prefix: String,
+pub const MANAGE_SERVER: Permission = Permission { bits: Permissions::MANAGE_GUILD, name: "Manage Server" };
+
+/// What may be chosen or filled in after a command's name.
+#[derive(Debug)]
+pub struct Choice {
+    pub name: &'static str,
+    pub description: &'static str,
+    pub kind: Kind,
 }
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct EvalArgs {
-    /// A JSON object a line: {"id", "title", "text"}
-    #[arg(long)]
-    pub documents: PathBuf,
-    /// A JSON object a line: {"id", "question", "relevant": [ids of documents]}; an empty list = not answerable
-    #[arg(long)]
-    pub questions: PathBuf,
-    /// Language of the documents, as in a server's config
-    #[arg(long, default_value = "en")]
-    pub language: String,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-    /// Postgres, of which only the stemming is used [default: that of `helpline up`, or a temporary one]
-    #[command(flatten)]
-    pub database: DatabaseArgs,
+/// What a [`Choice`] is. Values are all required.
+#[derive(Debug)]
+pub enum Kind {
+    Group(&'static [Choice]),
+    Subcommand(&'static [Choice]),
+    /// `suggested`: the worker is asked for choices while the member types.
+    Text {
+        max_chars: u16,
+        suggested: bool,
+    },
+    /// One of these texts, each with the name that is shown for it.
+    OneOf(&'static [(&'static str, &'static str)]),
+    /// A channel of one of these types; of any when there are none.
+    Channel(&'static [u8]),
+    Role,
 }
 
-impl PartitionArgs {
-    fn options(&self) -> partition::Options {
-        partition::Options {
-            patience: Duration::from_secs(self.patience),
-            lock_timeout: Duration::from_millis(self.lock_timeout_ms),
-        }
+/// Every slash command, by name.
+pub static TABLE: &[Slash] = &[
+    Slash {
+        name: "ask",
+        description: "Ask a question; the answer comes from this server's own knowledge",
+        needs: None,
+        options: &[Choice {
+            name: QUESTION,
+            description: "What do you want to know?",
+            kind: Kind::Text { max_chars: 2_000, suggested: false },
+        }],
+        first_replies: &[When {
+            needs: &[Need::SupportOn, Need::Member, Need::Text(QUESTION)],
+            reply: FirstReply::Public,
+        }],
+        handler: Handler::Ask,
+    },
+    Slash {
+        name: "config",
+        description: texts::DESCRIPTION,
+        needs: Some(MANAGE_SERVER),
+        options: config::OPTIONS,
+        first_replies: &[],
+        handler: Handler::Config,
+    },
+];
+
+/// The command that an interaction uses or is typing.
+pub fn used(interaction: &Interaction) -> Option<&'static Slash> {
+    if !matches!(interaction.kind, COMMAND | AUTOCOMPLETE) {
+        return None;
+    }
+    let name = interaction.data.as_ref()?.name.as_deref()?;
+    TABLE.iter().find(|command| command.name == name)
+}
+
+/// What is registered with Discord. In servers only (context 0, installation 0).
+pub fn registration() -> Value {
+    TABLE.iter().map(Slash::registered).collect()
+}
+
+impl Slash {
+    /// Whether whoever used it may use it.
+    pub fn is_allowed(&self, interaction: &Interaction) -> bool {
+        self.needs
+            .is_none_or(|needed| interaction.member.as_ref().is_some_and(|member| member.holds(needed.bits)))
     }
 
-    async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
-        DatabaseArgs { database_url: self.database_url.clone() }.connect().await
+    fn registered(&self) -> Value {
+        json!({
+            "name": self.name,
+            "type": 1,
+            "description": self.description,
+            "contexts": [0],
+            "integration_types": [0],
+            "default_member_permissions": self.needs.map(|needed| needed.bits.bits().to_string()),
+            "options": registered(self.options),
+        })
     }
 }
 
-impl DatabaseArgs {
-    fn url(&self) -> anyhow::Result<String> {
-        match &self.database_url {
-            Some(url) => Ok(url.clone()),
-            None => crate::up::running_database_url().context(
-                "DATABASE_URL is not set and no `helpline up` runs on this machine: \
-                 give the database, as in DATABASE_URL=postgres://user:password@host/helpline",
-            ),
-        }
-    }
-
-    pub async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
-        let pool = store::postgres_once(&self.url()?).await?;
-        migrate::check(&pool).await?;
-        Ok(pool)
-    }
+fn registered(choices: &[Choice]) -> Value {
+    choices.iter().map(Choice::registered).collect()
 }
 
-/// Cancelled by Ctrl-C or SIGTERM. A second one ends the process at once.
-pub fn stop_signal() -> CancellationToken {
-    use tokio::signal::unix::{SignalKind, signal};
-    let cancel = CancellationToken::new();
-    let stop = cancel.clone();
-    tokio::spawn(async move {
-        let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
-        let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be listened for");
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+impl Choice {
+    fn registered(&self) -> Value {
+        let mut option = json!({ "name": self.name, "description": self.description });
+        let kind = match self.kind {
+            Kind::Subcommand(inner) | Kind::Group(inner) => {
+                // Discord leaves empty lists out of what it lists, and the two are compared.
+                if !inner.is_empty() {
+                    option["options"] = registered(inner);
+                }
+                if matches!(self.kind, Kind::Group(_)) { 2 } else { 1 }
             }
-            if stop.is_cancelled() {
-                std::process::exit(130);
+            Kind::Text { max_chars, suggested } => {
+                option["max_length"] = max_chars.into();
+                if suggested {
+                    option["autocomplete"] = true.into();
+                }
+                3
             }
-            tracing::info!("stopping; once more to stop at once");
-            stop.cancel();
+            Kind::OneOf(values) => {
+                let choice = |(value, name): &(&str, &str)| json!({ "name": name, "value": value });
+                option["choices"] = values.iter().map(choice).collect();
+                3
+            }
+            Kind::Channel(types) => {
+                if !types.is_empty() {
+                    option["channel_types"] = types.into();
+                }
+                7
+            }
+            Kind::Role => 8,
+        };
+        option["type"] = kind.into();
+        if !matches!(self.kind, Kind::Group(_) | Kind::Subcommand(_)) {
+            option["required"] = true.into();
         }
-    });
-    cancel
+        option
+    }
 }
 
-pub async fn proxy(args: ProxyArgs) -> anyhow::Result<()> {
-    let config = args.resolve()?;
-    with_admin(&args.admin, async |health, cancel| proxy::run(config, &health, cancel).await).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::first_reply::first_reply;
 
-pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
-    let config = args.resolve()?;
-    with_admin(&args.admin, async |health, cancel| worker::run(config, &health, cancel).await).await
-}
+    fn of(command: &Slash, kind: u8) -> Interaction {
+        let whole = json!({ "id": "1", "application_id": "2", "type": kind, "token": "t", "guild_id": "3",
+            "channel_id": "4", "member": { "user": { "id": "5" }, "permissions": "0" },
+            "data": { "name": command.name } });
+        serde_json::from_value(whole).unwrap()
+    }
 
-/// Runs a role beside its health and metrics endpoint until it ends or is told to.
-async fn with_admin(
-    args: &AdminArgs,
-    role: impl AsyncFnOnce(Arc<admin::Health>, CancellationToken) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    telemetry::install_crypto();
-    let cancel = stop_signal();
-    let health = Arc::new(admin::Health::default());
-    let admin_end = CancellationToken::new();
-    let served = admin::start(args.resolve()?, Arc::clone(&health), admin_end.clone()).await?;
-    let done = role(health, cancel).await;
-    admin_end.cancel();
-    served.await.context("join the admin endpoint")?;
-    done
-}
-
-pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
-    let pool = store::postgres_once(&args.database.url()?).await?;
-    let report = migrate::run(&pool, migrate::Options { shards: args.shards }).await?;
-    println!("{report}");
-    Ok(())
-}
-
-pub async fn config_show(database: &DatabaseArgs, server: ServerId) -> anyhow::Result<()> {
-    server_config::show(&database.connect().await?, server).await
-}
-
-pub async fn config_set(database: &DatabaseArgs, server: ServerId, pairs: &[String]) -> anyhow::Result<()> {
-    server_config::set(&database.connect().await?, server, pairs).await
-}
-
-pub async fn knowledge_import(
-    database: &DatabaseArgs,
-    server: ServerId,
-    files: &[PathBuf],
-) -> anyhow::Result<()> {
-    knowledge::cli::import(&database.connect().await?, server, files).await
-}
-
-pub async fn knowledge_eval(args: &EvalArgs) -> anyhow::Result<()> {
-    let set = knowledge::eval::Set::read(&args.documents, &args.questions)?;
-    let report = match args.database.url() {
-        Ok(_) => knowledge::eval::run(&args.database.connect().await?, &set, &args.language).await?,
-        Err(_) => {
-            let services = crate::up::services::Services::temporary(&std::env::temp_dir()).await?;
-            let pool = store::postgres_once(&services.database_url()).await?;
-            migrate::run(&pool, migrate::Options { shards: 1 }).await?;
-            let report = knowledge::eval::run(&pool, &set, &args.language).await;
-            pool.close().await;
-            services.stop().await?;
-            report?
+    #[test]
+    fn what_is_registered_is_deferred_and_routed_by_the_same_table() {
+        let registered = registration();
+        let names: Vec<_> = registered.as_array().unwrap().iter().map(|it| it["name"].as_str()).collect();
+        assert_eq!(names, TABLE.iter().map(|command| Some(command.name)).collect::<Vec<_>>());
+        assert!(names.is_sorted(), "a start compares them with Discord's, by name");
+        for (command, registered) in TABLE.iter().zip(registered.as_array().unwrap()) {
+            let used_by = used(&of(command, COMMAND)).expect("the worker knows it");
+            assert_eq!(used_by.handler, command.handler, "{}: two commands of one name", command.name);
+            let wanted = command.needs.map(|needed| needed.bits.bits().to_string());
+            assert_eq!(registered["default_member_permissions"], json!(wanted));
+            assert_eq!(command.is_allowed(&of(command, COMMAND)), command.needs.is_none());
+            assert_eq!(first_reply(&of(command, AUTOCOMPLETE), true), FirstReply::Choices);
+            // Whoever may not use it is told so privately, by the proxy as by the worker.
+            if command.needs.is_some() || command.first_replies.is_empty() {
+                assert_eq!(first_reply(&of(command, COMMAND), true), FirstReply::Private, "{}", command.name);
+            }
         }
-    };
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{report}");
     }
-    Ok(())
-}
 
-pub async fn shards_list(args: &ShardsArgs) -> anyhow::Result<()> {
-    telemetry::install_crypto();
-    let pool = args.database.connect().await?;
-    let log = match &args.redis_url {
-        Some(url) => {
-            let redis = store::redis(url, &CancellationToken::new()).await?;
-            Some(EventLog::new(&redis, Keys::new(&args.redis_prefix)))
-        }
-        None => None,
-    };
-    println!("{}", shards::Table(&shards::list(&pool, log.as_ref()).await?));
-    Ok(())
-}
-
-pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<()> {
-    match shards::set(&database.connect().await?, number).await? {
-        0 => println!("there are {number} shards already"),
-        added => println!(
-            "added {added} shards, {number} in all: they have owners within a second, and servers move to them little by little (see `helpline shards list`)"
-        ),
+    #[test]
+    fn a_component_that_calls_itself_like_a_command_is_none() {
+        assert!(used(&of(&TABLE[0], 3)).is_none());
     }
-    Ok(())
-}
 
-pub async fn gateway_shards_show(database: &DatabaseArgs) -> anyhow::Result<()> {
-    proxy::cli::show(&database.connect().await?).await
-}
-
-pub async fn gateway_shards_set(database: &DatabaseArgs, total: u32) -> anyhow::Result<()> {
-    proxy::cli::set(&database.connect().await?, total).await
-}
-
-pub async fn gateway_shards_abandon(database: &DatabaseArgs) -> anyhow::Result<()> {
-    proxy::cli::abandon(&database.connect().await?).await
-}
-
-pub async fn partition_list(database: &DatabaseArgs) -> anyhow::Result<()> {
-    let pool = database.connect().await?;
-    for partition in partition::list(&pool).await? {
-        println!("{partition}");
+    #[test]
+    fn an_administrator_may_use_what_he_was_given_no_single_permission_for() {
+        let config = TABLE.iter().find(|command| command.handler == Handler::Config).unwrap();
+        let with = |permissions: Permissions| {
+            let mut interaction = of(config, COMMAND);
+            interaction.member.as_mut().unwrap().permissions = Some(permissions);
+            interaction
+        };
+        assert!(config.is_allowed(&with(Permissions::ADMINISTRATOR)));
+        assert!(config.is_allowed(&with(Permissions::MANAGE_GUILD)));
+        assert!(!config.is_allowed(&with(Permissions::MANAGE_MESSAGES | Permissions::SEND_MESSAGES)));
+        assert!(!config.is_allowed(&Interaction { member: None, ..of(config, COMMAND) }));
     }
-    Ok(())
-}
-
-pub async fn partition_promote(args: &PartitionArgs, server: ServerId) -> anyhow::Result<()> {
-    println!("{}", partition::promote(&args.connect().await?, server, args.options()).await?);
-    Ok(())
-}
-
-pub async fn partition_abandon(args: &PartitionArgs) -> anyhow::Result<()> {
-    let found = partition::abandon(&args.connect().await?, args.options()).await?;
-    println!(
-        "{}",
-        if found { "removed or finished an interrupted promotion" } else { "there was nothing to do" }
-    );
-    Ok(())
 }

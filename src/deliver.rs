@@ -16,6 +16,7 @@ pub mod resend;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::commands::config::Suggestion;
 use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
 
 /// Names one effect for ever: the event that caused it, what it is, and which part of it.
@@ -100,6 +101,8 @@ pub enum Effect {
         #[serde(default)]
         application: Option<ApplicationId>,
     },
+    /// What is offered for an option that is being typed, due within 3 s.
+    Suggest { interaction: InteractionId, token: String, suggestions: Vec<Suggestion> },
     /// Fills in the deferred reply.
     EditOriginal {
         application: ApplicationId,
@@ -145,6 +148,15 @@ impl Effect {
         effect
     }
 
+    /// How long it is tried. Interaction tokens live for 15 minutes; nobody waits for what is offered while typing
+    /// beyond the first reply's time.
+    pub fn patience(&self) -> time::Duration {
+        match self {
+            Self::Suggest { .. } => time::Duration::seconds(3),
+            _ => time::Duration::minutes(15),
+        }
+    }
+
     /// A label for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -152,6 +164,7 @@ impl Effect {
             Self::Post { .. } => "post",
             Self::Defer { .. } => "defer",
             Self::Respond { .. } => "respond",
+            Self::Suggest { .. } => "suggest",
             Self::EditOriginal { .. } => "edit_original",
             Self::StartThreadOnOriginal { .. } => "start_thread_on_original",
             Self::PostInThread { .. } => "post_in_thread",

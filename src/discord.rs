@@ -3,7 +3,13 @@
 //! Only the fields that are used are declared: an unknown field or a new enum value of Discord's never fails a parse.
 //! Source: Discord developer docs, "Message Object", "Interaction Object", "Guild Create".
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
+
+/// What somebody may do, as bits. Unknown bits are dropped.
+/// Source: <https://discord.com/developers/docs/topics/permissions>.
+pub use twilight_model::guild::Permissions;
 
 macro_rules! snowflake {
     ($($(#[$doc:meta])* $name:ident => $kind:literal),+ $(,)?) => {$(
@@ -168,6 +174,21 @@ impl MessagesGone {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Member {
     pub user: User,
+    /// In interactions alone: what the member may do in the channel, overwrites included.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
+}
+
+impl Member {
+    /// Whether the member holds all of these in the interaction's channel; administrators hold everything.
+    pub fn holds(&self, wanted: Permissions) -> bool {
+        self.permissions.is_some_and(|held| holds(held, wanted))
+    }
+}
+
+/// Whether all of the wanted permissions are there; administrators hold everything.
+pub fn holds(held: Permissions, wanted: Permissions) -> bool {
+    held.contains(Permissions::ADMINISTRATOR) || held.contains(wanted)
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -177,11 +198,56 @@ pub struct InteractionChannel {
     pub kind: u8,
 }
 
+/// An option of a command, or a group or subcommand that holds options.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CommandOption {
     pub name: String,
+    /// 1 = subcommand, 2 = group of subcommands; otherwise the type of the value.
+    #[serde(default, rename = "type")]
+    pub kind: u8,
     #[serde(default)]
     pub value: serde_json::Value,
+    #[serde(default)]
+    pub options: Vec<CommandOption>,
+    /// In an autocomplete interaction: this one is being typed.
+    #[serde(default)]
+    pub focused: bool,
+}
+
+impl CommandOption {
+    /// The value as an id, as channels and roles have one.
+    pub fn id(&self) -> Option<u64> {
+        self.value.as_str()?.parse().ok()
+    }
+}
+
+/// A channel that an option names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResolvedChannel {
+    #[serde(default, rename = "type")]
+    pub kind: u8,
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+    /// What the bot may do in it; Discord does not always say.
+    #[serde(default)]
+    pub app_permissions: Option<Permissions>,
+}
+
+/// A role that an option names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResolvedRole {
+    /// Anybody may ping it.
+    #[serde(default)]
+    pub mentionable: bool,
+}
+
+/// What the options name, by id: of this server, and seen by the member, because Discord looked it up.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Resolved {
+    #[serde(default)]
+    pub channels: HashMap<ChannelId, ResolvedChannel>,
+    #[serde(default)]
+    pub roles: HashMap<RoleId, ResolvedRole>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -192,6 +258,20 @@ pub struct InteractionData {
     pub options: Vec<CommandOption>,
     #[serde(default)]
     pub custom_id: Option<String>,
+    #[serde(default)]
+    pub resolved: Resolved,
+}
+
+impl InteractionData {
+    /// Group and subcommand, as in `["channels", "add"]`, and the options below them.
+    pub fn chosen(&self) -> (Vec<&str>, &[CommandOption]) {
+        let (mut path, mut options) = (Vec::new(), self.options.as_slice());
+        while let [CommandOption { name, kind: 1 | 2, options: inner, .. }] = options {
+            path.push(name.as_str());
+            options = inner;
+        }
+        (path, options)
+    }
 }
 
 /// INTERACTION_CREATE.
@@ -199,7 +279,7 @@ pub struct InteractionData {
 pub struct Interaction {
     pub id: InteractionId,
     pub application_id: ApplicationId,
-    /// 2 = application command, 3 = component.
+    /// 2 = application command, 3 = component, 4 = autocomplete, 5 = submitted form.
     #[serde(rename = "type")]
     pub kind: u8,
     pub token: String,
@@ -211,6 +291,9 @@ pub struct Interaction {
     pub channel: Option<InteractionChannel>,
     #[serde(default)]
     pub member: Option<Member>,
+    /// What the bot may do in the channel.
+    #[serde(default)]
+    pub app_permissions: Option<Permissions>,
     #[serde(default)]
     pub data: Option<InteractionData>,
 }
@@ -256,6 +339,8 @@ pub const MAX_THREAD_NAME_CHARS: usize = 100;
 /// JSON error codes that Helpline acts on. Source: Discord developer docs, "Opcodes and Status Codes".
 pub mod code {
     pub const UNKNOWN_MESSAGE: u64 = 10_008;
+    /// The three seconds for the first reply are over, or the token is wrong.
+    pub const UNKNOWN_INTERACTION: u64 = 10_062;
     pub const ALREADY_ACKNOWLEDGED: u64 = 40_060;
     pub const INVALID_WEBHOOK_TOKEN: u64 = 50_027;
     pub const THREAD_EXISTS: u64 = 160_004;

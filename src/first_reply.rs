@@ -1,13 +1,14 @@
 //! The first reply to each interaction: one table, read by the worker that answers and by the proxy that
 //! defers when no worker has. So both give the same visibility, which Discord fixes with the first reply.
 //!
-//! Pure. Every interaction has a reply: what the table does not name is private, because a private reply can
+//! Pure. The rows of slash commands stand with the commands ([`crate::commands`]), those of components here. Every interaction has a reply: what the table does not name is private, because a private reply can
 //! disturb nobody. Sources:
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object> and
 //! #followup-messages there (the first message after a deferral takes its visibility, whatever its flags).
 
 use serde_json::{Value, json};
 
+use crate::commands;
 use crate::discord::Interaction;
 
 /// Prefix of the custom id of "Ask a human"; the conversation's id follows.
@@ -17,14 +18,12 @@ pub const HELPFUL: &str = "helpful:";
 pub const UNHELPFUL: &str = "unhelpful:";
 /// Prefix of the custom id of "Close"; followed as in [`HELPFUL`].
 pub const CLOSE: &str = "close:";
-/// The command that asks a question, and its option.
-pub const ASK: &str = "ask";
-pub const QUESTION: &str = "question";
 
-const COMMAND: u8 = 2;
-const COMPONENT: u8 = 3;
-const AUTOCOMPLETE: u8 = 4;
-const MODAL_SUBMIT: u8 = 5;
+/// Types of interactions.
+pub const COMMAND: u8 = 2;
+pub const COMPONENT: u8 = 3;
+pub const AUTOCOMPLETE: u8 = 4;
+pub const MODAL_SUBMIT: u8 = 5;
 /// Only the member sees the message.
 const EPHEMERAL: u64 = 64;
 
@@ -111,13 +110,20 @@ enum On {
 
 /// What has to hold for a row to be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
+pub enum Need {
     /// Support is switched on in the server.
     SupportOn,
     /// It came from a member in a channel of a server.
     Member,
     /// The option holds text.
     Text(&'static str),
+}
+
+/// What a command is answered with first when all of this holds.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    pub needs: &'static [Need],
+    pub reply: FirstReply,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,13 +133,8 @@ struct Row {
     reply: FirstReply,
 }
 
-/// The first row that fits counts.
+/// Components and forms. The first row that fits counts.
 const TABLE: &[Row] = &[
-    Row {
-        on: On::Command(ASK),
-        needs: &[Need::SupportOn, Need::Member, Need::Text(QUESTION)],
-        reply: FirstReply::Public,
-    },
     Row { on: On::CustomId(HUMAN), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(HELPFUL), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(UNHELPFUL), needs: &[], reply: FirstReply::Private },
@@ -142,21 +143,25 @@ const TABLE: &[Row] = &[
 
 /// The first reply to an interaction. `support_on` = the server's support is switched on.
 pub fn first_reply(interaction: &Interaction, support_on: bool) -> FirstReply {
-    look_up(TABLE, interaction, support_on)
+    let command = |command: &'static commands::Slash| {
+        let row =
+            move |when: &When| Row { on: On::Command(command.name), needs: when.needs, reply: when.reply };
+        command.first_replies.iter().map(row)
+    };
+    // Whoever may not use a command is told so privately.
+    let allowed = commands::TABLE.iter().filter(|command| command.is_allowed(interaction));
+    let rows = allowed.flat_map(command).chain(TABLE.iter().copied());
+    look_up(rows, interaction, support_on)
 }
 
-/// The question of `/ask`, without blanks around it.
-pub fn question(interaction: &Interaction) -> Option<&str> {
-    text(interaction, QUESTION)
-}
-
-fn text<'a>(interaction: &'a Interaction, name: &str) -> Option<&'a str> {
-    let options = &interaction.data.as_ref()?.options;
+/// The text of a command's option, without blanks around it; none when there is nothing else.
+pub fn option_text<'a>(interaction: &'a Interaction, name: &str) -> Option<&'a str> {
+    let (_, options) = interaction.data.as_ref()?.chosen();
     let value = options.iter().find(|option| option.name == name)?.value.as_str()?.trim();
     (!value.is_empty()).then_some(value)
 }
 
-fn look_up(table: &[Row], interaction: &Interaction, support_on: bool) -> FirstReply {
+fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, support_on: bool) -> FirstReply {
     if interaction.kind == AUTOCOMPLETE {
         return FirstReply::Choices;
     }
@@ -173,9 +178,9 @@ fn look_up(table: &[Row], interaction: &Interaction, support_on: bool) -> FirstR
     let holds = |need: &Need| match *need {
         Need::SupportOn => support_on,
         Need::Member => interaction.member.is_some() && interaction.channel_id.is_some(),
-        Need::Text(name) => text(interaction, name).is_some(),
+        Need::Text(name) => option_text(interaction, name).is_some(),
     };
-    let row = table.iter().find(|row| is_on(row.on) && row.needs.iter().all(holds));
+    let row = rows.into_iter().find(|row| is_on(row.on) && row.needs.iter().all(holds));
     match row.map(|row| row.reply) {
         // Discord takes an update from components only, and no form in answer to a form.
         Some(FirstReply::Update) if interaction.kind != COMPONENT => FirstReply::Private,
@@ -251,7 +256,7 @@ mod tests {
             Row { on: On::CustomId("more:"), needs: &[], reply: FirstReply::Modal(FORM) },
             Row { on: On::Command("report"), needs: &[], reply: FirstReply::Modal(FORM) },
         ];
-        let reply = |interaction: &Interaction| look_up(&table, interaction, true);
+        let reply = |interaction: &Interaction| look_up(table, interaction, true);
         assert_eq!(reply(&press("page:2")), FirstReply::Update);
         assert_eq!(reply(&press("more:2")), FirstReply::Modal(FORM));
         assert_eq!(reply(&interaction(COMMAND, json!({ "name": "report" }))), FirstReply::Modal(FORM));
@@ -268,12 +273,12 @@ mod tests {
     #[test]
     fn the_first_row_that_fits_counts() {
         let table = [
-            Row { on: On::Command(ASK), needs: &[Need::Text("private")], reply: FirstReply::Private },
-            Row { on: On::Command(ASK), needs: &[], reply: FirstReply::Public },
+            Row { on: On::Command("ask"), needs: &[Need::Text("private")], reply: FirstReply::Private },
+            Row { on: On::Command("ask"), needs: &[], reply: FirstReply::Public },
         ];
-        assert_eq!(look_up(&table, &ask("how?"), true), FirstReply::Public);
+        assert_eq!(look_up(table, &ask("how?"), true), FirstReply::Public);
         let options = json!([{ "name": "private", "value": "yes" }]);
         let asked = interaction(COMMAND, json!({ "name": "ask", "options": options }));
-        assert_eq!(look_up(&table, &asked, true), FirstReply::Private);
+        assert_eq!(look_up(table, &asked, true), FirstReply::Private);
     }
 }

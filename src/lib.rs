@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod conversation;

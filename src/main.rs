@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use helpline::config::{self, ProxyArgs, WorkerArgs};
-use helpline::{commands, dead_letters, telemetry, up};
+use helpline::{cli, dead_letters, telemetry, up};
 use helpline_cluster::ids::ServerId;
 
 #[derive(Parser)]
@@ -31,7 +31,7 @@ enum Role {
     /// Everything on one machine; starts a private Postgres and Redis when their URLs are unset
     Up(up::UpArgs),
     /// Bring the database's schema up to date
-    Migrate(commands::MigrateArgs),
+    Migrate(cli::MigrateArgs),
     /// Show or change what is set for a server
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -59,7 +59,7 @@ enum ConfigCommand {
         #[arg(long, value_parser = config::server_id)]
         server: ServerId,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Set keys of a server's config, as in enabled=true channels=123,456
     Set {
@@ -68,7 +68,7 @@ enum ConfigCommand {
         #[arg(required = true, value_name = "KEY=VALUE")]
         pairs: Vec<String>,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
 }
 
@@ -81,10 +81,10 @@ enum KnowledgeCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Measure how well questions find their documents, and how well it is told when there is none
-    Eval(commands::EvalArgs),
+    Eval(cli::EvalArgs),
 }
 
 /// DATABASE_URL here is Postgres of the owner or of helpline_proxy.
@@ -93,19 +93,19 @@ enum GatewayShardsCommand {
     /// Show the sets of gateway shards and how many each proxy holds
     Show {
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Let this many come up beside those that serve, and take over from them
     Set {
         #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
         total: u32,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Give a change up, as long as no old gateway shard has begun to close
     Abandon {
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
 }
 
@@ -114,14 +114,14 @@ enum ShardsCommand {
     /// List the shards: owners, load, how far behind they are, servers on their way
     List {
         #[command(flatten)]
-        args: commands::ShardsArgs,
+        args: cli::ShardsArgs,
     },
     /// Add shards until there are so many, while everything runs; the number never shrinks
     Set {
         #[arg(value_parser = clap::value_parser!(u32).range(1..=65_536))]
         number: u32,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
 }
 
@@ -130,13 +130,13 @@ enum DeadLettersCommand {
     /// List them, oldest first
     List {
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Print one with its payload, which holds what a member wrote
     Show {
         id: i64,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Have the owner of its shard apply one again, or all
     Replay {
@@ -145,13 +145,13 @@ enum DeadLettersCommand {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Delete one: its event is never applied
     Drop {
         id: i64,
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
 }
 
@@ -173,19 +173,19 @@ enum PartitionCommand {
     /// List the partitions with their sizes, and what an interrupted promotion left
     List {
         #[command(flatten)]
-        database: commands::DatabaseArgs,
+        database: cli::DatabaseArgs,
     },
     /// Move a server's conversations to a partition of its own while everybody goes on
     Promote {
         #[arg(long, value_parser = config::server_id)]
         server: ServerId,
         #[command(flatten)]
-        args: commands::PartitionArgs,
+        args: cli::PartitionArgs,
     },
     /// Remove what an interrupted promotion left, or finish it when it had got that far
     Abandon {
         #[command(flatten)]
-        args: commands::PartitionArgs,
+        args: cli::PartitionArgs,
     },
 }
 
@@ -194,39 +194,35 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::init(cli.log_format);
     let done = match cli.role {
-        Role::Proxy(args) => commands::proxy(args).await,
-        Role::Worker(args) => commands::worker(args).await,
+        Role::Proxy(args) => cli::proxy(args).await,
+        Role::Worker(args) => cli::worker(args).await,
         Role::Up(args) => up::run(args).await,
-        Role::Migrate(args) => commands::migrate(args).await,
-        Role::Config(ConfigCommand::Show { server, database }) => {
-            commands::config_show(&database, server).await
-        }
+        Role::Migrate(args) => cli::migrate(args).await,
+        Role::Config(ConfigCommand::Show { server, database }) => cli::config_show(&database, server).await,
         Role::Config(ConfigCommand::Set { server, pairs, database }) => {
-            commands::config_set(&database, server, &pairs).await
+            cli::config_set(&database, server, &pairs).await
         }
         Role::Knowledge(KnowledgeCommand::Import { server, files, database }) => {
-            commands::knowledge_import(&database, server, &files).await
+            cli::knowledge_import(&database, server, &files).await
         }
-        Role::Knowledge(KnowledgeCommand::Eval(args)) => commands::knowledge_eval(&args).await,
-        Role::Shards(ShardsCommand::List { args }) => commands::shards_list(&args).await,
-        Role::Shards(ShardsCommand::Set { number, database }) => {
-            commands::shards_set(&database, number).await
-        }
+        Role::Knowledge(KnowledgeCommand::Eval(args)) => cli::knowledge_eval(&args).await,
+        Role::Shards(ShardsCommand::List { args }) => cli::shards_list(&args).await,
+        Role::Shards(ShardsCommand::Set { number, database }) => cli::shards_set(&database, number).await,
         Role::GatewayShards(GatewayShardsCommand::Show { database }) => {
-            commands::gateway_shards_show(&database).await
+            cli::gateway_shards_show(&database).await
         }
         Role::GatewayShards(GatewayShardsCommand::Set { total, database }) => {
-            commands::gateway_shards_set(&database, total).await
+            cli::gateway_shards_set(&database, total).await
         }
         Role::GatewayShards(GatewayShardsCommand::Abandon { database }) => {
-            commands::gateway_shards_abandon(&database).await
+            cli::gateway_shards_abandon(&database).await
         }
         Role::DeadLetters(command) => command.run().await,
-        Role::Partition(PartitionCommand::List { database }) => commands::partition_list(&database).await,
+        Role::Partition(PartitionCommand::List { database }) => cli::partition_list(&database).await,
         Role::Partition(PartitionCommand::Promote { server, args }) => {
-            commands::partition_promote(&args, server).await
+            cli::partition_promote(&args, server).await
         }
-        Role::Partition(PartitionCommand::Abandon { args }) => commands::partition_abandon(&args).await,
+        Role::Partition(PartitionCommand::Abandon { args }) => cli::partition_abandon(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,6 +36,17 @@ const KEYS: [Key; 7] = [
     Key { name: "max_text_length", expected: "a whole number of at least 1", kind: Kind::Count },
 ];
 
+/// The names of all keys, in the order in which they are shown.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.name)
+}
+
+/// What a key takes, and its default; none when this release does not know it.
+pub fn about(name: &str) -> Option<(&'static str, Value)> {
+    let key = KEYS.iter().find(|key| key.name == name)?;
+    Some((key.expected, key.default_value()))
+}
+
 /// `servers.config`, checked. The defaults are those of the column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::stop_signal;
+use crate::cli::stop_signal;
 use crate::config::{AdminArgs, DiscordArgs, ProxyArgs, StoreArgs, WorkerArgs, WorkerTuning};
 use crate::{admin, migrate, proxy, store, telemetry, worker};
 use services::{Lifetime, Services};

@@ -16,6 +16,7 @@ const PURE: &[&str] = &[
     "src/answer/retrieve/evidence.rs",
     "src/answer/retrieve/rank.rs",
     "src/answer/retrieve/typos.rs",
+    "src/commands",
     "src/conversation/command.rs",
     "src/conversation/state.rs",
     "src/conversation/state/",

@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | defer | callback | done: by the proxy or an earlier try | given up; the edit finds that out too |
 //! | respond | callback with the text | PATCH @original with the text | given up: nobody can be told |
+//! | suggest | callback with the choices | done: the member typed on, and nothing waits | done |
 //! | edit original | PATCH @original | - | a message in the channel that mentions the member |
 //!
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::proxies::Proxies;
 use super::{Controls, Effect};
+use crate::commands::config::Suggestion;
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
 use crate::first_reply::{CLOSE, FirstReply, HELPFUL, HUMAN, UNHELPFUL};
 
@@ -105,6 +107,9 @@ impl Client {
             }
             Effect::Respond { interaction, token, content, application } => {
                 request.respond(interaction.0, token, content, *application).await
+            }
+            Effect::Suggest { interaction, token, suggestions } => {
+                request.suggest(interaction.0, token, suggestions).await
             }
             Effect::EditOriginal { application, token, content, controls, channel, user, .. } => {
                 let done = request.edit_original(*application, token, content, *controls).await;
@@ -281,6 +286,16 @@ impl Request<'_> {
                 }
                 None => DONE,
             },
+        }
+    }
+
+    async fn suggest(&self, interaction: u64, token: &str, suggestions: &[Suggestion]) -> Outcome {
+        let path = format!("/interactions/{interaction}/{token}/callback");
+        let body = json!({ "type": 8, "data": { "choices": suggestions } });
+        match self.send(Method::POST, &path, Some(body)).await {
+            Reply::Ok(_)
+            | Reply::Refused { code: code::ALREADY_ACKNOWLEDGED | code::UNKNOWN_INTERACTION, .. } => DONE,
+            reply => reply.into(),
         }
     }
 

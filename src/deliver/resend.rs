@@ -33,7 +33,8 @@ impl Effect {
             Self::StartThread { .. }
             | Self::StartThreadOnOriginal { .. }
             | Self::Defer { .. }
-            | Self::Respond { .. } => Repeat::Harmless,
+            | Self::Respond { .. }
+            | Self::Suggest { .. } => Repeat::Harmless,
             // The reply to an interaction is edited, but falls back to a message once the token has expired.
             Self::Post { .. } | Self::PostInThread { .. } | Self::EditOriginal { .. } => Repeat::WithinWindow,
         }

@@ -19,7 +19,7 @@ use super::ingest::Identity;
 use super::kept::{Facts, Found, Kept};
 use super::rest::Rest;
 use asking::Asking;
-pub use commands::{Registering, commands};
+pub use commands::Registering;
 
 /// Requests of a start at the most, when it goes well; they count to Discord's global limit.
 pub const REQUESTS: u32 = 5;

@@ -1,6 +1,7 @@
 //! From events to commands: what an event means, and T1, the fenced transaction that stores what follows from a batch
 //! of them together with the cursor.
 
+mod commands;
 mod edits;
 mod late;
 pub mod limits;
@@ -21,13 +22,14 @@ pub use replays::replay;
 
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
+use crate::commands::{QUESTION, used};
 use crate::conversation::command::{Action, Command, Origin, Question};
 use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, UserId};
-use crate::first_reply::{ASK, FirstReply, first_reply, question};
+use crate::first_reply::{COMPONENT, option_text};
 use crate::server_config::ServerConfig;
 
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +181,7 @@ pub async fn apply(
         return Ok(Applied::Before);
     }
     t1.tx.commit().await?;
+    t1.configured.into_iter().for_each(|server| shared.configs.forget(server));
     Ok(Applied::Now(t1.lanes))
 }
 
@@ -190,6 +193,8 @@ pub(super) struct T1 {
     pub(super) lanes: HashSet<Lane>,
     repair: Repair,
     pub(super) marks: Marks,
+    /// Servers whose config it changes.
+    configured: Vec<ServerId>,
 }
 
 impl T1 {
@@ -210,6 +215,7 @@ impl T1 {
             lanes: HashSet::new(),
             repair: shared.repair,
             marks: Marks::default(),
+            configured: Vec::new(),
         };
         Ok((t1, places))
     }
@@ -290,21 +296,13 @@ impl T1 {
         if !self.is_new(relevant, &format!("interaction:{}", interaction.id.0)).await? {
             return Ok(());
         }
-        let data = interaction.data.as_ref();
-        let pressed = data.and_then(|data| data.custom_id.as_deref()).and_then(presses::read);
-        let is_ask = data.is_some_and(|data| data.name.as_deref() == Some(ASK));
-        // The proxy may have replied first, from the same table: what is public there has to be public here.
-        match (interaction.kind, first_reply(interaction, config.enabled), pressed) {
-            (2, FirstReply::Public, _) => self.slash_ask(relevant, interaction, config).await,
-            (2, _, _) if is_ask && !config.enabled => {
-                let text = "Support is switched off on this server. Somebody who manages the server can switch it on.";
-                self.respond(server, interaction, text).await
-            }
-            (2, _, _) if is_ask => {
-                self.respond(server, interaction, "Please ask a question in a channel of the server.").await
-            }
-            (3, _, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
-            _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
+        if let Some(command) = used(interaction) {
+            return self.command(relevant, interaction, command, config).await;
+        }
+        let custom_id = interaction.data.as_ref().and_then(|data| data.custom_id.as_deref());
+        match (interaction.kind, custom_id.and_then(presses::read)) {
+            (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
+            _ => self.unknown(server, interaction).await,
         }
     }
 
@@ -316,7 +314,7 @@ impl T1 {
     ) -> Result<(), Error> {
         let server = relevant.server;
         let (Some(channel), Some(member), Some(text)) =
-            (interaction.channel_id, &interaction.member, question(interaction))
+            (interaction.channel_id, &interaction.member, option_text(interaction, QUESTION))
         else {
             return self
                 .respond(server, interaction, "Please ask a question in a channel of the server.")

@@ -61,6 +61,11 @@ impl Configs {
         Ok(config)
     }
 
+    /// What is cached of the server is out of date: the next question finds what was set.
+    pub fn forget(&self, server: ServerId) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
+    }
+
     fn cached(&self, server: ServerId) -> Option<Cached> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&server).cloned()
     }
@@ -87,7 +92,7 @@ fn read(server: ServerId, json: String, known: Option<Cached>, read_at: Instant)
         tracing::warn!(
             server = server.get(),
             problems = problems.join("; "),
-            "the config of {server} cannot be read, the last good one stays in force: mend it with `helpline config set`"
+            "the config of {server} cannot be read, the last good one stays in force: mend it with `/config` or `helpline config set`"
         );
     }
     let config = known.map(|cached| cached.config).unwrap_or_default();

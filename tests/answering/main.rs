@@ -1,5 +1,6 @@
 //! Questions from the simulated Discord through a real proxy and real workers, with real Postgres and Redis.
 
+mod commands;
 mod faults;
 mod feedback;
 mod harness;

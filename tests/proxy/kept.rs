@@ -131,8 +131,10 @@ async fn the_first_start_of_all_waits_for_discord() {
     let proxy = bench.start().await.ready().await;
     assert!(begun.elapsed() > Duration::from_millis(1_500), "the three of which nothing is kept");
     assert_eq!(bench.sim.counters().identifies, 1);
-    eventually("the slash commands are registered", async || (bench.sim.commands() == ["ask"]).then_some(()))
-        .await;
+    eventually("the slash commands are registered", async || {
+        (bench.sim.commands() == ["ask", "config"]).then_some(())
+    })
+    .await;
     assert_eq!(bench.sim.counters().rest_429, 4, "nothing was asked again too early");
     proxy.stop().await;
 }

@@ -60,7 +60,9 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
                 (outcome, _) => outcome,
             }
         }
-        Effect::Defer { interaction, .. } | Effect::Respond { interaction, .. } => {
+        Effect::Defer { interaction, .. }
+        | Effect::Respond { interaction, .. }
+        | Effect::Suggest { interaction, .. } => {
             plain(to, Request::Callback { interaction: interaction.0 }).await
         }
         Effect::EditOriginal { token, content, channel, .. } => {

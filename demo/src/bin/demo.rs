@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use helpline::commands::stop_signal;
+use helpline::cli::stop_signal;
 use helpline::telemetry;
 use helpline_demo::options::{Kill, Options};
 use helpline_demo::show;

@@ -1,13 +1,13 @@
-//! Our slash commands, and how Discord is told of them.
+//! How Discord is told of our slash commands ([`crate::commands`]).
 //! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
-use crate::first_reply;
+use crate::commands::registration;
 use crate::proxy::rest::Rest;
 
 /// How long one request may take beside a proxy that runs.
@@ -23,7 +23,7 @@ pub struct Registering {
 impl Registering {
     pub fn new(rest: &Rest, application_id: u64) -> Self {
         let path = format!("/applications/{application_id}/commands");
-        Self { known: Asking::get(rest, &path), wanted: Asking::put(rest, &path, commands()) }
+        Self { known: Asking::get(rest, &path), wanted: Asking::put(rest, &path, registration()) }
     }
 
     /// False: Discord does not answer now.
@@ -32,7 +32,7 @@ impl Registering {
     /// When Discord refuses the token or the commands.
     pub async fn once(&mut self, within: Duration) -> anyhow::Result<bool> {
         let Some(known) = self.known.once(within).await? else { return Ok(false) };
-        if same_commands(&commands(), &known) {
+        if same_commands(&registration(), &sorted_by_name(known)) {
             tracing::debug!("the slash commands are registered");
             return Ok(true);
         }
@@ -74,22 +74,12 @@ impl Registering {
     }
 }
 
-/// Type 1 is a slash command, option type 3 a string; contexts and installation in servers only.
-pub fn commands() -> Value {
-    json!([{
-        "name": first_reply::ASK,
-        "type": 1,
-        "description": "Ask a question; the answer comes from this server's own knowledge",
-        "contexts": [0],
-        "integration_types": [0],
-        "options": [{
-            "name": first_reply::QUESTION,
-            "type": 3,
-            "description": "What do you want to know?",
-            "required": true,
-            "max_length": 2000,
-        }],
-    }])
+/// Discord lists commands in an order of its own; ours is by name.
+fn sorted_by_name(mut commands: Value) -> Value {
+    if let Value::Array(list) = &mut commands {
+        list.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    }
+    commands
 }
 
 /// Whether what Discord has says all that we want; it adds fields of its own.
@@ -108,16 +98,25 @@ fn same_commands(wanted: &Value, known: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn commands_are_the_same_whatever_discord_adds() {
-        let mut known = commands();
+    fn commands_are_the_same_whatever_discord_adds_and_in_whatever_order() {
+        let wanted = registration();
+        let mut known = wanted.clone();
         known[0]["id"] = json!("1");
         known[0]["options"][0]["name_localizations"] = Value::Null;
-        assert!(same_commands(&commands(), &known));
-        known[0]["options"][0]["max_length"] = json!(100);
-        assert!(!same_commands(&commands(), &known));
-        assert!(!same_commands(&commands(), &json!([])));
+        known.as_array_mut().unwrap().reverse();
+        let known = sorted_by_name(known);
+        assert!(same_commands(&wanted, &known));
+        let mut shorter = known.clone();
+        shorter[0]["options"][0]["max_length"] = json!(100);
+        assert!(!same_commands(&wanted, &shorter));
+        let mut open = known;
+        open[1]["default_member_permissions"] = Value::Null;
+        assert!(!same_commands(&wanted, &open), "it would be offered to everybody");
+        assert!(!same_commands(&wanted, &json!([])));
     }
 }

@@ -18,9 +18,6 @@ use crate::metrics as names;
 use crate::worker::Backoff;
 use crate::worker::apply::Error;
 
-/// How long an effect is tried: Discord's interaction tokens live no longer.
-const GIVE_UP_AFTER: time::Duration = time::Duration::minutes(15);
-
 impl Inner {
     /// Notes durably that these effects may be seen from now on; one transaction for all that are tried for the first
     /// time. Leaves out what is no longer to be done. None: the lease is over, and nothing is noted.
@@ -98,7 +95,7 @@ impl Inner {
                     return Ok(Flow::Stop);
                 }
                 Outcome::Again { reason, .. }
-                    if OffsetDateTime::now_utc() - row.created_at > GIVE_UP_AFTER =>
+                    if OffsetDateTime::now_utc() - row.created_at > effect.patience() =>
                 {
                     return self.give_up(lane, &row, &reason).await;
                 }

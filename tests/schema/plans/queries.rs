@@ -405,6 +405,12 @@ pub const QUERIES: &[Query] = &[
     // Commands of a person, and events that hardly ever come ----------------------------------------------------
     other(WORKER, Kind::Rare, "select 1 from public.servers where id = $1"),
     other(WORKER, Kind::Rare, "select config from public.servers where id = $1 for no key update"),
+    other(
+        WORKER,
+        Kind::Rare,
+        "select config::text as \"config!\" from public.servers where id = $1 for no key update",
+    ),
+    other(WORKER, Kind::Rare, "update public.servers set config = case when $2"),
     other(WORKER, Kind::Rare, "select id, content = $3 and file_type = $4 as \"same!\""),
     other(WORKER, Kind::Rare, "update public.knowledge_documents set content = $3"),
     other(

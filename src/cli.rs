@@ -1,0 +1,257 @@
+//! What each subcommand does, between the command line and the roles.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use helpline_cluster::event_log::EventLog;
+use helpline_cluster::ids::ServerId;
+use helpline_cluster::keys::Keys;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
+use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseArgs {
+    /// Postgres of the owner or of helpline_worker [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How many shards there are to be at least; the number never shrinks
+    #[arg(long, env = "SHARDS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub shards: u32,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct PartitionArgs {
+    /// Postgres of the owner, not through a pooler [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Seconds to go on trying when others hold the tables
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience: u64,
+    /// Milliseconds that others may wait behind one try
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub lock_timeout_ms: u64,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct ShardsArgs {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Redis, to tell how many events each shard is behind [default: that column is left empty]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// First part of every Redis key
+    #[arg(long, env = "REDIS_PREFIX", default_value = "hl")]
+    pub redis_prefix: String,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct EvalArgs {
+    /// A JSON object a line: {"id", "title", "text"}
+    #[arg(long)]
+    pub documents: PathBuf,
+    /// A JSON object a line: {"id", "question", "relevant": [ids of documents]}; an empty list = not answerable
+    #[arg(long)]
+    pub questions: PathBuf,
+    /// Language of the documents, as in a server's config
+    #[arg(long, default_value = "en")]
+    pub language: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Postgres, of which only the stemming is used [default: that of `helpline up`, or a temporary one]
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+impl PartitionArgs {
+    fn options(&self) -> partition::Options {
+        partition::Options {
+            patience: Duration::from_secs(self.patience),
+            lock_timeout: Duration::from_millis(self.lock_timeout_ms),
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
+        DatabaseArgs { database_url: self.database_url.clone() }.connect().await
+    }
+}
+
+impl DatabaseArgs {
+    fn url(&self) -> anyhow::Result<String> {
+        match &self.database_url {
+            Some(url) => Ok(url.clone()),
+            None => crate::up::running_database_url().context(
+                "DATABASE_URL is not set and no `helpline up` runs on this machine: \
+                 give the database, as in DATABASE_URL=postgres://user:password@host/helpline",
+            ),
+        }
+    }
+
+    pub async fn connect(&self) -> anyhow::Result<sqlx::PgPool> {
+        let pool = store::postgres_once(&self.url()?).await?;
+        migrate::check(&pool).await?;
+        Ok(pool)
+    }
+}
+
+/// Cancelled by Ctrl-C or SIGTERM. A second one ends the process at once.
+pub fn stop_signal() -> CancellationToken {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+        let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be listened for");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stop.is_cancelled() {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping; once more to stop at once");
+            stop.cancel();
+        }
+    });
+    cancel
+}
+
+pub async fn proxy(args: ProxyArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    with_admin(&args.admin, async |health, cancel| proxy::run(config, &health, cancel).await).await
+}
+
+pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    let config = args.resolve()?;
+    with_admin(&args.admin, async |health, cancel| worker::run(config, &health, cancel).await).await
+}
+
+/// Runs a role beside its health and metrics endpoint until it ends or is told to.
+async fn with_admin(
+    args: &AdminArgs,
+    role: impl AsyncFnOnce(Arc<admin::Health>, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let cancel = stop_signal();
+    let health = Arc::new(admin::Health::default());
+    let admin_end = CancellationToken::new();
+    let served = admin::start(args.resolve()?, Arc::clone(&health), admin_end.clone()).await?;
+    let done = role(health, cancel).await;
+    admin_end.cancel();
+    served.await.context("join the admin endpoint")?;
+    done
+}
+
+pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    let pool = store::postgres_once(&args.database.url()?).await?;
+    let report = migrate::run(&pool, migrate::Options { shards: args.shards }).await?;
+    println!("{report}");
+    Ok(())
+}
+
+pub async fn config_show(database: &DatabaseArgs, server: ServerId) -> anyhow::Result<()> {
+    server_config::show(&database.connect().await?, server).await
+}
+
+pub async fn config_set(database: &DatabaseArgs, server: ServerId, pairs: &[String]) -> anyhow::Result<()> {
+    server_config::set(&database.connect().await?, server, pairs).await
+}
+
+pub async fn knowledge_import(
+    database: &DatabaseArgs,
+    server: ServerId,
+    files: &[PathBuf],
+) -> anyhow::Result<()> {
+    knowledge::cli::import(&database.connect().await?, server, files).await
+}
+
+pub async fn knowledge_eval(args: &EvalArgs) -> anyhow::Result<()> {
+    let set = knowledge::eval::Set::read(&args.documents, &args.questions)?;
+    let report = match args.database.url() {
+        Ok(_) => knowledge::eval::run(&args.database.connect().await?, &set, &args.language).await?,
+        Err(_) => {
+            let services = crate::up::services::Services::temporary(&std::env::temp_dir()).await?;
+            let pool = store::postgres_once(&services.database_url()).await?;
+            migrate::run(&pool, migrate::Options { shards: 1 }).await?;
+            let report = knowledge::eval::run(&pool, &set, &args.language).await;
+            pool.close().await;
+            services.stop().await?;
+            report?
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}
+
+pub async fn shards_list(args: &ShardsArgs) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let pool = args.database.connect().await?;
+    let log = match &args.redis_url {
+        Some(url) => {
+            let redis = store::redis(url, &CancellationToken::new()).await?;
+            Some(EventLog::new(&redis, Keys::new(&args.redis_prefix)))
+        }
+        None => None,
+    };
+    println!("{}", shards::Table(&shards::list(&pool, log.as_ref()).await?));
+    Ok(())
+}
+
+pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<()> {
+    match shards::set(&database.connect().await?, number).await? {
+        0 => println!("there are {number} shards already"),
+        added => println!(
+            "added {added} shards, {number} in all: they have owners within a second, and servers move to them little by little (see `helpline shards list`)"
+        ),
+    }
+    Ok(())
+}
+
+pub async fn gateway_shards_show(database: &DatabaseArgs) -> anyhow::Result<()> {
+    proxy::cli::show(&database.connect().await?).await
+}
+
+pub async fn gateway_shards_set(database: &DatabaseArgs, total: u32) -> anyhow::Result<()> {
+    proxy::cli::set(&database.connect().await?, total).await
+}
+
+pub async fn gateway_shards_abandon(database: &DatabaseArgs) -> anyhow::Result<()> {
+    proxy::cli::abandon(&database.connect().await?).await
+}
+
+pub async fn partition_list(database: &DatabaseArgs) -> anyhow::Result<()> {
+    let pool = database.connect().await?;
+    for partition in partition::list(&pool).await? {
+        println!("{partition}");
+    }
+    Ok(())
+}
+
+pub async fn partition_promote(args: &PartitionArgs, server: ServerId) -> anyhow::Result<()> {
+    println!("{}", partition::promote(&args.connect().await?, server, args.options()).await?);
+    Ok(())
+}
+
+pub async fn partition_abandon(args: &PartitionArgs) -> anyhow::Result<()> {
+    let found = partition::abandon(&args.connect().await?, args.options()).await?;
+    println!(
+        "{}",
+        if found { "removed or finished an interrupted promotion" } else { "there was nothing to do" }
+    );
+    Ok(())
+}

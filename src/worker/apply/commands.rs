@@ -1,0 +1,136 @@
+//! Slash commands: who may use them, and what each does within T1. What they decide and say is [`crate::commands`].
+
+use helpline_cluster::ids::ServerId;
+use serde_json::Value;
+use sqlx::Connection as _;
+use time::{Duration, OffsetDateTime};
+
+use super::{Error, Relevant, T1};
+use crate::commands::config::{self, Request, Suggestion, Write};
+use crate::commands::{Handler, Slash};
+use crate::deliver::Effect;
+use crate::discord::Interaction;
+use crate::first_reply::{AUTOCOMPLETE, FirstReply, first_reply};
+use crate::server_config::ServerConfig;
+
+/// Nobody waits any longer for what is offered while typing; generous, because clocks differ.
+const TYPED_WITHIN: Duration = Duration::seconds(10);
+
+impl T1 {
+    pub(super) async fn command(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        command: &Slash,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        let server = relevant.server;
+        let allowed = command.is_allowed(interaction);
+        if interaction.kind == AUTOCOMPLETE {
+            if OffsetDateTime::now_utc() - relevant.received_at > TYPED_WITHIN {
+                return Ok(());
+            }
+            let suggestions = match command.handler {
+                Handler::Config if allowed => config::suggestions(interaction, config),
+                Handler::Config | Handler::Ask => Vec::new(),
+            };
+            return self.suggest(server, interaction, suggestions).await;
+        }
+        if let Some(needed) = command.needs.filter(|_| !allowed) {
+            let text = format!("You need the permission **{}** to use `/{}`.", needed.name, command.name);
+            return self.respond(server, interaction, &text).await;
+        }
+        match command.handler {
+            Handler::Ask => self.ask(relevant, interaction, config).await,
+            Handler::Config => {
+                let text = match config::request(interaction, server) {
+                    Ok(request) => self.configure(server, &request).await?,
+                    Err(refusal) => refusal,
+                };
+                self.respond(server, interaction, &text).await
+            }
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        // The proxy may have replied first, from the same table: what is public there has to be public here.
+        if first_reply(interaction, config.enabled) == FirstReply::Public {
+            return self.slash_ask(relevant, interaction, config).await;
+        }
+        let text = match config.enabled {
+            true => "Please ask a question in a channel of the server.",
+            false => {
+                "Support is switched off on this server. Somebody who manages the server can switch it on."
+            }
+        };
+        self.respond(relevant.server, interaction, text).await
+    }
+
+    /// Does what `/config` asks for; returns what is said of it.
+    async fn configure(&mut self, server: ServerId, request: &Request) -> Result<String, Error> {
+        self.lock(server).await?;
+        // Whoever else changes the row waits, or is waited for: what is decided is decided on what stands there.
+        let stored = sqlx::query_scalar!(
+            r#"select config::text as "config!" from public.servers where id = $1 for no key update"#,
+            server.db()
+        )
+        .fetch_one(self.tx.conn())
+        .await?;
+        let decision = config::decide(request, &stored);
+        let Some(write) = decision.write else { return Ok(decision.text) };
+        match self.write_config(server, &write).await {
+            Ok(()) => {
+                tracing::info!(server = server.get(), "the config of {server} was changed by /config");
+                self.configured.push(server);
+                Ok(decision.text)
+            }
+            Err(sqlx::Error::Database(error)) if error.is_check_violation() => {
+                Ok(config::texts::not_stored(error.message()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// In a transaction of its own within T1: what a trigger refuses must not end the batch.
+    async fn write_config(&mut self, server: ServerId, write: &Write) -> Result<(), sqlx::Error> {
+        let mut step = self.tx.conn().begin().await?;
+        // Merged by Postgres: what this release does not know keeps its last digit.
+        let (kept, new): (bool, &Value) = match write {
+            Write::Merge(keys) => (true, keys),
+            Write::Replace(config) => (false, config),
+        };
+        sqlx::query!(
+            "update public.servers set config = case when $2 then config else '{}'::jsonb end || $3 where id = $1",
+            server.db(),
+            kept,
+            new
+        )
+        .execute(&mut *step)
+        .await?;
+        step.commit().await
+    }
+
+    /// A command or component that this release does not know.
+    pub(super) async fn unknown(&mut self, server: ServerId, interaction: &Interaction) -> Result<(), Error> {
+        match interaction.kind {
+            AUTOCOMPLETE => self.suggest(server, interaction, Vec::new()).await,
+            _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
+        }
+    }
+
+    async fn suggest(
+        &mut self,
+        server: ServerId,
+        interaction: &Interaction,
+        suggestions: Vec<Suggestion>,
+    ) -> Result<(), Error> {
+        let effect =
+            Effect::Suggest { interaction: interaction.id, token: interaction.token.clone(), suggestions };
+        self.deliver_alone(server, interaction.id.0.to_string(), "suggest", effect).await
+    }
+}
