@@ -1,8 +1,10 @@
 //! One Redis process of a test: ends with its value, with a panic, and with the test's process however that ends.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Mutex;
 
 /// The kernel closes the shell's input when the test's process is gone; then the shell ends its server. The server
 /// stays a child of the shell, so that its id cannot become another's before.
@@ -109,11 +111,14 @@ impl Drop for Process {
     }
 }
 
-/// Below the ports that the system gives to outgoing connections, one of which could take it before the server does.
+/// A port that nothing listens on and that this process has given to nobody. Below those that the kernel gives out by
+/// itself (32768 and up), so that no connection of another test takes it before its server does.
 pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
-        let port = fastrand::u16(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = fastrand::u16(15_000..32_000);
+        let new = GIVEN.lock().expect("nothing panics under the lock").insert(port);
+        if new && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
