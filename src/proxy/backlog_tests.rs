@@ -153,14 +153,24 @@ fn what_was_lost_goes_before_what_waits_and_holds_the_sequence_back_again() {
     assert!(backlog.is_empty() && backlog.bytes() == 0);
 }
 
-#[test]
-fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
+fn only_shard_3_refuses(shard: ShardId) -> Outcome {
+    if shard.0 == 3 { Outcome::Refused } else { Outcome::Published }
+}
+
+/// A full backlog, of which shard 3 has taken nothing while another's stream took its event.
+fn filled_by_one_lane() -> Backlog {
     let mut backlog = backlog(8);
     for sequence in 2..9 {
         backlog.push(arrival(sequence), LISTENING);
     }
     backlog.push(arrival(9), OTHER);
-    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    settle(&mut backlog, only_shard_3_refuses);
+    backlog
+}
+
+#[test]
+fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
+    let mut backlog = filled_by_one_lane();
     assert_eq!(backlog.push(arrival(10), OTHER), Taken::Queued);
     assert_eq!(backlog.push(arrival(11), OTHER), Taken::Queued, "room is made at the cost of shard 3");
     assert_eq!(backlog.push(arrival(12), LISTENING), Taken::GivenUp);
@@ -179,15 +189,10 @@ fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
 
 /// A backlog whose lane of shard 3 is given up, with 8 as the event that asks whether its stream takes any again.
 fn given_up() -> Backlog {
-    let mut backlog = backlog(8);
-    for sequence in 2..9 {
-        backlog.push(arrival(sequence), LISTENING);
-    }
-    backlog.push(arrival(9), OTHER);
-    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    let mut backlog = filled_by_one_lane();
     assert_eq!(backlog.push(arrival(10), OTHER), Taken::Queued);
     assert_eq!(backlog.push(arrival(11), OTHER), Taken::Queued);
-    settle(&mut backlog, |shard| if shard.0 == 3 { Outcome::Refused } else { Outcome::Published });
+    settle(&mut backlog, only_shard_3_refuses);
     backlog
 }
 

@@ -265,13 +265,16 @@ pub async fn given_up(
     Ok(())
 }
 
-/// Ends the gap when nothing of it is left to be read. Some(true): everything was. None: there is something again.
+/// Ends the gap when nothing of it is left to be read. Some(true): everything was, or it is gone. None: there is something again.
 pub async fn finish(pool: &PgPool, gap: i64) -> sqlx::Result<Option<bool>> {
     let mut transaction = pool.begin().await?;
     // What is noticed waits for this lock or is seen below.
-    sqlx::query!("select id from helpline.gaps where id = $1 for update", gap)
+    let found = sqlx::query!("select id from helpline.gaps where id = $1 for update", gap)
         .fetch_optional(&mut *transaction)
         .await?;
+    if found.is_none() {
+        return Ok(Some(true));
+    }
     let whole = sqlx::query_scalar!(
         r#"update helpline.gaps g
          set state = case when g.channels_given_up = 0 then 'repaired' else 'given_up' end, finished_at = now()
