@@ -120,7 +120,7 @@ impl Shares {
     /// Two of each at least: a claim that waits needs a second one to end what it waits for.
     fn of(connections: u32) -> Self {
         let claims = (connections / 8).max(2);
-        let events = (connections / 4).max(2);
+        let events = (connections / 2).max(2);
         Self { claims, events, lanes: connections.saturating_sub(claims + events).max(2) }
     }
 }

@@ -113,6 +113,8 @@ pub struct Lease {
     pub fence: Fence,
     /// The stream is applied up to here.
     pub cursor: StreamId,
+    /// The former owner did not release it, or one before left the marker of its first events: what ended it may come next.
+    pub on_trial: bool,
     /// To be asked before each write and each request to the outside.
     pub self_fence: Arc<SelfFence>,
     /// Cancelled when the shard must not be applied any more; then call [`Claims::release`].

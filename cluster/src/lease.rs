@@ -103,6 +103,8 @@ pub(crate) struct Claim {
     pub(crate) fence: Fence,
     /// The owner it was taken from; `None` = it had been released.
     pub(crate) previous: Option<WorkerId>,
+    /// An earlier owner left the marker of its first events (`helpline.shard_trials`).
+    pub(crate) marked: bool,
 }
 
 /// Claims those of the shards that are assigned to `worker`, have no live owner, and that nobody holds. Each gets an
@@ -118,20 +120,15 @@ pub(crate) async fn claim_free(
         sqlx::query_file!("src/lease/sql/claim_free.sql", worker.db(), &ids, &above).fetch_all(pool).await?;
     Ok(rows
         .into_iter()
-        .map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous))
+        .map(|row| {
+            let fence = won(worker, row.shard_id, row.epoch, row.claim_token);
+            Claim { fence, previous: row.previous.map(WorkerId::from_db), marked: row.marked }
+        })
         .collect())
 }
 
-fn claim(worker: WorkerId, shard: i32, epoch: i64, claim_token: Uuid, previous: Option<Uuid>) -> Claim {
-    Claim {
-        fence: Fence {
-            shard: ShardId::from_db(shard),
-            epoch: Epoch::from_db(epoch),
-            claim_token,
-            owner: worker,
-        },
-        previous: previous.map(WorkerId::from_db),
-    }
+fn won(worker: WorkerId, shard: i32, epoch: i64, claim_token: Uuid) -> Fence {
+    Fence { shard: ShardId::from_db(shard), epoch: Epoch::from_db(epoch), claim_token, owner: worker }
 }
 
 /// Claims a shard whose fence row is held, and waits for that a while. Backends that hold it and do nothing
@@ -149,7 +146,10 @@ pub(crate) async fn claim_held(
             .fetch_optional(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(row.map(|row| claim(worker, row.shard_id, row.epoch, row.claim_token, row.previous)))
+        Ok(row.map(|row| {
+            let fence = won(worker, row.shard_id, row.epoch, row.claim_token);
+            Claim { fence, previous: row.previous.map(WorkerId::from_db), marked: row.marked }
+        }))
     };
     tokio::select! {
         claimed = claiming => claimed,

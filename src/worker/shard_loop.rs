@@ -50,8 +50,10 @@ pub struct ShardLoop {
     started: Instant,
     /// Servers that come from other shards.
     arriving: Arriving,
-    /// Nothing has been applied yet: what ended the predecessor may come next.
+    /// Nothing has been applied yet, and what ended the predecessor may come next.
     on_trial: bool,
+    /// Nothing has been applied yet.
+    first: bool,
     /// Another owner waits for the shard, see [`ShardLoop::new`].
     let_go: CancellationToken,
 }
@@ -85,7 +87,7 @@ impl ShardLoop {
     ) -> Self {
         let lanes = Lanes::new(Arc::clone(&shared), lease.clone());
         let arriving = Arriving::new(Arc::clone(&shared), lease.clone(), lanes.clone());
-        let cursor = lease.cursor;
+        let (cursor, on_trial) = (lease.cursor, lease.on_trial);
         Self {
             shared,
             claims,
@@ -98,7 +100,8 @@ impl ShardLoop {
             durable: DurableCursor::default(),
             started: Instant::now(),
             arriving,
-            on_trial: true,
+            on_trial,
+            first: true,
             let_go,
         }
     }
@@ -261,11 +264,18 @@ impl ShardLoop {
             self.passed_over(last);
             return Ok(());
         }
-        if std::mem::take(&mut self.on_trial) {
+        let first = std::mem::take(&mut self.first);
+        if first {
             steps::note(&self.lease.fence, Step::Read);
-            return self.first_batch(entries, &batch, last).await;
+        }
+        if std::mem::take(&mut self.on_trial) {
+            return self.on_trial(entries, &batch, last).await;
         }
         match self.try_apply(&batch, last).await? {
+            Ok(()) if first => {
+                steps::note(&self.lease.fence, Step::Applied);
+                Ok(())
+            }
             Ok(()) => Ok(()),
             Err(_) => self.one_by_one(entries).await,
         }

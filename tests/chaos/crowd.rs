@@ -1,6 +1,7 @@
 //! Members who ask all the time, and the judgement on what they, Discord and the database saw.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,14 @@ impl Crowd {
     pub async fn burst(&self, questions: usize) {
         self.commanders.burst(questions / 6).await;
         self.talkers.burst(questions - questions / 6).await;
+    }
+
+    /// Bursts for ever.
+    pub async fn bursts(&self, questions: usize, every: Duration) -> Infallible {
+        loop {
+            self.burst(questions).await;
+            tokio::time::sleep(every).await;
+        }
     }
 
     pub fn answered(&self) -> usize {

@@ -48,9 +48,14 @@ struct Options {
     proxies: usize,
     #[arg(long, default_value_t = 8.0)]
     questions_per_s: f64,
+    /// Questions each 100 ms while a worker leaves; all drains are made with each
+    #[arg(long, value_delimiter = ',', default_value = "4,12")]
+    bursts: Vec<usize>,
     #[arg(long, default_value_t = 5_000)]
     lease_ttl_ms: u64,
 }
+
+const BURST_EVERY: Duration = Duration::from_millis(100);
 
 struct Bench {
     options: Options,
@@ -67,10 +72,15 @@ async fn bench_failover() {
     let options = Options::try_parse_from(args.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
     let before = load();
     let mut bench = Bench::new(options).await;
-    bench.undisturbed().await;
+    let bursts = bench.options.bursts.clone();
+    for &burst in &bursts {
+        bench.undisturbed(burst).await;
+    }
     bench.kills().await;
     bench.freezes().await;
-    bench.drains().await;
+    for &burst in &bursts {
+        bench.drains(burst).await;
+    }
     bench.proxy_kills().await;
     bench.wipes().await;
     println!("\n{}", bench.table(&args, &before));
@@ -142,22 +152,25 @@ impl Bench {
         verdict
     }
 
-    /// What the same load looks like when nothing happens.
-    async fn undisturbed(&mut self) {
+    /// What the load of drains looks like when nothing happens.
+    async fn undisturbed(&mut self, burst: usize) {
         let crowd = self.crowd().await;
         let (from, mark) = (now_us(), self.cluster.recorder.end().await);
-        for _ in 0..10 {
-            crowd.burst(self.options.servers / 2).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let busy = Busy::since_now();
+        for _ in 0..20 {
+            crowd.burst(burst).await;
+            tokio::time::sleep(BURST_EVERY).await;
         }
+        let busy = busy.told();
         crowd.served(self.options.servers * 5).await;
         let records = self.cluster.recorder.since(mark).await;
         let events = applied(&crowd.asked(), &records, &self.homes);
         let shards: Vec<i32> = self.homes.values().copied().collect();
-        let waits = longest_waits(&events, &shards, from, from + 1_000_000);
-        let what = "undisturbed: longest wait of an event of a shard in a second of bursts";
-        self.times(what, "", &waits, format!("{} shards", waits.len()), &[]);
-        self.over("undisturbed", crowd).await;
+        let waits = longest_waits(&events, &shards, from, from + 2_000_000);
+        let part = format!("undisturbed, {}", rate(burst));
+        let of = format!("{} shards, processors {busy} busy", waits.len());
+        self.times(&format!("{part}: longest wait of an event of a shard in 2 s"), "", &waits, of, &[]);
+        self.over(&part, crowd).await;
     }
 
     /// The worker that owns most, and its shards with their epochs.
@@ -249,53 +262,54 @@ impl Bench {
         self.over("workers frozen", crowd).await;
     }
 
-    async fn drains(&mut self) {
+    async fn drains(&mut self, burst: usize) {
+        let part = format!("planned drain, {}", rate(burst));
         let crowd = self.crowd().await;
-        let (mut waits, mut ownerless, mut paused) =
-            (Samples::default(), Samples::default(), Samples::default());
+        let (mut ownerless, mut paused, mut busy) = (Samples::default(), Samples::default(), Vec::new());
         let mut parts = Parts::default();
         for _ in 0..self.options.drains {
             self.all_there().await;
             let (victim, held) = self.victim().await;
-            let shards: Vec<i32> = held.keys().copied().collect();
             let mark = self.cluster.recorder.end().await;
+            let meanwhile = Busy::since_now();
             let at = self.cluster.workers[victim].process.terminate();
-            for _ in 0..10 {
-                crowd.burst(self.options.servers / 2).await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::select! {
+                _ = self.cluster.workers[victim].process.ended() => {}
+                never = crowd.bursts(burst, BURST_EVERY) => match never {},
             }
-            self.cluster.workers[victim].process.ended().await;
+            busy.push(meanwhile.told());
+            let until = now_us();
             crowd.served(self.options.servers).await;
             // A shard that takes long must not be left out for it.
             let (mut records, mut events) = (Vec::new(), Vec::new());
             patiently("all that was asked meanwhile is applied", async || {
                 records = self.cluster.recorder.since(mark).await;
                 events = applied(&crowd.asked(), &records, &self.homes);
-                let mut meanwhile =
-                    events.iter().filter(|event| (at..=at + 1_000_000).contains(&event.asked_us));
+                let mut meanwhile = events.iter().filter(|event| (at..=until).contains(&event.asked_us));
                 meanwhile.all(|event| event.at_us.is_some())
             })
             .await;
-            waits.extend(&longest_waits(&events, &shards, at, at + 1_000_000));
             ownerless.extend(&without_owner(&records));
             let pauses = pauses(&events, &records, &held);
             pauses.iter().for_each(|pause| paused.add(pause.us()));
             parts.add(&Steps::read(self.cluster.logs(), at), &pauses, &held, at);
             self.cluster.restart_worker(victim);
         }
-        let of = format!("{} shards of {} drains", waits.len(), self.options.drains);
-        let what = "planned drain: longest wait of an event of each drained shard";
-        self.times(what, "", &waits, of.clone(), &[]);
-        self.times("planned drain: shard without owner", "", &ownerless, of, &[]);
-        let of = format!("{} shards", paused.len());
-        let what = "planned drain: pause of a shard with events waiting, p99";
-        self.times(what, "250 ms", &paused, of, &[(0.99, 250)]);
+        let of = format!("{} shards, processors {} busy", paused.len(), busy.join(", "));
+        let what = format!("{part}: pause of a shard with events waiting, p99");
+        self.times(&what, "250 ms", &paused, of, &[(0.99, 250)]);
+        self.times(&format!("{part}: shard without owner"), "", &ownerless, String::new(), &[]);
+        let out = parts.out_of_service();
+        let of = format!("{} shards", out.len());
+        let what = format!("{part}: shard that nobody could apply, from loop to loop");
+        self.times(&what, "250 ms", out, of, &[(0.99, 250)]);
         for (what, samples) in parts.rows() {
-            self.times(&what, "", samples, format!("{} shards", samples.len()), &[]);
+            let of = format!("{} shards", samples.len());
+            self.times(&format!("{part}, step by step: {what}"), "", samples, of, &[]);
         }
         println!("the longest pauses, in ms after the signal:");
         parts.longest(12).into_iter().for_each(|story| println!("  {story}"));
-        self.over("planned drains", crowd).await;
+        self.over(&part, crowd).await;
     }
 
     async fn proxy_kills(&mut self) {
@@ -372,6 +386,35 @@ impl Bench {
         }
         text
     }
+}
+
+fn rate(burst: usize) -> String {
+    format!("{} questions/s", burst * 10)
+}
+
+/// How busy the processors of this machine are, whoever keeps them busy.
+struct Busy(Option<(u64, u64)>);
+
+impl Busy {
+    fn since_now() -> Self {
+        Self(ticks())
+    }
+
+    fn told(&self) -> String {
+        let part = self
+            .0
+            .zip(ticks())
+            .map(|((all, idle), (all_now, idle_now))| 100 - (idle_now - idle) * 100 / (all_now - all).max(1));
+        part.map_or("unknown".to_owned(), |part| format!("{part} %"))
+    }
+}
+
+/// Ticks of all processors since the machine started, and those of them in which there was nothing to do.
+fn ticks() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let ticks: Vec<u64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    Some((ticks.iter().take(8).sum(), ticks.get(3)? + ticks.get(4)?))
 }
 
 fn machine() -> String {

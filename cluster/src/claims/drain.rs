@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::signals::raise;
 use super::{Ownership, Shared};
@@ -51,7 +51,7 @@ impl Shared {
             if self.held.stop_preparing() {
                 raise(&self.signals.mine);
             }
-            for fence in self.held.revoke_all() {
+            for fence in self.held.revoke_all(Instant::now()) {
                 let news = Ownership::Revoked { shard: fence.shard, fence };
                 drop(self.news.send(news).await);
             }

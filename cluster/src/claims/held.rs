@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -13,6 +14,14 @@ use crate::fence::Fence;
 use crate::ids::{Epoch, ShardId, WorkerId};
 use crate::lease::Status;
 
+/// How many shards are let go at the same time at least; of many it is [`LET_GO_PART`] of them.
+const LET_GO_AT_LEAST: usize = 4;
+/// All that begin at once on another worker wait for each other, and each shard for its first event. Those that have not
+/// been told to go yet are served meanwhile, so that what this makes longer is the drain and not a pause.
+const LET_GO_PART: usize = 8;
+/// A shard that is not let go within this time does not keep others back any more.
+const LET_GO_PATIENCE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Claimed; its log is not usable yet.
@@ -20,7 +29,7 @@ enum Phase {
     /// Handed to the consumer.
     Running,
     /// The consumer was asked to give it up.
-    Revoked,
+    Revoked { since: Instant },
     /// Its `stop` was cancelled; the consumer has not released it yet.
     Stopped { since: Instant },
 }
@@ -180,10 +189,10 @@ impl Held {
     }
 
     /// All leases that the consumer runs, which are from now on revoked.
-    pub fn revoke_all(&self) -> Vec<Fence> {
+    pub fn revoke_all(&self, now: Instant) -> Vec<Fence> {
         self.change(|entries| {
             let running = entries.by_shard.values_mut().filter(|entry| entry.phase == Phase::Running);
-            running.map(Entry::revoke).collect()
+            running.map(|entry| entry.revoke(now)).collect()
         })
     }
 
@@ -210,13 +219,14 @@ impl Held {
         let status = |entry: &Entry| match entry.phase {
             Phase::Preparing => Status::Starting,
             Phase::Running => Status::Online,
-            Phase::Revoked | Phase::Stopped { .. } => Status::Stopping,
+            Phase::Revoked { .. } | Phase::Stopped { .. } => Status::Stopping,
         };
         entries.by_shard.iter().map(|(shard, entry)| (*shard, status(entry))).collect()
     }
 
     /// Compares what is held with what Postgres says. `seen_at` = `changes()` before Postgres was asked;
-    /// entries of stopped leases that nobody released since `forget_before` are given up.
+    /// entries of stopped leases that nobody released since `forget_before` are given up. Of the shards that are wanted
+    /// elsewhere a few are revoked at a time: to be called again when one of them has been released.
     pub fn compare(
         &self,
         me: WorkerId,
@@ -234,6 +244,7 @@ impl Held {
             }
             kept
         });
+        let mut may_go = entries.may_go(now);
         for standing in standings {
             let wanted = standing.assigned == Some(me);
             match entries.by_shard.get_mut(&standing.shard) {
@@ -246,12 +257,16 @@ impl Held {
                 // Without an assignment it stays where it is.
                 Some(_) if wanted || standing.assigned.is_none() => {}
                 Some(entry) => match entry.phase {
-                    Phase::Running => steps.revoke.push(entry.revoke()),
+                    Phase::Running if may_go == 0 => {}
+                    Phase::Running => {
+                        may_go -= 1;
+                        steps.revoke.push(entry.revoke(now));
+                    }
                     Phase::Preparing => {
                         entry.stop.cancel();
                         steps.release.push(entry.fence.clone());
                     }
-                    Phase::Revoked | Phase::Stopped { .. } => {}
+                    Phase::Revoked { .. } | Phase::Stopped { .. } => {}
                 },
                 None if wanted && standing.claimable => steps.claim.push(standing.shard),
                 None => steps.release.extend(standing.mine.clone().filter(|_| standing.assigned.is_some())),
@@ -266,6 +281,16 @@ impl Held {
 }
 
 impl Entries {
+    /// How many more may be told to go.
+    fn may_go(&self, now: Instant) -> usize {
+        let goes = |entry: &&Entry| match entry.phase {
+            Phase::Revoked { since } => now.saturating_duration_since(since) < LET_GO_PATIENCE,
+            _ => false,
+        };
+        let going = self.by_shard.values().filter(goes).count();
+        (self.by_shard.len() / LET_GO_PART).max(LET_GO_AT_LEAST).saturating_sub(going)
+    }
+
     fn of(&mut self, fence: &Fence) -> Option<&mut Entry> {
         self.by_shard.get_mut(&fence.shard).filter(|entry| entry.fence == *fence)
     }
@@ -277,18 +302,81 @@ impl Entry {
         self.stop.cancel();
         match self.phase {
             Phase::Preparing => return false,
-            Phase::Running | Phase::Revoked => self.phase = Phase::Stopped { since: now },
+            Phase::Running | Phase::Revoked { .. } => self.phase = Phase::Stopped { since: now },
             Phase::Stopped { .. } => {}
         }
         true
     }
 
-    fn revoke(&mut self) -> Fence {
-        self.phase = Phase::Revoked;
+    fn revoke(&mut self, now: Instant) -> Fence {
+        self.phase = Phase::Revoked { since: now };
         self.fence.clone()
     }
 
     fn is_overdue(&self, forget_before: Option<Instant>) -> bool {
         matches!((self.phase, forget_before), (Phase::Stopped { since }, Some(before)) if since < before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const SHARDS: u32 = 10;
+
+    fn worker(id: u128) -> WorkerId {
+        WorkerId::from_db(Uuid::from_u128(id))
+    }
+
+    fn fence(shard: u32) -> Fence {
+        Fence { shard: ShardId(shard), epoch: Epoch(1), claim_token: Uuid::from_u128(7), owner: worker(1) }
+    }
+
+    /// A worker that runs all shards, each of which is wanted by another.
+    fn held_and_wanted_elsewhere() -> (Held, Vec<Standing>) {
+        let held = Held::new();
+        for shard in 0..SHARDS {
+            held.enter(fence(shard), CancellationToken::new());
+            held.run(&fence(shard), || {});
+        }
+        let standing = |shard| Standing {
+            shard: ShardId(shard),
+            mine: Some(fence(shard)),
+            assigned: Some(worker(2)),
+            claimable: true,
+        };
+        (held, (0..SHARDS).map(standing).collect())
+    }
+
+    fn revoked(held: &Held, standings: &[Standing], now: Instant) -> Vec<Fence> {
+        held.compare(worker(1), standings, held.changes(), now, None).revoke
+    }
+
+    #[test]
+    fn a_few_shards_go_at_a_time_and_the_next_when_one_has_gone() {
+        let (held, mut standings) = held_and_wanted_elsewhere();
+        let now = Instant::now();
+        let first = revoked(&held, &standings, now);
+        assert_eq!(first.len(), LET_GO_AT_LEAST);
+        assert!(revoked(&held, &standings, now).is_empty(), "none has gone");
+        held.remove(&first[1]);
+        standings.retain(|standing| standing.shard != first[1].shard);
+        let next = revoked(&held, &standings, now);
+        assert_eq!(next, [fence(4)]);
+        assert_eq!(held.running().len(), SHARDS as usize - LET_GO_AT_LEAST - 1, "the others are served");
+    }
+
+    #[test]
+    fn shards_that_hang_keep_the_others_back_for_a_moment_only() {
+        let (held, standings) = held_and_wanted_elsewhere();
+        let now = Instant::now();
+        let first = revoked(&held, &standings, now);
+        let soon = now + LET_GO_PATIENCE / 2;
+        assert!(revoked(&held, &standings, soon).is_empty());
+        let later = revoked(&held, &standings, now + LET_GO_PATIENCE);
+        assert_eq!(later.len(), LET_GO_AT_LEAST);
+        assert!(later.iter().all(|fence| !first.contains(fence)));
     }
 }

@@ -184,7 +184,8 @@ impl Reconciler {
         metrics::counter!("helpline_epoch_changes_total").increment(won.len() as u64);
         metrics::counter!("helpline_takeovers_total").increment(taken_over as u64);
         tracing::info!("{} claims {} shards, {taken_over} of them from the dead", self.id, won.len());
-        for Claim { fence, .. } in won {
+        for Claim { fence, previous, marked } in won {
+            let on_trial = previous.is_some() || marked;
             steps::note(&fence, Step::Claimed);
             let stop = self.life.child_token();
             self.shared.held.enter(fence.clone(), stop.clone());
@@ -192,14 +193,14 @@ impl Reconciler {
             self.tasks.spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = this.hand_over(fence, stop.clone()) => {}
+                    () = this.hand_over(fence, on_trial, stop.clone()) => {}
                 }
             });
         }
     }
 
     /// Hands the lease to the consumer once the shard's log is usable, however long that takes.
-    async fn hand_over(&self, fence: Fence, stop: CancellationToken) {
+    async fn hand_over(&self, fence: Fence, on_trial: bool, stop: CancellationToken) {
         let mut pause = Duration::from_millis(20);
         let mut fresh = true;
         let cursor = loop {
@@ -224,7 +225,8 @@ impl Reconciler {
         steps::note(&fence, Step::Ready);
         let Ok(place) = self.shared.news.reserve().await else { return };
         let shard = fence.shard;
-        let lease = Lease { fence: fence.clone(), cursor, self_fence: Arc::clone(&self.self_fence), stop };
+        let self_fence = Arc::clone(&self.self_fence);
+        let lease = Lease { fence: fence.clone(), cursor, on_trial, self_fence, stop };
         self.shared.held.run(&fence, || place.send(Ownership::Gained(lease)));
         self.shared.count_shards();
         let online = [(shard, Status::Online)];

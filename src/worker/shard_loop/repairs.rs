@@ -14,8 +14,8 @@ use crate::worker::letters::{self, Letter};
 use crate::worker::trial::{self, Found, Place};
 
 impl ShardLoop {
-    /// The first batch under this lease, see [`trial`].
-    pub(super) async fn first_batch(
+    /// The first batch after an owner that did not release the shard, see [`trial`].
+    pub(super) async fn on_trial(
         &mut self,
         entries: &[Entry],
         batch: &[Relevant],

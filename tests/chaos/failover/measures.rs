@@ -151,9 +151,10 @@ impl Pause {
     }
 }
 
-/// For each of the shards (with the epoch of its former owner) how long an event stood and nobody applied: from the last
-/// application of the former owner, or from when the first event after it was asked, to the first of the next owner. The
-/// way of that event into the stream is part of it.
+/// For each of the shards (with the epoch of its former owner) in which an event waited for the next owner: how long it stood
+/// and nobody applied, from the last application of the former owner, or from when the first event after it was asked, to
+/// the first of the next owner. The way of that event into the stream is part of it. What was asked when the next owner
+/// had claimed the shard waited for no handoff.
 pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>) -> Vec<Pause> {
     let applications = applications(records);
     let mut pauses = Vec::new();
@@ -168,7 +169,14 @@ pub fn pauses(applied: &[Applied], records: &[Record], held: &HashMap<i32, i64>)
             .filter(|event| event.shard == *shard && event.at_us.is_some_and(|at| at > last))
             .map(|event| event.asked_us)
             .min();
-        if let (Some(first_us), Some(asked_us)) = (of(true).min(), first_asked) {
+        let claimed = records.iter().filter_map(|record| match &record.what {
+            What::Fence { shard: of, epoch, owner: Some(_), .. } if of == shard && epoch > before => {
+                Some(record.at_us)
+            }
+            _ => None,
+        });
+        let waited = first_asked.filter(|asked| claimed.min().is_none_or(|claimed| *asked < claimed));
+        if let (Some(first_us), Some(asked_us)) = (of(true).min(), waited) {
             pauses.push(Pause { shard: *shard, last_us: last, asked_us, first_us });
         }
     }

@@ -14,7 +14,7 @@ use super::measures::{Pause, Samples};
 pub const LOG: &str = "info,handoff=debug";
 
 /// What lies between two steps of a handoff, in their order.
-const PARTS: [(&str, Step, Step); 9] = [
+const PARTS: [(&str, Step, Step); 8] = [
     ("told until the transaction in hand has ended", Step::Told, Step::Ended),
     ("until the lanes have ended", Step::Ended, Step::Quiet),
     ("until the release is committed", Step::Quiet, Step::Released),
@@ -22,8 +22,7 @@ const PARTS: [(&str, Step, Step); 9] = [
     ("until the epoch stands in Redis and the cursor is read", Step::Claimed, Step::Ready),
     ("until the loop has begun", Step::Ready, Step::Begun),
     ("until the first events are read, once they are asked", Step::Begun, Step::Read),
-    ("until the trial has begun", Step::Read, Step::Tried),
-    ("until the first transaction is committed", Step::Tried, Step::Applied),
+    ("until the first transaction is committed", Step::Read, Step::Applied),
 ];
 
 /// When an ownership (shard and epoch) came to which step, in Unix microseconds.
@@ -93,13 +92,21 @@ pub struct Parts {
     parts: [Samples; PARTS.len()],
     /// What the handoff itself took: from being told until the next owner's loop has begun.
     between: Samples,
+    /// From the end of the one loop to the beginning of the other.
+    out_of_service: Samples,
     /// The pause of each handoff with how it came about.
     stories: Vec<(i64, String)>,
 }
 
 impl Parts {
-    /// `pauses`: of shards whose owner was told to end at `at_us`; `held`: with the epochs of that owner.
+    /// `pauses`: of shards whose owner was told to end at `at_us`; `held`: all of his, with their epochs.
     pub fn add(&mut self, steps: &Steps, pauses: &[Pause], held: &HashMap<i32, i64>, at_us: i64) {
+        for old in held.iter().map(|(shard, epoch)| (*shard, *epoch)) {
+            let begun = steps.next(old).and_then(|next| steps.at(next, Step::Begun));
+            if let Some((ended, begun)) = steps.at(old, Step::Ended).zip(begun) {
+                self.out_of_service.add(begun - ended);
+            }
+        }
         for pause in pauses {
             let Some(old) = held.get(&pause.shard).map(|epoch| (pause.shard, *epoch)) else { continue };
             let Some(next) = steps.next(old) else { continue };
@@ -134,13 +141,17 @@ impl Parts {
 
     /// Each part by its name.
     pub fn rows(&self) -> Vec<(String, &Samples)> {
-        let name = |what: &str| format!("planned drain, step by step: {what}");
         let first = [
-            (name("signal until the owner is told to let go"), &self.told),
-            (name("told until the next owner's loop has begun"), &self.between),
+            ("signal until the owner is told to let go".to_owned(), &self.told),
+            ("told until the next owner's loop has begun".to_owned(), &self.between),
         ];
-        let parts = PARTS.iter().zip(&self.parts).map(|((what, ..), samples)| (name(what), samples));
+        let parts = PARTS.iter().zip(&self.parts).map(|((what, ..), samples)| ((*what).to_owned(), samples));
         first.into_iter().chain(parts).collect()
+    }
+
+    /// For how long nobody could apply an event, whether or not one waited.
+    pub const fn out_of_service(&self) -> &Samples {
+        &self.out_of_service
     }
 
     /// How the longest pauses came about; milliseconds after the signal.
@@ -184,7 +195,8 @@ mod tests {
         let told: Vec<String> = parts.rows().iter().map(|(_, samples)| samples.told()).collect();
         let ms = |ms: u32| format!("{ms} / {ms} / {ms} ms");
         let none = || "none".to_owned();
-        assert_eq!(told, [ms(10), ms(31), ms(4), ms(6), ms(9), ms(0), ms(12), ms(1), ms(20), none(), none()]);
+        assert_eq!(told, [ms(10), ms(31), ms(4), ms(6), ms(9), ms(0), ms(12), ms(1), ms(20), none()]);
+        assert_eq!(parts.out_of_service().told(), ms(27));
         let longest = parts.longest(5);
         assert!(longest[0].starts_with("shard 3: 30 ms; last applied 0, asked 60, told 10,"), "{longest:?}");
     }

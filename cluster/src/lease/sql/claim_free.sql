@@ -19,4 +19,9 @@ update helpline.shard_fences f
 set epoch = greatest(f.epoch, free.above) + 1, claim_token = gen_random_uuid(), owner = $1, claimed_at = clock_timestamp()
 from free
 where f.shard_id = free.shard_id
-returning f.shard_id, f.epoch, f.claim_token as "claim_token!", free.owner as previous
+returning
+    f.shard_id,
+    f.epoch,
+    f.claim_token as "claim_token!",
+    free.owner as previous,
+    exists (select from helpline.shard_trials t where t.shard_id = f.shard_id and t.held_of = 0) as "marked!"
