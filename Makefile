@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-limits bench-moves bench-failover soak test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-config bench-limits bench-moves bench-failover soak test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,10 @@ bench-moves: base-setup ## Measure plans of placement at full size, 1,000 moves 
 bench-limits: base-setup ## Measure three proxies at Discord's limits, and how soon interactions are acknowledged without a worker
 	@cargo test --workspace --no-run
 	@$(TARGET)/debug/with-services -- cargo test --workspace --test proxy -- --ignored --nocapture --test-threads=1 bench_
+
+bench-config: base-setup ## Measure how soon a change of a config is seen by twenty workers
+	@cargo test --workspace --test server_config --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test server_config -- --ignored --nocapture bench_
 
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
 	@cargo test --workspace --no-run

@@ -31,6 +31,7 @@ declare
     payload text := json_build_object(
         'server_id', new.id::text,
         'config', new.config,
+        'active', new.active,
         'config_version', new.config_version,
         'operation', lower(tg_op)
     );
@@ -39,6 +40,7 @@ begin
         payload := json_build_object(
             'server_id', new.id::text,
             'config', null,
+            'active', new.active,
             'config_version', new.config_version,
             'operation', lower(tg_op)
         );
@@ -57,6 +59,7 @@ begin
     perform pg_notify('server_config_changed', json_build_object(
         'server_id', old.id::text,
         'config', null,
+        'active', false,
         'config_version', nextval('helpline.config_version_seq'),
         'operation', 'delete'
     )::text);

@@ -19,6 +19,10 @@ pub const REFUSED_QUESTIONS: &str = "helpline_refused_questions_total";
 /// Labels: `result` = applied, failed.
 pub const REPLAYS: &str = "helpline_dead_letter_replays_total";
 pub const CONFIG_UNREADABLE: &str = "helpline_config_unreadable_total";
+/// Labels: `from` = redis, postgres. What is answered from memory is not counted.
+pub const CONFIG_READS: &str = "helpline_config_reads_total";
+/// Labels: `by` = notification, comparison.
+pub const CONFIG_NEWS: &str = "helpline_config_changes_seen_total";
 pub const SHARD_LOOPS: &str = "helpline_shard_loops";
 pub const EVENTS_HELD: &str = "helpline_held_events_total";
 pub const HELD_FULL: &str = "helpline_held_events_full_total";
@@ -52,6 +56,11 @@ pub fn describe() {
     describe_counter!(
         CONFIG_UNREADABLE,
         "Server configs that could not be read; the last good one stayed in force"
+    );
+    describe_counter!(CONFIG_READS, "Server configs that were not in memory, by where they were found");
+    describe_counter!(
+        CONFIG_NEWS,
+        "Changes of server configs that became known, by how; comparisons alone: no notifications arrive"
     );
     describe_gauge!(SHARDS_OWNED, "Shards whose fence this process holds");
     describe_counter!(TAKEOVERS, "Shards claimed from a worker that died or fell silent");

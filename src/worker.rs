@@ -40,6 +40,7 @@ use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
 use crate::store;
+use configs::Configs;
 use shard_loop::Ending;
 
 /// What a worker needs to know.
@@ -95,7 +96,7 @@ pub struct Shared {
     pub pool: Database,
     /// The same for events, which are applied before anything else is done for a shard, see [`Shares`].
     pub first: Database,
-    pub configs: configs::Configs,
+    pub configs: Configs,
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
     pub lane_slots: Arc<Semaphore>,
@@ -176,7 +177,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let (identity_tx, identity) = watch::channel(None);
     let database = Database::from(pool);
     let shared = Arc::new(Shared {
-        configs: configs::Configs::new(Database::from(first.clone())),
+        configs: Configs::new(Database::from(first.clone()), &redis, config.keys.clone()),
         answerer: Box::new(Extractive::new(Retriever::new(database.clone()))),
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
@@ -198,6 +199,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
         tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
+        tokio::spawn(follow_configs(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
@@ -214,6 +216,10 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     }
     tracing::info!("worker {} has left", config.name);
     Ok(())
+}
+
+async fn follow_configs(shared: Arc<Shared>, session_url: String, cancel: CancellationToken) {
+    shared.configs.follow(&session_url, cancel).await;
 }
 
 /// Says on /readyz whether the worker can do its work, until `cancel`.

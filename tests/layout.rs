@@ -23,6 +23,7 @@ const PURE: &[&str] = &[
     "src/conversation/ticket.rs",
     "src/deliver/render.rs",
     "src/proxy/retained.rs",
+    "src/worker/configs/cache.rs",
     "src/deliver/resend.rs",
     "src/knowledge/passages",
     "src/proxy/markers.rs",
@@ -94,6 +95,7 @@ const REDIS: &[&str] = &[
     "src/store.rs",
     "src/up/services/redis_server.rs",
     "src/worker.rs",
+    "src/worker/configs/kept.rs",
 ];
 
 #[test]

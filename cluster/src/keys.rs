@@ -4,7 +4,7 @@
 //! a Redis Cluster the script and the XREAD of a group stay within one slot. The group of a shard is
 //! `shard % GROUPS` and never changes; keys of no group carry their own id as the tag.
 
-use crate::ids::{GatewayShard, ShardId, WorkerId};
+use crate::ids::{GatewayShard, ServerId, ShardId, WorkerId};
 
 /// Slot groups of the event log.
 pub const GROUPS: u32 = 8;
@@ -84,6 +84,11 @@ impl Keys {
     /// How often a gateway shard has identified lately (hash with a TTL): `hl:{identify}:starts:0:2`.
     pub fn identify_starts(&self, gateway: GatewayShard) -> String {
         format!("{}:{{identify}}:starts:{}:{}", self.prefix, gateway.id, gateway.total)
+    }
+
+    /// What a server's admins set, and its version (hash with a TTL): `hl:{cfg:81}`.
+    pub fn server_config(&self, server: ServerId) -> String {
+        format!("{}:{{cfg:{}}}", self.prefix, server.get())
     }
 
     /// User id of the bot, which workers cannot ask Discord for (integer): `hl:{bot}:user`.

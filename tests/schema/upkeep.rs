@@ -70,7 +70,8 @@ async fn a_small_config_change_tells_its_listeners_the_config() {
     assert_eq!(
         heard(&mut listener).await,
         json!({
-            "server_id": SERVER.to_string(), "config": config, "config_version": after, "operation": "update"
+            "server_id": SERVER.to_string(), "config": config, "active": true, "config_version": after,
+            "operation": "update"
         })
     );
 }

@@ -195,8 +195,14 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "select config::text as \"config!\", active from public.servers where id = $1",
+        "select config::text as \"config!\", active, config_version from public.servers where id = $1",
         "{server}",
+        &["servers_pkey"],
+    ),
+    hot(
+        WORKER,
+        "select known.server_id as \"server_id!\"",
+        "array[{server}], array[1]::bigint[]",
         &["servers_pkey"],
     ),
     // Cleaning up, every minute ----------------------------------------------------------------------------------

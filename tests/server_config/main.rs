@@ -1,5 +1,7 @@
 //! What admins may set for a server, and what is said when they set something else.
 
+mod caching;
+#[path = "../support/mod.rs"]
 mod support;
 
 use helpline::server_config::{self, ServerConfig, SetError, describe, parse, set_key};
