@@ -7,6 +7,7 @@
 pub mod apply;
 mod arriving;
 pub mod configs;
+mod health;
 pub mod janitor;
 pub mod lanes;
 pub mod letters;
@@ -33,7 +34,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Health, Readiness};
+use crate::admin::Health;
 use crate::answer::Answerer;
 use crate::answer::extract::Extractive;
 use crate::answer::retrieve::Retriever;
@@ -195,7 +196,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         Claims::start(claims_config, for_claims, &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
-        tokio::spawn(janitor::run(database, claims.clone(), cancel.clone())),
+        tokio::spawn(janitor::run(database.clone(), claims.clone(), cancel.clone())),
         tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
         tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
@@ -204,7 +205,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
     let serving = tokio::spawn(work.serve(ownerships, handed_over.clone()));
-    report_health(&claims, health, &cancel).await;
+    health::report(&claims, &database, &redis, health, &cancel).await;
     tracing::info!("worker {} hands over its shards", config.name);
     if let Err(error) = claims.drain(config.drain_deadline).await {
         tracing::warn!(%error, "the other workers take over what is left");
@@ -220,22 +221,6 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
 
 async fn follow_configs(shared: Arc<Shared>, session_url: String, cancel: CancellationToken) {
     shared.configs.follow(&session_url, cancel).await;
-}
-
-/// Says on /readyz whether the worker can do its work, until `cancel`.
-async fn report_health(claims: &Claims, health: &Health, cancel: &CancellationToken) {
-    let mut every = tokio::time::interval(Duration::from_millis(500));
-    while cancel.run_until_cancelled(every.tick()).await.is_some() {
-        let membership = match (claims.worker().is_some(), claims.liveness_fast()) {
-            (false, _) => Readiness::Missing("joining the cluster, needs Postgres".to_owned()),
-            (true, true) => Readiness::Ready,
-            (true, false) => Readiness::Degraded(
-                "DATABASE_SESSION_URL leads through a pooler: a crash is noticed after the lease's TTL only"
-                    .to_owned(),
-            ),
-        };
-        health.set("membership", membership);
-    }
 }
 
 /// A loop and what ends it.

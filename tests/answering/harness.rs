@@ -57,7 +57,11 @@ impl Process {
         Self { runtime: Some(runtime), cancel, health }
     }
 
-    async fn ready(&self) {
+    pub fn is_ready(&self) -> bool {
+        self.health.is_ready()
+    }
+
+    pub async fn ready(&self) {
         eventually("the role is ready", async || self.health.is_ready().then_some(())).await;
     }
 

@@ -23,7 +23,7 @@ use own_redis::OwnRedis;
 use private_redis::clustered::Clustered;
 use private_redis::sentinels::Sentinels;
 use settled::settle;
-use support::eventually;
+use support::{eventually, execute, server_connection};
 
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
@@ -134,6 +134,30 @@ async fn a_node_of_a_cluster_fails_over_and_every_question_is_answered_once() {
     };
     let questions = asked_during(&town, killed).await;
     every_one_is_answered_once(&town, &questions).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_stores_do_not_answer_says_that_it_is_not_ready() {
+    let redis = OwnRedis::start();
+    let town = town(redis.url.clone()).await;
+    let worker = town.worker();
+    let unready = async || eventually("it is not ready", async || (!worker.is_ready()).then_some(())).await;
+    worker.ready().await;
+
+    redis.signal("-STOP");
+    unready().await;
+    redis.signal("-CONT");
+    worker.ready().await;
+
+    let mut server = server_connection().await;
+    let allow = |allowed| format!("alter database {} with allow_connections {allowed}", town.db.name());
+    execute(&mut server, allow(false)).await;
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and usename = 'helpline_worker'";
+    sqlx::query(end).execute(&town.db.pool).await.expect("its connections are ended");
+    unready().await;
+    execute(&mut server, allow(true)).await;
+    worker.ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
