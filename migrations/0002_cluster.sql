@@ -73,6 +73,13 @@ create table helpline.asked (
 );
 create index asked_event_id_idx on helpline.asked using brin (event_id);
 
+-- What a server has spent on a chat model today: a row of an earlier day counts nothing.
+create table helpline.model_spent (
+    server_id bigint primary key references public.servers (id) on delete cascade,
+    day date not null,
+    tokens bigint not null check (tokens >= 0)
+);
+
 -- What whoever asked says of the answer, by the id of his question, which says when it was asked. The last vote counts.
 create table helpline.feedback (
     server_id bigint not null references public.servers (id) on delete cascade,

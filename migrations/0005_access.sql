@@ -26,6 +26,7 @@ alter table helpline.shard_assignments enable row level security;
 alter table helpline.event_keys enable row level security;
 alter table helpline.answer_jobs enable row level security;
 alter table helpline.asked enable row level security;
+alter table helpline.model_spent enable row level security;
 alter table helpline.feedback enable row level security;
 alter table helpline.outbox enable row level security;
 alter table helpline.dead_letters enable row level security;
@@ -213,7 +214,8 @@ grant select, insert, update, delete on table
     helpline.dead_letters, helpline.knowledge_passages, helpline.knowledge_indexed
 to helpline_worker;
 grant select, insert, delete on table helpline.asked to helpline_worker;
-grant select, insert, update on table helpline.feedback to helpline_worker;
+grant select, insert, update on table helpline.feedback, helpline.model_spent to helpline_worker;
+create policy model_spent_worker on helpline.model_spent for all to helpline_worker using (true) with check (true);
 create policy feedback_worker on helpline.feedback for all to helpline_worker using (true) with check (true);
 create policy asked_worker on helpline.asked for all to helpline_worker using (true) with check (true);
 create policy shard_fences_worker on helpline.shard_fences

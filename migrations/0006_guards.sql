@@ -116,7 +116,8 @@ begin
     foreach guarded in array array[
         'public.server_admins', 'public.knowledge_documents', 'public.conversations', 'public.forwarded_tickets',
         'public.server_shards', 'public.subscriptions', 'public.invoices', 'public.analytics',
-        'helpline.pending_admins', 'helpline.answer_jobs', 'helpline.asked', 'helpline.feedback', 'helpline.outbox', 'helpline.knowledge_passages',
+        'helpline.pending_admins', 'helpline.answer_jobs', 'helpline.asked', 'helpline.feedback', 'helpline.model_spent',
+        'helpline.outbox', 'helpline.knowledge_passages',
         'helpline.knowledge_indexed', 'helpline.knowledge_versions'
     ] loop
         execute format(

@@ -1,10 +1,14 @@
 //! From a question to an answer: what every answerer takes and gives.
 //!
-//! [`retrieve`] finds the passages of the server's own knowledge, an [`Answerer`] makes a reply of them. An
-//! answerer runs outside any transaction and may be run again for the same question after a crash.
+//! [`retrieve`] finds the passages of the server's own knowledge, an [`Answerer`] makes a reply of them: [`extract`]
+//! quotes, [`model`] lets a chat model write. An answerer runs outside any transaction and may be run again for the
+//! same question after a crash.
 
 pub mod extract;
+pub mod model;
+pub mod prompt;
 pub mod retrieve;
+pub mod spent;
 
 use helpline_cluster::ids::ServerId;
 use std::future::Future;
@@ -28,6 +32,9 @@ pub enum Speaker {
 pub struct Turn {
     pub speaker: Speaker,
     pub text: String,
+    /// The bot asked the member back here instead of answering.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_back: bool,
 }
 
 /// A question with all that an answerer may look at.
@@ -53,6 +60,24 @@ pub enum Action {
     Answer,
     /// The evidence is too thin: the text says so, and a human is offered.
     Unsure,
+    /// The text asks the member for what is needed to answer.
+    Clarify,
+    /// A human is to take over, as if the member had pressed "Ask a human".
+    HandOver(Reason),
+}
+
+/// Why a human is to take over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The member asks for one.
+    AskedForHuman,
+    /// Only staff can look into it: an account, a payment, a moderation decision.
+    AccountOrPayment,
+    Complaint,
+    /// Somebody may be harmed, or has been.
+    Safety,
+    Other,
 }
 
 /// A section of a document that the text was made from; `[n]` in the text is the n-th citation, counted from 1.
@@ -70,10 +95,13 @@ pub struct Citation {
 pub struct Answer {
     pub action: Action,
     pub text: String,
-    /// Empty when unsure.
+    /// Empty unless the action is [`Action::Answer`].
     pub citations: Vec<Citation>,
     /// How sure the answerer is that the text answers the question, 0 to 1.
     pub confidence: f32,
+    /// What a chat model was paid for it, also when its reply was not used; 0 without one.
+    #[serde(default)]
+    pub tokens: u64,
 }
 
 /// Longest text of an answer, in characters: two Discord messages and a half.
@@ -84,8 +112,8 @@ pub const MAX_TEXT_CHARS: usize = 5_000;
 pub enum Error {
     #[error("searching the knowledge: {0}")]
     Retrieve(#[from] retrieve::Error),
-    #[error("asking the chat model: {0}")]
-    Model(String),
+    #[error("reading what a server has spent today: {0}")]
+    Spent(#[from] sqlx::Error),
 }
 
 /// The future of an answer, boxed so that answerers can be chosen at run time.

@@ -2,6 +2,8 @@
 //!
 //! clap only collects strings; [`Checker`] turns them into values and gathers the problems.
 
+mod model;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use helpline_cluster::keys::Keys;
 use helpline_cluster::redis_link::RedisLink;
 
 use crate::{proxy, worker};
+pub use model::ModelArgs;
 
 /// A secret that never shows itself in a log or an error.
 #[derive(Clone, PartialEq, Eq)]
@@ -126,6 +129,8 @@ pub struct WorkerTuning {
     /// A question older than so many seconds, because of an outage, is not answered any more
     #[arg(long, env = "ANSWER_WITHIN_S", default_value = "3600")]
     pub answer_within_s: String,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }
 
 impl WorkerTuning {
@@ -343,6 +348,7 @@ impl WorkerArgs {
             pool_size: check.number("DATABASE_POOL", &self.tuning.database_pool, 4..=500),
             drain_deadline: Duration::from_secs(20),
             repair: self.tuning.repair(&mut check),
+            model: self.tuning.model.resolve(&mut check),
         };
         if let Some(address) = &self.admin.admin_addr {
             check.address("ADMIN_ADDR", address);

@@ -2,10 +2,19 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Labels: `outcome` = answered, unsure.
+/// Labels: `outcome` = answered, unsure, clarified, handed_over.
 pub const QUESTIONS: &str = "helpline_questions_total";
 pub const QUESTION_SECONDS: &str = "helpline_question_seconds";
 pub const ANSWER_SECONDS: &str = "helpline_answer_seconds";
+/// Labels: `result` = ok, unreadable, unreachable, timed_out, rate_limited, server_error, misconfigured, refused, cut,
+/// too_long, malformed.
+pub const MODEL_REQUESTS: &str = "helpline_model_requests_total";
+pub const MODEL_SECONDS: &str = "helpline_model_seconds";
+pub const MODEL_TOKENS: &str = "helpline_model_tokens_total";
+pub const MODEL_BREAKER_OPEN: &str = "helpline_model_breaker_open";
+/// Labels: `because` = busy, spent, breaker_open, failed, unreadable, leak, uncited, unfounded, no_question, unconfirmed,
+/// asks_again.
+pub const MODEL_FALLBACKS: &str = "helpline_model_fallbacks_total";
 /// Labels: `effect`, `result` = done, given_up.
 pub const EFFECTS: &str = "helpline_effects_total";
 pub const EVENTS_APPLIED: &str = "helpline_events_applied_total";
@@ -46,6 +55,14 @@ pub fn describe() {
         "From a question's arrival at the proxy to its stored answer"
     );
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time the answerer took for one question");
+    describe_counter!(MODEL_REQUESTS, "Completions asked of the chat model, by how they ended");
+    describe_histogram!(MODEL_SECONDS, Unit::Seconds, "Time one completion took, all its attempts in it");
+    describe_counter!(MODEL_TOKENS, "Tokens spent on the chat model, as it counts them or estimated");
+    describe_gauge!(MODEL_BREAKER_OPEN, "1 while the chat model is left alone because it does not answer");
+    describe_counter!(
+        MODEL_FALLBACKS,
+        "Questions answered without the chat model although one is set, by reason"
+    );
     describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");

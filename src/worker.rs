@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Health;
 use crate::answer::Answerer;
 use crate::answer::extract::Extractive;
+use crate::answer::model::{self, Model};
 use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
@@ -64,6 +65,8 @@ pub struct Config {
     /// How long a stop may take before what is left is abandoned to the next owner.
     pub drain_deadline: Duration,
     pub repair: Repair,
+    /// None: answers are quoted from the documents.
+    pub model: Option<model::Config>,
 }
 
 /// What is done about what is late or in doubt.
@@ -179,7 +182,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let database = Database::from(pool);
     let shared = Arc::new(Shared {
         configs: Configs::new(Database::from(first.clone()), &redis, config.keys.clone()),
-        answerer: Box::new(Extractive::new(Retriever::new(database.clone()))),
+        answerer: answerer(config.model.as_ref(), &database)?,
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Arc::new(Semaphore::new(config.lanes)),
         typing_slots: Arc::new(Semaphore::new(config.lanes)),
@@ -221,6 +224,15 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
 
 async fn follow_configs(shared: Arc<Shared>, session_url: String, cancel: CancellationToken) {
     shared.configs.follow(&session_url, cancel).await;
+}
+
+/// A chat model where one is set, else the built-in answerer.
+fn answerer(model: Option<&model::Config>, database: &Database) -> anyhow::Result<Box<dyn Answerer>> {
+    let retriever = Retriever::new(database.clone());
+    let Some(config) = model else { return Ok(Box::new(Extractive::new(retriever))) };
+    tracing::info!("answers are written by {}", config.endpoint.name);
+    let model = Model::new(config.clone(), database, retriever);
+    Ok(Box::new(model.context("build the client of MODEL_API_URL")?))
 }
 
 /// A loop and what ends it.

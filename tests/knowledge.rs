@@ -51,7 +51,7 @@ fn request(server: ServerId, question: &str, earlier: &[&str]) -> AnswerRequest 
         question: question.to_owned(),
         history: earlier
             .iter()
-            .map(|text| Turn { speaker: Speaker::Member, text: (*text).to_owned() })
+            .map(|text| Turn { speaker: Speaker::Member, text: (*text).to_owned(), asks_back: false })
             .collect(),
     }
 }

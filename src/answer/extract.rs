@@ -1,6 +1,6 @@
 //! The built-in answerer: quotes the sentences that answer best, without network or model.
 
-mod quote;
+pub(super) mod quote;
 
 use super::retrieve::{Found, Retrieved, Retriever};
 use super::{Action, Answer, AnswerFuture, AnswerRequest, Answerer, Citation, Error, MAX_TEXT_CHARS};
@@ -71,6 +71,7 @@ fn unsure(found: &Retrieved) -> Answer {
         text: UNSURE.to_owned(),
         citations: Vec::new(),
         confidence: found.evidence.confidence,
+        tokens: 0,
     }
 }
 
@@ -149,14 +150,14 @@ fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<Strin
         text.push_str(if quoted.ends_with("```") { mark.replacen(' ', "\n", 1) } else { mark }.as_str());
         citations.push(Citation {
             document_id: section.found.document_id,
-            title: section.found.title.clone(),
-            heading: section.found.heading.clone(),
+            title: quote::title(&section.found.title),
+            heading: quote::title(&section.found.heading),
         });
     }
     if citations.is_empty() {
         return unsure(retrieved);
     }
-    Answer { action: Action::Answer, text, citations, confidence: retrieved.evidence.confidence }
+    Answer { action: Action::Answer, text, citations, confidence: retrieved.evidence.confidence, tokens: 0 }
 }
 
 /// How telling each word of the question is among the blocks looked at: rarer is more.

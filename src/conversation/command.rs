@@ -82,7 +82,8 @@ pub enum Command {
     /// Talk in the conversation's thread that is not a question to the bot.
     Overhear(Question),
     /// An answer was found for an [`AnswerJob`].
-    Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime },
+    /// The support role is called when the answerer hands over.
+    Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime, support_role: Option<RoleId> },
     /// A question that is not answered yet reads differently now.
     Edit { event_id: String, text: String },
     /// A question that is not answered yet was deleted.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::command::{Action, AnswerJob, Command, Origin, Question};
 use crate::answer::{self, Answer, Citation};
 use crate::deliver::{Controls, Effect, OutboxKey, render};
-use crate::discord::{ChannelId, UserId};
+use crate::discord::{ChannelId, RoleId, UserId};
 
 /// How many earlier turns go along with a question: two questions with their answers, and some talk.
 const HISTORY_TURNS: usize = 6;
@@ -73,12 +73,14 @@ pub enum Turn {
 
 impl Turn {
     fn said(&self) -> Option<answer::Turn> {
-        let (speaker, text) = match self {
-            Self::Member { text, .. } => (answer::Speaker::Member, text),
-            Self::Assistant { text, .. } => (answer::Speaker::Bot, text),
+        let (speaker, text, asks_back) = match self {
+            Self::Member { text, .. } => (answer::Speaker::Member, text, false),
+            Self::Assistant { text, action, .. } => {
+                (answer::Speaker::Bot, text, *action == answer::Action::Clarify)
+            }
             Self::Forwarded { .. } | Self::Closed { .. } => return None,
         };
-        Some(answer::Turn { speaker, text: text.clone() })
+        Some(answer::Turn { speaker, text: text.clone(), asks_back })
     }
 }
 
@@ -109,7 +111,9 @@ impl Conversation {
         let actions = match command {
             Command::Ask(question) => self.ask(question),
             Command::Overhear(question) => self.overhear(&question),
-            Command::Answered { job, answer, at } => self.answered(job, answer, at),
+            Command::Answered { job, answer, at, support_role } => {
+                self.answered(job, answer, at, support_role)
+            }
             Command::Edit { event_id, text } => self.edit(&event_id, &text),
             Command::Retract { event_id } => self.retract(&event_id),
             Command::AskHuman { press, support_role } => self.ask_human(&press, support_role),
@@ -179,8 +183,15 @@ impl Conversation {
         Vec::new()
     }
 
-    fn answered(&mut self, job: AnswerJob, answer: Answer, at: OffsetDateTime) -> Vec<Action> {
+    fn answered(
+        &mut self,
+        job: AnswerJob,
+        answer: Answer,
+        at: OffsetDateTime,
+        support_role: Option<RoleId>,
+    ) -> Vec<Action> {
         let event_id = job.origin.event_id();
+        let action = answer.action;
         let parts = render::answer(&answer);
         self.transcript.push(Turn::Assistant {
             answers: event_id.clone(),
@@ -192,9 +203,14 @@ impl Conversation {
         let last = parts.len() - 1;
         let mut actions = Vec::new();
         for (part, content) in parts.into_iter().enumerate() {
-            let controls = match part == last {
-                true => Controls::Answer { conversation: self.id, question: job.origin.id() },
-                false => Controls::Part { number: number(part + 1), of: number(last + 1) },
+            let controls = match action {
+                _ if part < last => Controls::Part { number: number(part + 1), of: number(last + 1) },
+                answer::Action::Answer | answer::Action::Unsure => {
+                    Controls::Answer { conversation: self.id, question: job.origin.id() }
+                }
+                // There is no answer yet that could have helped.
+                answer::Action::Clarify => Controls::AskHuman { conversation: self.id },
+                answer::Action::HandOver(_) => Controls::None,
             };
             let effect = self.place(&job, part, content, controls);
             actions.push(Action::Deliver(key(&event_id, "answer", part), effect));
@@ -210,6 +226,9 @@ impl Conversation {
             };
             // The thread stands on the first part and holds the others.
             actions.insert(1, Action::Deliver(key(&event_id, "thread", 0), effect));
+        }
+        if matches!(action, answer::Action::HandOver(_)) && self.status != Status::Forwarded {
+            actions.extend(self.hand_over(job.author, at, support_role, &event_id));
         }
         actions
     }

@@ -15,7 +15,7 @@ const PART_CHARS: usize = MAX_CONTENT_CHARS - SORRY.len();
 /// The messages of an answer, in order. The last one carries the sources.
 pub fn answer(answer: &Answer) -> Vec<String> {
     match answer.action {
-        Action::Unsure => split(&answer.text, PART_CHARS),
+        Action::Unsure | Action::Clarify | Action::HandOver(_) => split(&answer.text, PART_CHARS),
         Action::Answer => {
             let sources = sources(answer);
             let mut parts = split(&answer.text, PART_CHARS);

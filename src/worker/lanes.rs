@@ -25,12 +25,14 @@ use uuid::Uuid;
 
 use super::apply::{Error, store_actions};
 use super::{Backoff, IN_HAND, Shared, moving};
-use crate::answer::{Answer, AnswerRequest};
+use crate::answer::{Answer, AnswerRequest, spent};
 use crate::conversation::command::{AnswerJob, Command};
 use crate::conversation::store;
 use crate::deliver::confirm::{self, Confirmed};
 use crate::deliver::outbox::{self, Lane};
+use crate::discord::RoleId;
 use crate::metrics as names;
+use crate::server_config::ServerConfig;
 
 /// How long a lane of a server that leaves the shard may take to come to an end.
 const LEAVE_WITHIN: Duration = Duration::from_millis(100);
@@ -360,14 +362,19 @@ impl Inner {
             return Ok(None);
         }
         let _typing = self.show_typing(&job);
-        let Some(answer) = self.answer(lane.server, &job).await? else { return Ok(None) };
-        self.t2(lane, conversation, id, job, answer).await?;
+        let config = self.shared.configs.get(lane.server).await?;
+        let Some(answer) = self.answer(lane.server, &config, &job).await? else { return Ok(None) };
+        self.t2(lane, conversation, id, job, answer, config.support_role_id.map(RoleId)).await?;
         Ok(Some(true))
     }
 
     /// Outside any transaction: it may take as long as a model takes. None: the lease is over.
-    async fn answer(&self, server: ServerId, job: &AnswerJob) -> Result<Option<Answer>, Error> {
-        let config = self.shared.configs.get(server).await?;
+    async fn answer(
+        &self,
+        server: ServerId,
+        config: &ServerConfig,
+        job: &AnswerJob,
+    ) -> Result<Option<Answer>, Error> {
         let request = AnswerRequest {
             server,
             language: config.language.clone(),
@@ -407,22 +414,30 @@ impl Inner {
         id: i64,
         job: AnswerJob,
         answer: Answer,
+        support_role: Option<RoleId>,
     ) -> Result<(), Error> {
         let (asked_at, action) = (job.asked_at, answer.action);
         let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
         // The conversation first: T1 writes them in this order too.
-        let Some(state) = store::load(&mut tx, lane.server, conversation).await? else { return Ok(()) };
+        let state = store::load(&mut tx, lane.server, conversation).await?;
+        if answer.tokens > 0 {
+            spent::add(&mut tx, lane.server, answer.tokens).await?;
+        }
+        let Some(state) = state else { return Ok(tx.commit().await?) };
         if !store::finish_job(&mut tx, lane.server, id, &job).await? {
-            return Ok(());
+            // What a model wrote is paid for, also when nobody will read it.
+            return Ok(tx.commit().await?);
         }
         let at = OffsetDateTime::now_utc();
-        let (state, actions) = state.apply(Command::Answered { job, answer, at });
+        let (state, actions) = state.apply(Command::Answered { job, answer, at, support_role });
         store::save(&mut tx, lane.server, &state, "").await?;
         store_actions(&mut tx, lane, actions).await?;
         tx.commit().await?;
         let outcome = match action {
             crate::answer::Action::Answer => "answered",
             crate::answer::Action::Unsure => "unsure",
+            crate::answer::Action::Clarify => "clarified",
+            crate::answer::Action::HandOver(_) => "handed_over",
         };
         metrics::counter!(names::QUESTIONS, "outcome" => outcome).increment(1);
         metrics::histogram!(names::QUESTION_SECONDS).record((at - asked_at).as_seconds_f64().max(0.0));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helpline::admin::Health;
+use helpline::answer::model;
 use helpline::config::Secret;
 use helpline::{proxy, worker};
 use helpline_cluster::ids::ShardId;
@@ -159,7 +160,19 @@ impl Town {
     }
 
     fn start_worker(&self, name: &str, database_url: String, repair: worker::Repair) -> Process {
-        let config = worker::Config {
+        start(self.worker_config(name, database_url, repair))
+    }
+
+    /// Its answers are written by a chat model.
+    #[allow(dead_code, reason = "others share this file")]
+    pub fn worker_with_model(&self, model: model::Config) -> Process {
+        let database_url = self.db.role_url("helpline_worker");
+        let config = self.worker_config("test", database_url, worker::Repair::default());
+        start(worker::Config { model: Some(model), ..config })
+    }
+
+    fn worker_config(&self, name: &str, database_url: String, repair: worker::Repair) -> worker::Config {
+        worker::Config {
             name: name.to_owned(),
             database_url,
             session_url: self.db.role_url("helpline_worker"),
@@ -171,8 +184,8 @@ impl Town {
             pool_size: 8,
             drain_deadline: Duration::from_secs(5),
             repair,
-        };
-        Process::start(|health, cancel| async move { worker::run(config, &health, cancel).await })
+            model: None,
+        }
     }
 
     pub fn server(&self, index: usize) -> Server {
@@ -303,6 +316,10 @@ impl Town {
         ]);
         let _: String = add.query_async(&mut redis).await.expect("the entry is appended");
     }
+}
+
+fn start(config: worker::Config) -> Process {
+    Process::start(|health, cancel| async move { worker::run(config, &health, cancel).await })
 }
 
 fn start_proxy(

@@ -1,11 +1,16 @@
 //! Questions from the simulated Discord through a real proxy and real workers, with real Postgres and Redis.
 
 mod commands;
+mod desk;
 mod faults;
 mod feedback;
 mod harness;
+mod injection;
 mod interactions;
 mod limits;
+mod model;
+#[path = "../support/model_server.rs"]
+mod model_server;
 mod ownership;
 mod questions;
 mod scenarios;

@@ -39,6 +39,7 @@ fn start_worker(bench: &Bench, proxies: [SocketAddr; 2]) -> (CancellationToken, 
         pool_size: 8,
         drain_deadline: Duration::from_secs(5),
         repair: worker::Repair::default(),
+        model: None,
     };
     let (health, stop) = (Arc::new(Health::default()), cancel.clone());
     let task =

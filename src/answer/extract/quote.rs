@@ -1,5 +1,6 @@
 //! The pieces of a passage that are quoted, and how they are made safe to post.
 
+use crate::answer::prompt::visible;
 use crate::knowledge::passages::sentences::sentences;
 
 /// Longest piece that is quoted, in characters; a longer one is cut.
@@ -129,10 +130,12 @@ pub(super) fn render(blocks: &[Block], chosen: &[bool]) -> String {
     text
 }
 
+/// What stands in a mention to break it; it shows nothing and takes no room.
+pub(in crate::answer) const WORD_JOINER: char = '\u{2060}';
+
 /// Breaks mentions: `@everyone`, `<@1>`, `<#1>`, `</ask:1>`, custom emoji. Every message is sent without allowed
 /// mentions as well; this keeps a quotation from looking like a ping.
-fn harmless(text: &str) -> String {
-    const WORD_JOINER: char = '\u{2060}';
+pub(in crate::answer) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -145,6 +148,11 @@ fn harmless(text: &str) -> String {
         }
     }
     out
+}
+
+/// A title or heading as the sources line shows it: it names, and does nothing else.
+pub(in crate::answer) fn title(text: &str) -> String {
+    harmless(&visible(text).replace("](", "] (").replace("```", "'''"))
 }
 
 /// A quoted sentence may open emphasis or code that its neighbour closes; such marks are escaped or closed.

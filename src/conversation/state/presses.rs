@@ -1,5 +1,7 @@
 //! What the buttons below an answer do. Each press is answered to whoever pressed, alone.
 
+use time::OffsetDateTime;
+
 use super::{Conversation, Status, Turn, key};
 use crate::conversation::command::{Action, Press, Vote};
 use crate::conversation::ticket;
@@ -22,11 +24,25 @@ impl Conversation {
         if self.status == Status::Forwarded {
             return vec![respond(press, "A human has already been asked. They will answer here.")];
         }
+        let mut actions = vec![respond(press, "A human has been asked. They will answer here.")];
+        let event_id = press.interaction.0.to_string();
+        actions.extend(self.hand_over(press.user, press.pressed_at, support_role, &event_id));
+        actions
+    }
+
+    /// Opens a ticket and calls staff, because the member or the answerer asks for it. Not while one is open.
+    pub(super) fn hand_over(
+        &mut self,
+        user: UserId,
+        at: OffsetDateTime,
+        support_role: Option<RoleId>,
+        event_id: &str,
+    ) -> [Action; 2] {
         self.status = ticket::OPEN.conversation;
-        self.transcript.push(Turn::Forwarded { user: press.user, at: press.pressed_at });
+        self.transcript.push(Turn::Forwarded { user, at });
         let post = Effect::Post {
             channel: self.thread.unwrap_or(self.channel),
-            content: self.summary(press.user, support_role),
+            content: self.summary(user, support_role),
             reply_to: None,
             controls: Controls::None,
             ping_role: support_role,
@@ -35,11 +51,7 @@ impl Conversation {
             fallback: self.thread.map(|thread| (self.channel, thread.starter())),
             asked_at_ms: None,
         };
-        vec![
-            respond(press, "A human has been asked. They will answer here."),
-            Action::OpenTicket,
-            Action::Deliver(key(&press.interaction.0.to_string(), "forward", 0), post),
-        ]
+        [Action::OpenTicket, Action::Deliver(key(event_id, "forward", 0), post)]
     }
 
     /// What staff read first.

@@ -30,7 +30,13 @@ fn slash(id: u64) -> Question {
 
 fn answer(text: &str) -> Answer {
     let citation = Citation { document_id: Uuid::nil(), title: "Refunds".into(), heading: String::new() };
-    Answer { action: answer::Action::Answer, text: text.into(), citations: vec![citation], confidence: 1.0 }
+    Answer {
+        action: answer::Action::Answer,
+        text: text.into(),
+        citations: vec![citation],
+        confidence: 1.0,
+        tokens: 0,
+    }
 }
 
 fn pressed(id: u64, user: UserId) -> Press {
@@ -58,8 +64,12 @@ fn close(id: u64, user: UserId) -> Command {
 /// A question of the asker's and its answer.
 fn answered() -> Conversation {
     let (conversation, actions) = begun(message(100, "how do refunds work?"));
-    let answered =
-        Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+    let answered = Command::Answered {
+        job: job(actions),
+        answer: answer("So."),
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: None,
+    };
     conversation.apply(answered).0
 }
 
@@ -98,8 +108,12 @@ fn the_first_question_starts_a_thread_and_its_answer_needs_no_reference() {
     let (conversation, actions) = begun(message(100, "how do refunds work?"));
     assert_eq!(effects(&actions), ["start_thread", "answer job"]);
     assert_eq!(conversation.thread, Some(ChannelId(100)));
-    let answered =
-        Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+    let answered = Command::Answered {
+        job: job(actions),
+        answer: answer("So."),
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: None,
+    };
     let (_, actions) = conversation.apply(answered);
     let [Action::Deliver(_, Effect::Post { channel, reply_to, content, .. })] = actions.as_slice() else {
         panic!("one post expected: {actions:?}");
@@ -126,6 +140,7 @@ fn a_slash_question_is_deferred_then_filled_in_then_gets_a_thread() {
         job: job(actions),
         answer: answer(&"Long. ".repeat(600)),
         at: OffsetDateTime::UNIX_EPOCH,
+        support_role: None,
     };
     let (_, actions) = conversation.apply(answered);
     assert_eq!(effects(&actions), ["edit_original", "start_thread_on_original", "post_in_thread"]);
@@ -153,8 +168,12 @@ fn the_bot_stays_silent_once_a_human_has_the_conversation() {
 #[test]
 fn a_transcript_reads_back_as_it_was_written() {
     let (conversation, actions) = begun(message(100, "how?"));
-    let answered =
-        Command::Answered { job: job(actions), answer: answer("So."), at: OffsetDateTime::UNIX_EPOCH };
+    let answered = Command::Answered {
+        job: job(actions),
+        answer: answer("So."),
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: None,
+    };
     let (conversation, _) = conversation.apply(answered);
     let json = serde_json::to_value(&conversation.transcript).unwrap();
     assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);
@@ -164,7 +183,12 @@ fn a_transcript_reads_back_as_it_was_written() {
 fn the_last_part_of_an_answer_carries_what_can_be_said_to_it() {
     let (conversation, actions) = begun(message(100, "how?"));
     let long = answer(&"Long. ".repeat(600));
-    let answered = Command::Answered { job: job(actions), answer: long, at: OffsetDateTime::UNIX_EPOCH };
+    let answered = Command::Answered {
+        job: job(actions),
+        answer: long,
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: None,
+    };
     let (_, actions) = conversation.apply(answered);
     let controls = |action: &Action| match action {
         Action::Deliver(_, Effect::Post { controls, .. }) => *controls,
@@ -207,8 +231,12 @@ fn who_asked_in_somebody_elses_conversation_votes_on_his_own_answer_alone() {
     let theirs = Question { author: OTHER, ..follow_up(101, "and for me?") };
     let (conversation, actions) = conversation.apply(Command::Ask(theirs));
     let at = OffsetDateTime::UNIX_EPOCH;
-    let (conversation, _) =
-        conversation.apply(Command::Answered { job: job(actions), answer: answer("So too."), at });
+    let (conversation, _) = conversation.apply(Command::Answered {
+        job: job(actions),
+        answer: answer("So too."),
+        at,
+        support_role: None,
+    });
     let voted = |user, question| {
         let (_, actions) = conversation.clone().apply(vote(300, user, question, true));
         actions.iter().any(|action| matches!(action, Action::Vote(_)))
@@ -238,4 +266,59 @@ fn what_a_human_was_asked_for_is_not_closed_by_a_button() {
     let (conversation, actions) = conversation.apply(close(301, ASKER));
     assert_eq!((effects(&actions), conversation.status), (vec!["respond"], Status::Forwarded));
     assert!(told(&actions).contains("human"));
+}
+
+fn decided(action: answer::Action) -> (Conversation, Vec<Action>) {
+    let (conversation, actions) = begun(message(100, "my account is gone"));
+    let answer = Answer { action, citations: Vec::new(), ..answer("So.") };
+    conversation.apply(Command::Answered {
+        job: job(actions),
+        answer,
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: Some(RoleId(7)),
+    })
+}
+
+#[test]
+fn a_question_back_offers_a_human_and_nothing_to_vote_on_and_is_told_to_the_next_answer() {
+    let (conversation, actions) = decided(answer::Action::Clarify);
+    let [Action::Deliver(_, Effect::Post { controls: Controls::AskHuman { .. }, .. })] = actions.as_slice()
+    else {
+        panic!("one post with one button: {actions:?}");
+    };
+    assert_eq!(conversation.status, Status::Active);
+    let (_, actions) = conversation.apply(Command::Ask(follow_up(101, "the old one")));
+    let asks_back: Vec<bool> = job(actions).history.iter().map(|turn| turn.asks_back).collect();
+    assert_eq!(asks_back, [false, true]);
+}
+
+#[test]
+fn an_answer_that_hands_over_does_what_the_button_does_and_does_it_once() {
+    let (conversation, actions) = decided(answer::Action::HandOver(answer::Reason::AccountOrPayment));
+    let [
+        Action::Deliver(_, Effect::Post { controls: Controls::None, .. }),
+        Action::OpenTicket,
+        Action::Deliver(key, Effect::Post { ping_role: Some(RoleId(7)), content, .. }),
+    ] = actions.as_slice()
+    else {
+        panic!("said, opened, called: {actions:?}");
+    };
+    assert_eq!((key.event_id.as_str(), key.effect), ("100", "forward"));
+    assert!(content.contains("my account is gone"), "{content}");
+    assert_eq!(conversation.status, Status::Forwarded);
+    let (conversation, actions) = conversation.apply(press(300));
+    assert!(told(&actions).contains("already been asked"));
+    // A question that was asked before is answered after it: nobody is called again.
+    let (conversation, actions) = conversation.apply(Command::Ask(slash(102)));
+    let late = Command::Answered {
+        job: job(actions),
+        answer: Answer { action: answer::Action::HandOver(answer::Reason::Other), ..answer("So.") },
+        at: OffsetDateTime::UNIX_EPOCH,
+        support_role: Some(RoleId(7)),
+    };
+    let (conversation, actions) = conversation.apply(late);
+    assert!(!actions.contains(&Action::OpenTicket), "{actions:?}");
+    let json = serde_json::to_value(&conversation.transcript).unwrap();
+    assert_eq!(json[1]["action"], serde_json::json!({ "hand_over": "account_or_payment" }));
+    assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);
 }

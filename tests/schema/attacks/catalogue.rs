@@ -62,6 +62,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.answer_jobs", "select insert update delete"),
     ("helpline_worker", "helpline.asked", "select insert delete"),
     ("helpline_worker", "helpline.feedback", "select insert update"),
+    ("helpline_worker", "helpline.model_spent", "select insert update"),
     ("helpline_worker", "helpline.outbox", "select insert update delete"),
     ("helpline_worker", "helpline.dead_letters", "select insert update delete"),
     ("helpline_worker", "helpline.shard_trials", "select insert update delete"),

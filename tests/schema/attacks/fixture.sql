@@ -61,6 +61,7 @@ insert into helpline.event_keys (key) values ('\x01');
 insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)
 select server_id, id, 'event', '{"question": "secret"}' from public.conversations;
 insert into helpline.asked (server_id, user_id, event_id) select id, 99, 88 from public.servers;
+insert into helpline.model_spent (server_id, day, tokens) select id, current_date, 5 from public.servers;
 insert into helpline.feedback (server_id, question_id, conversation_id, user_id, helpful)
 select server_id, 88, id, 99, false from public.conversations;
 insert into helpline.outbox (server_id, conversation_id, event_id, effect, request)

@@ -28,6 +28,8 @@ select server_id, id, thread_id, '{}' from public.conversations where status = '
 insert into helpline.asked (server_id, user_id, event_id)
 select 1 + n % {servers}, n % 5000, n::bigint << 22 from generate_series(1, {n}) n;
 
+insert into helpline.model_spent (server_id, day, tokens) select s, current_date, s from generate_series(1, {servers}) s;
+
 insert into helpline.feedback (server_id, question_id, conversation_id, user_id, helpful)
 select server_id, thread_id::bigint, id, user_id::bigint, status = 'completed' from public.conversations
 where status <> 'forwarded';

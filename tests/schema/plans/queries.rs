@@ -216,6 +216,13 @@ pub const QUERIES: &[Query] = &[
     ),
     hot(WORKER, "delete from helpline.server_moves", "", &["server_moves_done_at_idx"]),
     hot(WORKER, "delete from helpline.server_load", "", &["server_load_measured_at_idx"]),
+    hot(
+        WORKER,
+        "insert into helpline.model_spent (server_id,",
+        "{server}, 77, '2026-11-30'",
+        &["arbiter model_spent_pkey"],
+    ),
+    hot(WORKER, "select tokens from helpline.model_spent", "{server}, '2026-11-30'", &["model_spent_pkey"]),
     // Answering --------------------------------------------------------------------------------------------------
     hot(
         WORKER,

@@ -296,9 +296,10 @@ impl Lanes {
                 text: job.question.clone(),
                 citations: Vec::new(),
                 confidence: 0.0,
+                tokens: 0,
             };
             let at = OffsetDateTime::UNIX_EPOCH;
-            let (state, actions) = state.apply(Command::Answered { job, answer, at });
+            let (state, actions) = state.apply(Command::Answered { job, answer, at, support_role: None });
             store.save_conversation(tx, lane.server, &state)?;
             store_actions(&store, tx, lane, actions)
         })
