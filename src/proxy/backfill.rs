@@ -7,7 +7,7 @@
 //! those of the workers. What is not repaired is counted and stays in `helpline.gap_channels` with its reason.
 //! Source: <https://discord.com/developers/docs/resources/message#get-channel-messages>.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -146,7 +146,7 @@ impl Backfill {
         }
     }
 
-    /// Records and repairs until cancelled. `up`: the session is there; reading before would miss what comes between.
+    /// Records and repairs until cancelled. `up` changes when there may be another session.
     pub async fn run(self, mut up: watch::Receiver<bool>, cancel: CancellationToken) {
         let recorded = Notify::new();
         // Beside the repairs, which take minutes: the session is not stored before it is recorded what was missed.
@@ -159,7 +159,8 @@ impl Backfill {
         };
         let repairing = async {
             loop {
-                if *up.borrow_and_update() {
+                up.mark_unchanged();
+                if self.link.session_id().is_some() {
                     self.repair_all(up.clone()).await;
                 }
                 tokio::select! {
@@ -177,7 +178,7 @@ impl Backfill {
     async fn record(&self) {
         while let Some(missed) = self.link.missed() {
             match self.record_one(&missed).await {
-                Ok(()) => self.link.recorded(&missed),
+                Ok(channels) => self.link.recorded(&missed, &channels),
                 Err(error) => {
                     tracing::debug!(%error, "{}: recording a gap", self.gateway);
                     tokio::time::sleep(RETRY_AFTER).await;
@@ -202,9 +203,10 @@ impl Backfill {
         }
     }
 
-    async fn record_one(&self, missed: &Missed) -> sqlx::Result<()> {
+    /// Returns the channels that are to be read.
+    async fn record_one(&self, missed: &Missed) -> sqlx::Result<HashSet<u64>> {
         let Some(gap) = gaps::open(&self.pool, self.gateway, missed, self.budget.reach).await? else {
-            return Ok(());
+            return Ok(HashSet::new());
         };
         let channels = gaps::channels(&self.pool, gap).await?;
         tracing::warn!(
@@ -215,8 +217,9 @@ impl Backfill {
         );
         ::metrics::counter!(metrics::GAPS, "cause" => missed.cause.label()).increment(1);
         ::metrics::counter!(metrics::MISSED_INTERACTIONS).increment(missed.interactions.into());
-        self.link.hold(channels.iter().map(|channel| channel.channel));
-        Ok(())
+        let channels: HashSet<u64> = channels.iter().map(|channel| channel.channel).collect();
+        self.link.hold(channels.iter().copied());
+        Ok(channels)
     }
 
     async fn repair_all(&self, mut up: watch::Receiver<bool>) {
@@ -273,10 +276,7 @@ impl Backfill {
                 left = gaps::channels(&self.pool, gap.id).await?;
                 continue;
             }
-            // Read while no session is up, a channel would be let go before all of it is there.
-            if up.wait_for(|up| *up).await.is_err() {
-                return std::future::pending().await;
-            }
+            let session = self.session(up).await;
             // A channel in which somebody waits first.
             let urgent = self.link.most_urgent();
             let place = urgent.and_then(|id| left.iter().position(|channel| channel.channel == id));
@@ -289,7 +289,7 @@ impl Backfill {
             let (Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests }) =
                 read;
             spending.add(channel.server, requests);
-            if up.has_changed().unwrap_or(true) {
+            if self.link.session_id().as_ref() != Some(&session) {
                 left.push(channel);
                 continue;
             }
@@ -310,6 +310,19 @@ impl Backfill {
             }
         }
         Ok(())
+    }
+
+    /// The session that brings whatever comes after a reading: without one, a channel would be let go before all of it is
+    /// there. It need not be connected: a full backlog of held messages keeps it from that until they are read again.
+    async fn session(&self, up: &mut watch::Receiver<bool>) -> String {
+        loop {
+            if let Some(session) = self.link.session_id() {
+                return session;
+            }
+            if up.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Reads what a channel has after the last message known.
@@ -361,14 +374,11 @@ impl Backfill {
 
     /// Puts what was missed before what is held of the channel, and waits until it is in the stream.
     async fn publish(&self, channel: Channel, messages: Vec<(u64, Value)>) -> u32 {
-        let route = self.routes.get(channel.server);
-        let read: Vec<_> = messages
-            .into_iter()
-            .filter_map(|(id, message)| {
-                let entry = self.entry(channel.server, id, message)?;
-                Some((id, route?.shard, entry))
-            })
-            .collect();
+        // Nobody wants what a server says that has no shard.
+        let known = self.routes.get(channel.server).is_some();
+        let messages = messages.into_iter().filter(|_| known);
+        let read: Vec<_> =
+            messages.filter_map(|(id, message)| self.entry(channel.server, id, message)).collect();
         let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
         self.link.merge(channel.channel, read);
         self.link.read_again_is_published().await;

@@ -4,7 +4,8 @@
 //! given up ([`missing`]). Otherwise a full backlog refuses the next event, and the gateway connection is closed so
 //! that Discord keeps the events for a resume. Entries wait in one lane per shard, in order; a lane whose stream
 //! refuses waits by itself while the others go on. Events of a server that has no shard yet wait apart, those of one
-//! that moves as [`super::markers`] says, those of a channel that is read again as [`super::holds`] says.
+//! that moves as [`super::markers`] says, those of a channel that is read again as [`super::holds`] says. Whatever has
+//! waited goes where its server is by then.
 //!
 //! [`Backlog::safe_sequence`] is what may be saved for a resume: at and below it, everything has been
 //! published or deliberately dropped.
@@ -148,7 +149,7 @@ struct Lane {
     others_go_on: bool,
 }
 
-/// A lane that was given up: its last event stays, to find out when the stream takes events again.
+/// A lane that was given up: its first event stays, to find out when the stream takes events again.
 #[derive(Debug, Default)]
 struct GivenUp {
     /// When the first event was received; none: only markers were dropped so far.
@@ -237,22 +238,18 @@ impl Backlog {
             return Taken::Full;
         }
         self.taken = arrival.sequence;
-        if route.is_some_and(|route| self.is_missed_too(route.shard, &arrival)) {
-            return Taken::GivenUp;
-        }
         if arrival.if_listening && route.is_some_and(|route| !route.listening) {
             return Taken::NotListening;
+        }
+        if route.is_some_and(|route| self.is_missed_too(route.shard, &arrival)) {
+            return Taken::GivenUp;
         }
         self.notice(&arrival);
         let entry = self.entry(arrival);
         self.entries += 1;
         self.bytes += bytes;
         self.outstanding.insert(entry.sequence);
-        let held = match route {
-            Some(route) => self.holds.take(route.shard, entry),
-            None => Some(entry),
-        };
-        if let Some(entry) = held {
+        if let Some(entry) = self.holds.take(entry) {
             self.place(entry, route);
         }
         Taken::Queued
@@ -311,9 +308,11 @@ impl Backlog {
         self.taken = self.taken.max(sequence);
     }
 
-    /// Puts the events of servers that have a route by now where they belong. Returns how many were dropped
-    /// because their server does not want them.
-    pub fn reroute(&mut self, route: impl Fn(ServerId) -> Option<Route>) -> usize {
+    /// Puts the events of servers that have a route by now, and what was held or read again, where they belong. Returns
+    /// how many were dropped because their server does not want them.
+    pub fn reroute(&mut self, now: Instant, route: impl Fn(ServerId) -> Option<Route>) -> usize {
+        let over = self.holds.expired(now);
+        self.line_up(over);
         let mut known: Vec<_> =
             self.unrouted.keys().filter_map(|&server| route(server).map(|route| (server, route))).collect();
         // Servers of one shard share a lane: equal backlogs publish in equal order.
@@ -334,8 +333,6 @@ impl Backlog {
 
     /// The heads of all lanes that may go now, at most `max` entries, each lane's in order.
     pub fn batch(&mut self, max: usize, now: Instant) -> Vec<(ShardId, Entry)> {
-        let over = self.holds.expired(now);
-        self.line_up(over);
         let mut shards: Vec<ShardId> = self
             .lanes
             .iter()

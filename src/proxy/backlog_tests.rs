@@ -1,8 +1,11 @@
 use std::collections::HashSet;
 
+use helpline_cluster::ids::MoveId;
+
 use super::*;
 use crate::discord::MessageId;
 use crate::proxy::gaps::Cause;
+use crate::proxy::markers::OpenMove;
 
 const LISTENING: Option<Route> = Some(Route { shard: ShardId(3), listening: true });
 const OTHER: Option<Route> = Some(Route { shard: ShardId(4), listening: true });
@@ -33,6 +36,11 @@ fn settle(backlog: &mut Backlog, outcome: impl Fn(ShardId) -> Outcome) -> Vec<u6
     let outcomes: Vec<_> = batch.iter().map(|(shard, _)| outcome(*shard)).collect();
     backlog.settle(&batch, &outcomes, now);
     batch.iter().map(|(_, entry)| entry.sequence).collect()
+}
+
+/// Every server lives on shard 3 and listens.
+fn reroute(backlog: &mut Backlog) {
+    assert_eq!(backlog.reroute(Instant::now(), |_| LISTENING), 0);
 }
 
 #[test]
@@ -89,7 +97,7 @@ fn events_of_an_unknown_server_wait_for_its_shard_and_keep_their_order() {
     backlog.push(Arrival { if_listening: false, ..arrival(3) }, None);
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), Vec::<u64>::new());
     assert_eq!(backlog.safe_sequence(), 1);
-    assert_eq!(backlog.reroute(|_| DEAF), 1, "the message is not wanted");
+    assert_eq!(backlog.reroute(Instant::now(), |_| DEAF), 1, "the message is not wanted");
     backlog.push(Arrival { if_listening: false, ..arrival(4) }, DEAF);
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), [3, 4]);
     assert_eq!(backlog.safe_sequence(), 4);
@@ -177,17 +185,17 @@ fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
     assert_eq!(backlog.missed(), None, "the stream takes nothing yet");
     let now = Instant::now() + RETRY_AFTER * 2;
     let batch = backlog.batch(100, now);
-    assert_eq!(batch.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [8, 10, 11]);
+    assert_eq!(batch.iter().map(|(_, entry)| entry.sequence).collect::<Vec<_>>(), [2, 10, 11]);
     backlog.settle(&batch, &[Outcome::Published; 3], now);
     let missed = backlog.missed().expect("it takes events again");
     assert_eq!((missed.shard, missed.interactions), (Some(ShardId(3)), 0));
-    assert_eq!(backlog.safe_sequence(), 1, "a crash now would lose the gap, so Discord keeps its events");
-    backlog.recorded(&missed);
+    assert_eq!(backlog.safe_sequence(), 2, "a crash now would lose the gap, so Discord keeps its events");
+    backlog.recorded(&missed, &HashSet::new());
     assert_eq!(backlog.safe_sequence(), 12);
     assert_eq!(backlog.push(arrival(13), LISTENING), Taken::Queued);
 }
 
-/// A backlog whose lane of shard 3 is given up, with 8 as the event that asks whether its stream takes any again.
+/// A backlog whose lane of shard 3 is given up, with 2 as the event that asks whether its stream takes any again.
 fn given_up() -> Backlog {
     let mut backlog = filled_by_one_lane();
     assert_eq!(backlog.push(arrival(10), OTHER), Taken::Queued);
@@ -203,14 +211,14 @@ fn what_is_missed_in_a_new_session_keeps_its_sequence_back_until_it_is_recorded(
     let before = backlog.missed().expect("no sequence of the new session tells of it");
     assert_eq!(backlog.push(arrival(2), LISTENING), Taken::GivenUp);
     assert_eq!(backlog.push(arrival(3), OTHER), Taken::Queued);
-    backlog.recorded(&before);
+    backlog.recorded(&before, &HashSet::new());
     assert_eq!(backlog.safe_sequence(), 1, "what came in the new session is recorded nowhere");
     let now = Instant::now() + RETRY_AFTER * 2;
     let batch = backlog.batch(100, now);
     backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
     assert_eq!(backlog.safe_sequence(), 1);
     let missed = backlog.missed().expect("the stream takes events again");
-    backlog.recorded(&missed);
+    backlog.recorded(&missed, &HashSet::new());
     assert_eq!((backlog.safe_sequence(), backlog.missed()), (3, None));
 }
 
@@ -230,13 +238,13 @@ fn what_is_missed_while_a_gap_is_being_recorded_is_told_as_well() {
     for sequence in 20..22 {
         assert_eq!(backlog.push(arrival(sequence), OTHER), Taken::Queued);
     }
-    backlog.recorded(&first);
+    backlog.recorded(&first, &HashSet::new());
     assert_eq!(backlog.safe_sequence(), 11, "the second is recorded nowhere");
     let now = now + RETRY_AFTER * 2;
     let batch = backlog.batch(100, now);
     backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
     let missed = backlog.missed().expect("the stream takes events again");
-    backlog.recorded(&missed);
+    backlog.recorded(&missed, &HashSet::new());
     assert_eq!((backlog.safe_sequence(), backlog.missed()), (21, None));
 }
 
@@ -311,8 +319,10 @@ fn a_channel_written_in_meanwhile_is_held_from_the_moment_at_which_it_is_told() 
     }
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), [2, 3]);
     backlog.looked_at(&backlog.noticed(10), &HashSet::from([6]));
+    reroute(&mut backlog);
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), [5]);
     backlog.merge(6, Vec::new());
+    reroute(&mut backlog);
     assert_eq!(settle(&mut backlog, |_| Outcome::Published), [4, 6]);
 }
 
@@ -321,7 +331,8 @@ fn what_was_read_again_and_lost_with_its_stream_is_counted_until_it_is_published
     let mut backlog = backlog(100);
     let read =
         Entry::read_again("backfill", "MESSAGE_CREATE", Some(ServerId(42)), 9, Bytes::from_static(b"{}"));
-    backlog.merge(7, vec![(9, ShardId(3), read)]);
+    backlog.merge(7, vec![read]);
+    reroute(&mut backlog);
     let published = backlog.batch(10, Instant::now());
     settle(&mut backlog, |_| Outcome::Published);
     assert_eq!(backlog.read_again(), 0);
@@ -329,4 +340,141 @@ fn what_was_read_again_and_lost_with_its_stream_is_counted_until_it_is_published
     assert_eq!(backlog.read_again(), 1);
     settle(&mut backlog, |_| Outcome::Published);
     assert_eq!((backlog.read_again(), backlog.len(), backlog.bytes()), (0, 0, 0));
+}
+
+fn sequences(batch: &[(ShardId, Entry)]) -> Vec<(u32, u64)> {
+    batch.iter().map(|(shard, entry)| (shard.0, entry.sequence)).collect()
+}
+
+/// A lane of shard 3 with messages of channel 5 that is given up, and its stream takes events again.
+fn given_up_and_taken() -> Backlog {
+    let mut backlog = backlog(8);
+    for sequence in 2..9 {
+        backlog.push(said(sequence, 5), LISTENING);
+    }
+    backlog.push(said(9, 6), OTHER);
+    settle(&mut backlog, only_shard_3_refuses);
+    backlog.push(said(10, 6), OTHER);
+    backlog.push(said(11, 6), OTHER);
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    assert_eq!(sequences(&batch), [(3, 2), (4, 10), (4, 11)], "what asks is before all that is missing");
+    backlog.settle(&batch, &[Outcome::Published; 3], now);
+    backlog
+}
+
+#[test]
+fn what_comes_after_a_missing_message_waits_for_it_also_before_the_gap_is_recorded() {
+    let mut backlog = given_up_and_taken();
+    backlog.push(said(12, 5), LISTENING);
+    backlog.push(said(13, 7), LISTENING);
+    reroute(&mut backlog);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [13]);
+    let missed = backlog.missed().expect("its stream takes events again");
+    backlog.recorded(&missed, &HashSet::from([5]));
+    reroute(&mut backlog);
+    assert!(settle(&mut backlog, |_| Outcome::Published).is_empty());
+    let read = [8, 7].map(|id| Entry::read_again("b", "MESSAGE_CREATE", Some(ServerId(42)), id, "{}".into()));
+    backlog.merge(5, read.to_vec());
+    reroute(&mut backlog);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [7, 8, 12]);
+    assert_eq!((backlog.len(), backlog.safe_sequence()), (0, 13));
+}
+
+#[test]
+fn a_channel_that_is_not_read_after_all_waits_no_longer() {
+    let mut backlog = given_up_and_taken();
+    backlog.push(said(12, 5), LISTENING);
+    let missed = backlog.missed().expect("its stream takes events again");
+    backlog.recorded(&missed, &HashSet::new());
+    reroute(&mut backlog);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [12]);
+}
+
+#[test]
+fn what_was_read_again_is_not_given_up_with_its_lane() {
+    let mut backlog = backlog(8);
+    let read = |id| Entry::read_again("b", "MESSAGE_CREATE", Some(ServerId(42)), id, "{}".into());
+    backlog.merge(5, vec![read(101), read(102)]);
+    reroute(&mut backlog);
+    for sequence in 2..7 {
+        backlog.push(said(sequence, 6), LISTENING);
+    }
+    backlog.push(said(7, 6), OTHER);
+    settle(&mut backlog, only_shard_3_refuses);
+    for sequence in 8..11 {
+        assert_eq!(backlog.push(said(sequence, 9), OTHER), Taken::Queued);
+    }
+    assert_eq!(backlog.read_again(), 2);
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [102]);
+    assert_eq!((backlog.read_again(), backlog.len(), backlog.bytes()), (0, 0, 0));
+}
+
+#[test]
+fn what_was_held_goes_behind_the_markers_of_a_server_that_moves_meanwhile() {
+    let mut backlog = backlog(100);
+    let gateway = GatewayShard::new(0, 1);
+    let moving = OpenMove { id: MoveId(7), from: ShardId(3), to: ShardId(4), left: false };
+    let open: Arc<OpenMoves> = Arc::new([(ServerId(42), moving)].into());
+    backlog.holds.hold([5]);
+    backlog.push(said(2, 5), LISTENING);
+    backlog.look_at_moves(gateway, &open, Instant::now(), |_| Some(ShardId(3)));
+    let read = Entry::read_again("b", "MESSAGE_CREATE", Some(ServerId(42)), 1, "{}".into());
+    backlog.merge(5, vec![read]);
+    reroute(&mut backlog);
+    let now = Instant::now();
+    let batch = backlog.batch(100, now);
+    assert_eq!(sequences(&batch), [(3, 7)], "moved out");
+    backlog.settle(&batch, &[Outcome::Published], now);
+    assert_eq!(sequences(&backlog.batch(100, now)), [(4, 7), (4, 1), (4, 2)], "moved in, and what waited");
+}
+
+#[test]
+fn what_waits_with_a_move_waits_for_what_is_missing_before_it() {
+    let mut backlog = backlog(8);
+    let gateway = GatewayShard::new(0, 1);
+    let moving = OpenMove { id: MoveId(7), from: ShardId(3), to: ShardId(4), left: false };
+    let open: Arc<OpenMoves> = Arc::new([(ServerId(42), moving)].into());
+    for sequence in 2..6 {
+        backlog.push(said(sequence, 5), LISTENING);
+    }
+    backlog.push(Arrival { server: Some(ServerId(43)), ..said(6, 6) }, OTHER);
+    settle(&mut backlog, only_shard_3_refuses);
+    backlog.look_at_moves(gateway, &open, Instant::now(), |_| Some(ShardId(3)));
+    backlog.push(said(7, 5), LISTENING);
+    for sequence in 8..12 {
+        let other = Arrival { server: Some(ServerId(43)), ..said(sequence, 6) };
+        assert_eq!(backlog.push(other, OTHER), Taken::Queued);
+    }
+    let left = OpenMove { left: true, ..moving };
+    let open: Arc<OpenMoves> = Arc::new([(ServerId(42), left)].into());
+    backlog.look_at_moves(gateway, &open, Instant::now(), |_| Some(ShardId(3)));
+    let now = Instant::now() + RETRY_AFTER * 2;
+    let batch = backlog.batch(100, now);
+    assert!(batch.iter().all(|(_, entry)| entry.sequence != 7 || entry.kind == "HELPLINE_MOVED_IN"));
+    backlog.settle(&batch, &vec![Outcome::Published; batch.len()], now);
+    backlog.merge(
+        5,
+        [3, 4, 5].map(|id| Entry::read_again("b", "READ", Some(ServerId(42)), id, "{}".into())).into(),
+    );
+    reroute(&mut backlog);
+    assert_eq!(sequences(&backlog.batch(100, now)), [(4, 3), (4, 4), (4, 5), (4, 7)]);
+}
+
+#[test]
+fn what_waits_behind_the_lost_part_of_a_stream_waits_for_its_reading() {
+    let mut backlog = backlog(100);
+    backlog.push(said(3, 5), LISTENING);
+    backlog.push(said(4, 6), LISTENING);
+    let mut places = Places::default();
+    places.add(Some(ServerId(42)), "MESSAGE_CREATE", &said(2, 5).payload);
+    let (shard, from_ms) = (Some(ShardId(3)), Some(5));
+    backlog.miss(Missed { cause: Cause::StreamLost, shard, from_ms, interactions: 0, places });
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [4]);
+    backlog.merge(5, vec![Entry::read_again("b", "READ", Some(ServerId(42)), 2, "{}".into())]);
+    reroute(&mut backlog);
+    assert_eq!(settle(&mut backlog, |_| Outcome::Published), [2, 3]);
 }

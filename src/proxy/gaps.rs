@@ -44,22 +44,41 @@ const MOST_PLACES: usize = 2_000;
 pub struct Places(BTreeSet<(ServerId, u64)>);
 
 impl Places {
-    /// Adds the channel of an event about a message.
-    pub fn add(&mut self, server: Option<ServerId>, kind: &str, payload: &[u8]) {
-        #[derive(Deserialize)]
-        struct Head<'a> {
-            channel_id: &'a str,
+    /// Adds the channel of an event about a message, and returns it unless there are too many.
+    pub fn add(&mut self, server: Option<ServerId>, kind: &str, payload: &[u8]) -> Option<u64> {
+        let place = place(server, kind, payload)?;
+        if self.0.len() < MOST_PLACES {
+            self.0.insert(place);
         }
-        let Some(server) = server.filter(|_| kind.starts_with("MESSAGE_")) else { return };
-        let Ok(head) = serde_json::from_slice::<Head<'_>>(payload) else { return };
-        if let Some(channel) = head.channel_id.parse().ok().filter(|_| self.0.len() < MOST_PLACES) {
-            self.0.insert((server, channel));
-        }
+        self.0.contains(&place).then_some(place.1)
+    }
+
+    /// Whether an event is about a message in one of the channels.
+    pub fn has(&self, server: Option<ServerId>, kind: &str, payload: &[u8]) -> bool {
+        // Most servers have no place here, and need no reading.
+        let of_server = |server| self.0.range((server, 0)..=(server, u64::MAX)).next().is_some();
+        server.is_some_and(of_server)
+            && place(server, kind, payload).is_some_and(|place| self.0.contains(&place))
+    }
+
+    pub fn channels(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|(_, channel)| *channel)
     }
 
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
     }
+}
+
+/// Where a message is that an event is about.
+fn place(server: Option<ServerId>, kind: &str, payload: &[u8]) -> Option<(ServerId, u64)> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        channel_id: &'a str,
+    }
+    let server = server.filter(|_| kind.starts_with("MESSAGE_"))?;
+    let head = serde_json::from_slice::<Head<'_>>(payload).ok()?;
+    Some((server, head.channel_id.parse().ok()?))
 }
 
 /// What a session told of one server's channels when it began.

@@ -2,12 +2,11 @@
 //!
 //! A question that was missed must not come behind one that was asked later in the same channel. So live messages of such
 //! a channel wait, at most [`LONGEST`] each, until what was missed of it stands before them; what both have, goes once.
-//! Events of other channels pass.
+//! Events of other channels pass. Where they go afterwards is not known in here: their server may move while they wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use helpline_cluster::ids::ShardId;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -19,7 +18,7 @@ pub const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 struct Held {
     /// With the id of the message that each is about.
-    queue: VecDeque<(u64, ShardId, Entry)>,
+    queue: VecDeque<(u64, Entry)>,
     since: Option<Instant>,
 }
 
@@ -46,21 +45,45 @@ impl Holds {
         }
     }
 
+    /// The channels whose live messages wait, in no order.
+    pub fn channels(&self) -> impl Iterator<Item = u64> {
+        self.channels.keys().copied()
+    }
+
     /// Takes an event if its channel is held, else gives it back.
-    pub fn take(&mut self, shard: ShardId, entry: Entry) -> Option<Entry> {
-        if self.channels.is_empty() || !entry.kind.starts_with("MESSAGE_") {
-            return Some(entry);
-        }
-        let Ok(head) = serde_json::from_slice::<Head>(&entry.payload) else { return Some(entry) };
-        let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-        let Some(held) = self.channels.get_mut(&number(&head.channel_id)) else { return Some(entry) };
-        let message = head.id.iter().chain(&head.ids).map(|id| number(id)).max().unwrap_or(u64::MAX);
-        held.queue.push_back((message, shard, entry));
+    pub fn take(&mut self, entry: Entry) -> Option<Entry> {
+        let Some((held, message)) = self.of(&entry) else { return Some(entry) };
+        held.queue.push_back((message, entry));
         None
     }
 
+    /// Takes events that waited elsewhere when the hold of their channels began, in order: they go before those that came
+    /// since. What is of no held channel is given back.
+    pub fn take_back(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let mut others = VecDeque::new();
+        for entry in entries.into_iter().rev() {
+            match self.of(&entry) {
+                Some((held, message)) => held.queue.push_front((message, entry)),
+                None => others.push_front(entry),
+            }
+        }
+        others.into()
+    }
+
+    /// The hold of an event's channel, if there is one, and the message that it is about.
+    fn of(&mut self, entry: &Entry) -> Option<(&mut Held, u64)> {
+        if self.channels.is_empty() || !entry.kind.starts_with("MESSAGE_") {
+            return None;
+        }
+        let head = serde_json::from_slice::<Head>(&entry.payload).ok()?;
+        let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
+        let held = self.channels.get_mut(&number(&head.channel_id))?;
+        let message = head.id.iter().chain(&head.ids).map(|id| number(id)).max().unwrap_or(u64::MAX);
+        Some((held, message))
+    }
+
     /// What has waited long enough, in order; its channels are no longer held.
-    pub fn expired(&mut self, now: Instant) -> Vec<(ShardId, Entry)> {
+    pub fn expired(&mut self, now: Instant) -> Vec<Entry> {
         let mut over = Vec::new();
         for (channel, held) in &mut self.channels {
             if !held.queue.is_empty() && now >= *held.since.get_or_insert(now) + LONGEST {
@@ -73,30 +96,31 @@ impl Holds {
     }
 
     /// Everything that waits; nothing is held any more.
-    pub fn all(&mut self) -> Vec<(ShardId, Entry)> {
+    pub fn all(&mut self) -> Vec<Entry> {
         let mut channels: Vec<u64> = self.channels.keys().copied().collect();
         channels.sort_unstable();
         channels.into_iter().flat_map(|channel| self.merge(channel, Vec::new())).collect()
     }
 
-    /// Ends the hold of a channel: what was read and what waited, by the ids of the messages. A message that was read and
-    /// also came live goes once, as it came.
-    pub fn merge(&mut self, channel: u64, mut read: Vec<(u64, ShardId, Entry)>) -> Vec<(ShardId, Entry)> {
+    /// Ends the hold of a channel: what was read ([`Entry::read_again`]) and what waited, by the ids of the messages. A
+    /// message that was read and also came live goes once, as it came.
+    pub fn merge(&mut self, channel: u64, mut read: Vec<Entry>) -> Vec<Entry> {
         let held = self.channels.remove(&channel).unwrap_or_default();
         let live = |id: u64| {
-            held.queue.iter().any(|(message, _, entry)| *message == id && entry.kind == "MESSAGE_CREATE")
+            held.queue.iter().any(|(message, entry)| *message == id && entry.kind == "MESSAGE_CREATE")
         };
-        read.retain(|(id, _, _)| !live(*id));
-        read.sort_by_key(|(id, _, _)| *id);
+        // The sequence of what was read is the message's id.
+        read.retain(|entry| !live(entry.sequence));
+        read.sort_by_key(|entry| entry.sequence);
         let mut read = VecDeque::from(read);
         let mut merged = Vec::with_capacity(read.len() + held.queue.len());
-        for (message, shard, entry) in held.queue {
-            while read.front().is_some_and(|(id, _, _)| *id <= message) {
-                merged.extend(read.pop_front().map(|(_, shard, entry)| (shard, entry)));
+        for (message, entry) in held.queue {
+            while read.front().is_some_and(|entry| entry.sequence <= message) {
+                merged.extend(read.pop_front());
             }
-            merged.push((shard, entry));
+            merged.push(entry);
         }
-        merged.extend(read.into_iter().map(|(_, shard, entry)| (shard, entry)));
+        merged.extend(read);
         merged
     }
 
@@ -108,6 +132,17 @@ impl Holds {
     }
 }
 
+/// Takes the entries that are wanted out of a queue.
+pub fn take_out(queue: &mut VecDeque<Entry>, wanted: impl Fn(&Entry) -> bool) -> VecDeque<Entry> {
+    // Nearly always there is none.
+    if !queue.iter().any(&wanted) {
+        return VecDeque::new();
+    }
+    let (out, left) = std::mem::take(queue).into_iter().partition(wanted);
+    *queue = left;
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,8 +152,8 @@ mod tests {
         Entry::read_again("test", kind, None, id, payload.into())
     }
 
-    fn ids(merged: &[(ShardId, Entry)]) -> Vec<(String, u64)> {
-        merged.iter().map(|(_, entry)| (entry.kind.clone(), entry.sequence)).collect()
+    fn ids(merged: &[Entry]) -> Vec<(String, u64)> {
+        merged.iter().map(|entry| (entry.kind.clone(), entry.sequence)).collect()
     }
 
     #[test]
@@ -126,27 +161,39 @@ mod tests {
         let mut holds = Holds::default();
         holds.hold([5]);
         for live in [entry("MESSAGE_CREATE", 20), entry("MESSAGE_DELETE", 10), entry("MESSAGE_CREATE", 40)] {
-            assert!(holds.take(ShardId(1), live).is_none());
+            assert!(holds.take(live).is_none());
         }
-        let read = [30, 20, 10].map(|id| (id, ShardId(1), entry("READ", id))).to_vec();
+        let read = [30, 20, 10].map(|id| entry("READ", id)).to_vec();
         let merged = holds.merge(5, read);
         let expected = [("READ", 10), ("MESSAGE_CREATE", 20), ("MESSAGE_DELETE", 10), ("READ", 30)];
         let mut expected: Vec<_> = expected.map(|(kind, id)| (kind.to_owned(), id)).to_vec();
         expected.push(("MESSAGE_CREATE".to_owned(), 40));
         assert_eq!(ids(&merged), expected);
-        assert!(holds.take(ShardId(1), entry("MESSAGE_CREATE", 50)).is_some(), "no longer held");
+        assert!(holds.take(entry("MESSAGE_CREATE", 50)).is_some(), "no longer held");
+    }
+
+    #[test]
+    fn what_waited_elsewhere_goes_before_what_came_since() {
+        let mut holds = Holds::default();
+        holds.hold([5]);
+        assert!(holds.take(entry("MESSAGE_CREATE", 40)).is_none());
+        let elsewhere = [entry("MESSAGE_CREATE", 20), entry("TYPING_START", 7), entry("MESSAGE_CREATE", 30)];
+        let others = holds.take_back(elsewhere.to_vec());
+        assert_eq!(ids(&others), [("TYPING_START".to_owned(), 7)]);
+        let merged = holds.merge(5, vec![entry("READ", 10)]);
+        assert_eq!(merged.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [10, 20, 30, 40]);
     }
 
     #[test]
     fn nothing_waits_longer_than_it_may_and_other_channels_do_not_wait() {
         let (mut holds, now) = (Holds::default(), Instant::now());
         holds.hold([5, 6]);
-        assert!(holds.take(ShardId(1), entry("TYPING_START", 7)).is_some());
-        assert!(holds.take(ShardId(1), entry("MESSAGE_CREATE", 7)).is_none());
+        assert!(holds.take(entry("TYPING_START", 7)).is_some());
+        assert!(holds.take(entry("MESSAGE_CREATE", 7)).is_none());
         assert!(holds.expired(now).is_empty());
         assert_eq!(holds.most_urgent(), Some(5));
         assert!(holds.expired(now + LONGEST / 2).is_empty());
         assert_eq!(holds.expired(now + LONGEST).len(), 1);
-        assert!(holds.take(ShardId(1), entry("MESSAGE_CREATE", 8)).is_some());
+        assert!(holds.take(entry("MESSAGE_CREATE", 8)).is_some());
     }
 }

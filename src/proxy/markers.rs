@@ -18,6 +18,7 @@ use helpline_cluster::ids::{GatewayShard, MoveId, ServerId, ShardId};
 use tokio::time::Instant;
 
 use super::backlog::Entry;
+use super::holds::take_out;
 use super::routes::Route;
 
 /// Events of a server that may be in its new shard's stream before it has left the old one.
@@ -173,6 +174,12 @@ impl Markers {
         if let Some(crossing) = self.crossings.get_mut(&server) {
             crossing.waiting.push_back(entry);
         }
+    }
+
+    /// Takes back those that wait with a move and are wanted elsewhere.
+    pub fn take_back(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let queues = self.crossings.values_mut().map(|crossing| &mut crossing.waiting);
+        queues.flat_map(|queue| take_out(queue, &wanted)).collect()
     }
 
     /// An entry is in its stream. After *moved out* the new shard's lane gets *moved in* and what has waited.

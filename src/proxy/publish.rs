@@ -152,6 +152,11 @@ impl Link {
         taken
     }
 
+    /// The session that stands: whatever comes now, it will bring.
+    pub fn session_id(&self) -> Option<String> {
+        self.lock().session.as_ref().map(|session| session.session_id.clone())
+    }
+
     /// Notes an event that is not passed on.
     pub fn skip(&self, sequence: u64) {
         self.lock().backlog.skip(sequence);
@@ -320,8 +325,9 @@ impl Publishing {
         let route = |server| self.routes.get(server).map(|route| route.shard);
         let dropped = {
             let mut state = self.link.lock();
-            state.backlog.look_at_moves(self.gateway, &open, Instant::now(), route);
-            state.backlog.reroute(|server| self.routes.get(server))
+            let now = Instant::now();
+            state.backlog.look_at_moves(self.gateway, &open, now, route);
+            state.backlog.reroute(now, |server| self.routes.get(server))
         };
         if dropped > 0 {
             let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);

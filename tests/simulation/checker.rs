@@ -41,16 +41,10 @@ struct Record {
     /// Why nobody has to apply it.
     excused: Option<&'static str>,
     missing: Missing,
-    /// Nobody had it any more, and then it was read again: it comes when it comes.
+    /// Nobody had it any more, or it was not read in time: it comes when it comes.
     late: bool,
     /// Its channel was held when it came, or it was read before it came: it keeps its place in its channel only.
     held: bool,
-}
-
-impl Record {
-    fn comes_late(&self) -> bool {
-        self.late || self.missing != Missing::No
-    }
 }
 
 /// Whether a proxy has given an event up, to be read again.
@@ -64,22 +58,35 @@ enum Missing {
     Told,
 }
 
+impl Missing {
+    /// A resume may bring it to another proxy, which gives it up for another stream.
+    fn give_up(&mut self, streams: &BTreeSet<ShardId>) {
+        match self {
+            Self::No => *self = Self::GivenUp(streams.clone()),
+            Self::GivenUp(others) => others.extend(streams),
+            Self::Told => {}
+        }
+    }
+}
+
 /// A server's channel; interactions are apart, since they are never held.
 type Channel = (ServerId, u64, bool);
 
-/// Of whom an applied event is out of order, if it is. What was missed comes when it is read again; what waited for it
-/// keeps its place in its channel; everything else keeps its place in its server.
+/// Of whom an applied event is out of order, if it is. What was missed and what waited for it keep their places in their
+/// channel; everything else keeps its place in its server.
 fn out_of_order(
     record: &Record,
     of_servers: &mut BTreeMap<ServerId, u64>,
     of_channels: &mut BTreeMap<Channel, u64>,
 ) -> Option<String> {
-    if record.comes_late() {
+    let missing = record.missing != Missing::No;
+    // A missing interaction is read by nobody; if it comes all the same, a resume has brought it.
+    if record.late || (missing && record.event.kind == Kind::Slash) {
         return None;
     }
     let event = &record.event;
     let mut wrong = None;
-    if !record.held {
+    if !record.held && !missing {
         let last = of_servers.entry(event.server).or_default();
         wrong = (record.index < *last).then(|| event.server.to_string());
         *last = record.index.max(*last);
@@ -112,7 +119,6 @@ struct Records {
     processes: BTreeMap<Client, Vec<WorkerId>>,
     /// Sessions whose client knows them.
     ready: BTreeSet<String>,
-    wiped_at: Option<Micros>,
     /// Sessions that were saved in Redis since it was wiped.
     saved: BTreeSet<String>,
     /// The first and the last renewal of each member in Redis since it was wiped.
@@ -365,7 +371,8 @@ impl Checker {
             if record.shown > 1 {
                 wrong = Some(format!("the answer to {event} is shown {} times", record.shown));
             }
-            if let Some(conversation) = record.conversation.filter(|_| !record.comes_late()) {
+            let comes_late = record.late || record.missing != Missing::No;
+            if let Some(conversation) = record.conversation.filter(|_| !comes_late) {
                 let last = records.last_shown.entry(conversation).or_default();
                 if record.index < *last {
                     wrong = Some(format!("the answer to {event} comes after that of a later question"));

@@ -171,6 +171,7 @@ async fn serve(life: Life, routes: Routes, gateway: u32, epoch: &mut u64) {
         repairs: Repairs::default(),
     });
     let this = Gateway { life, node, gateway, epoch: *epoch, link, routes };
+    this.before_connecting().await;
     let _ = race(race(this.poll(), this.publish()), this.backfill()).await;
     this.node.note(|| format!("has lost gateway shard {gateway}"));
 }
@@ -299,8 +300,9 @@ impl Gateway {
                 let lives_on = |server| routes.table.get(&server).map(|route| route.shard);
                 let mut backlog = self.link.backlog.borrow_mut();
                 backlog.look_at_moves(gateway, &routes.moves, self.now(), lives_on);
-                backlog.reroute(|server| routes.table.get(&server).copied());
+                backlog.reroute(self.now(), |server| routes.table.get(&server).copied());
             }
+            self.look_at_holds();
             let published = match self.node.world.is(Mutation::SequenceBeforePublishing) {
                 // A broken build: first the sequence, then the events.
                 true => match self.save(&mut saved, &mut saved_at).await {

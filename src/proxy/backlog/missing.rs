@@ -1,36 +1,77 @@
 //! The part of the backlog that knows of missing events: lanes that are given up, and events that are read again.
 //!
-//! A given-up lane keeps its last event, to find out when its stream takes events again; what comes meanwhile is dropped.
-//! The sequence before the first dropped event stays the safe one until the gap is recorded, so that a crash in between
-//! makes Discord send it again.
+//! A given-up lane keeps its first event, to find out when its stream takes events again; what comes meanwhile is dropped.
+//! A later one would be applied before what was dropped. The channels of what is dropped are held at once, so that what
+//! comes live after it waits for the reading, wherever its server is by then. The sequence before the first dropped event
+//! stays the safe one until the gap is recorded, so that a crash in between makes Discord send it again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use helpline_cluster::ids::ShardId;
 
 use super::{Arrival, Backlog, Entry, GivenUp, Lane, READ_AGAIN};
 use crate::discord::MessageId;
 use crate::proxy::gaps::{Cause, Missed, Noticed, Places};
+use crate::proxy::holds::take_out;
 
 /// As `helpline.open_gap` reads from so long before.
 const EARLIER_MS: u64 = 5_000;
 
 impl Backlog {
-    /// Puts events into their lanes that are counted already.
-    pub fn line_up(&mut self, entries: Vec<(ShardId, Entry)>) {
-        for (shard, entry) in entries {
-            self.lanes.entry(shard).or_default().queue.push_back(entry);
+    /// Lets events that are counted already go where their servers are when [`Backlog::reroute`] is called next. Straight
+    /// into a lane they would pass the marker of a server that has begun to move since.
+    pub fn line_up(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            match entry.server {
+                Some(server) => self.unrouted.entry(server).or_default().push_back(entry),
+                None => self.place(entry, None),
+            }
         }
     }
 
     /// Ends the hold of a channel: what was read of it and what came live, in order.
-    pub fn merge(&mut self, channel: u64, read: Vec<(u64, ShardId, Entry)>) {
-        let new = |(_, entry): &&(ShardId, Entry)| entry.session == READ_AGAIN;
+    pub fn merge(&mut self, channel: u64, read: Vec<Entry>) {
+        let new = |entry: &&Entry| entry.session == READ_AGAIN;
         let merged = self.holds.merge(channel, read);
         self.read_again += merged.iter().filter(new).count();
         self.entries += merged.iter().filter(new).count();
-        self.bytes += merged.iter().filter(new).map(|(_, entry)| entry.bytes()).sum::<usize>();
+        self.bytes += merged.iter().filter(new).map(Entry::bytes).sum::<usize>();
         self.line_up(merged);
+        // Something of it may have been dropped after the reading.
+        if self.misses_of_channel(channel) {
+            self.holds.hold([channel]);
+        }
+    }
+
+    /// Whether messages of the channel are missing in a stream, and nobody has recorded it.
+    fn misses_of_channel(&self, channel: u64) -> bool {
+        let of_streams = self.missed.iter().filter(|missed| missed.shard.is_some());
+        let recent = self.given_up.values().map(|given_up| &given_up.places);
+        let mut places = of_streams.map(|missed| &missed.places).chain(recent);
+        places.any(|places| places.channels().any(|of| of == channel))
+    }
+
+    /// Messages of these channels are missing: those that came after them wait for the reading.
+    fn hold_missed(&mut self, places: &Places) {
+        self.holds.hold(places.channels());
+        let later = |entry: &Entry| {
+            entry.session != READ_AGAIN && places.has(entry.server, &entry.kind, &entry.payload)
+        };
+        let mut waiting = Vec::new();
+        for (shard, lane) in &mut self.lanes {
+            let asks = self.given_up.contains_key(shard).then(|| lane.queue.pop_front()).flatten();
+            waiting.extend(take_out(&mut lane.queue, later));
+            if let Some(asks) = asks {
+                lane.queue.push_front(asks);
+            }
+        }
+        waiting.extend(self.markers.take_back(later));
+        waiting.extend(self.unrouted.values_mut().flat_map(|queue| take_out(queue, later)));
+        self.lanes.retain(|_, lane| !lane.queue.is_empty());
+        self.unrouted.retain(|_, queue| !queue.is_empty());
+        waiting.sort_by_key(|entry| (entry.session, entry.sequence));
+        let others = self.holds.take_back(waiting);
+        self.line_up(others);
     }
 
     /// How many events that were read again wait.
@@ -48,6 +89,9 @@ impl Backlog {
         if missed.shard.is_none() {
             self.missing_since(missed.from_ms.unwrap_or(0));
         }
+        if missed.cause == Cause::StreamLost {
+            self.hold_missed(&missed.places);
+        }
         // One for a cause and shard, however long none can be recorded: the earliest is read from.
         let same = |known: &&mut Missed| (known.cause, known.shard) == (missed.cause, missed.shard);
         match self.missed.iter_mut().find(same) {
@@ -60,9 +104,13 @@ impl Backlog {
         }
     }
 
-    /// It is recorded: what tells of it otherwise may be forgotten, unless more is missing by now.
-    pub fn recorded(&mut self, missed: &Missed) {
+    /// It is recorded, and these channels are held and read: what tells of it otherwise may be forgotten, unless more is
+    /// missing by now.
+    pub fn recorded(&mut self, missed: &Missed, read: &HashSet<u64>) {
         self.missed.retain(|known| known != missed);
+        for channel in missed.places.channels().filter(|channel| !read.contains(channel)) {
+            self.merge(channel, Vec::new());
+        }
         // Another gap of the shard says nothing of the one that a given-up lane leaves.
         let Some(shard) = missed.shard.filter(|_| missed.cause == Cause::StreamFull) else { return };
         if self.missed.iter().any(|known| (known.cause, known.shard) == (missed.cause, missed.shard)) {
@@ -131,18 +179,22 @@ impl Backlog {
     /// Makes room at the cost of one lane, if it is to blame: refused by its stream, half of everything, and others go on.
     pub(super) fn give_up_a_lane(&mut self) -> bool {
         let bytes = |lane: &Lane| lane.queue.iter().map(Entry::bytes).sum::<usize>();
+        // What was read again stays: its gap counts on it.
+        let live = |entry: &Entry| entry.session != READ_AGAIN;
+        let to_blame = |lane: &Lane| lane.retry_at.is_some() && lane.others_go_on;
         let heaviest = self
             .lanes
             .iter()
-            .filter(|(_, lane)| lane.retry_at.is_some() && lane.others_go_on && lane.queue.len() > 1)
+            .filter(|(_, lane)| to_blame(lane) && lane.queue.iter().skip(1).any(live))
             .max_by_key(|(shard, lane)| (bytes(lane), **shard));
         let Some((&shard, lane)) = heaviest else { return false };
         if lane.queue.len() * 2 < self.entries && bytes(lane) * 2 < self.bytes {
             return false;
         }
         let lane = self.lanes.get_mut(&shard).expect("it was just found");
-        let last = lane.queue.pop_back().expect("it holds two at least");
-        let dropped = std::mem::replace(&mut lane.queue, VecDeque::from([last]));
+        let first = lane.queue.pop_front().expect("it holds two at least");
+        let dropped = take_out(&mut lane.queue, live);
+        lane.queue.push_front(first);
         // Markers are of our own making: they were not received, and are written again.
         let from_ms = dropped.iter().map(|entry| entry.received_at_ms).filter(|ms| *ms > 0).min();
         let interactions = dropped.iter().filter(|entry| entry.kind == "INTERACTION_CREATE").count();
@@ -150,7 +202,7 @@ impl Backlog {
         for entry in &dropped {
             places.add(entry.server, &entry.kind, &entry.payload);
         }
-        let first =
+        let unsafe_from =
             dropped.iter().filter(|entry| entry.session == self.session).map(|entry| entry.sequence).min();
         for entry in &dropped {
             self.forget(entry);
@@ -158,9 +210,10 @@ impl Backlog {
         // It may have been given up before, and have been filled by what was held or read again.
         let given_up = self.given_up.entry(shard).or_default();
         given_up.miss(from_ms, u32::try_from(interactions).unwrap_or(u32::MAX));
-        given_up.places.extend(places);
-        given_up.sequences.extend(first);
-        self.outstanding.extend(first);
+        given_up.places.extend(places.clone());
+        given_up.sequences.extend(unsafe_from);
+        self.outstanding.extend(unsafe_from);
+        self.hold_missed(&places);
         true
     }
 
@@ -168,7 +221,8 @@ impl Backlog {
     pub(super) fn is_missed_too(&mut self, shard: ShardId, arrival: &Arrival) -> bool {
         let Some(given_up) = self.given_up.get_mut(&shard) else { return false };
         given_up.miss(Some(arrival.received_at_ms), u32::from(arrival.kind == "INTERACTION_CREATE"));
-        given_up.places.add(arrival.server, &arrival.kind, &arrival.payload);
+        let channel = given_up.places.add(arrival.server, &arrival.kind, &arrival.payload);
+        self.holds.hold(channel);
         if given_up.sequences.is_empty() {
             given_up.sequences.insert(arrival.sequence);
             self.outstanding.insert(arrival.sequence);

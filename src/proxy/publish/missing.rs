@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use helpline_cluster::ids::ShardId;
-
 use super::{Entry, Link};
 use crate::proxy::gaps::{Missed, Noticed};
 
@@ -23,10 +21,10 @@ impl Link {
         self.lock().backlog.missed()
     }
 
-    /// It is recorded, so that what tells of it otherwise may be forgotten.
-    pub fn recorded(&self, missed: &Missed) {
+    /// It is recorded, and these channels are held and read, so that what tells of it otherwise may be forgotten.
+    pub fn recorded(&self, missed: &Missed, read: &HashSet<u64>) {
         let mut state = self.lock();
-        state.backlog.recorded(missed);
+        state.backlog.recorded(missed, read);
         // It may be stored with the session, and stands elsewhere now.
         state.session_changed |= missed.shard.is_none() && state.session.is_some();
         drop(state);
@@ -66,7 +64,7 @@ impl Link {
     }
 
     /// What was read of a channel, before what came live of it meanwhile.
-    pub fn merge(&self, channel: u64, read: Vec<(u64, ShardId, Entry)>) {
+    pub fn merge(&self, channel: u64, read: Vec<Entry>) {
         self.lock().backlog.merge(channel, read);
         self.arrived.notify_one();
     }

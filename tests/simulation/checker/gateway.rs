@@ -9,7 +9,7 @@ use super::{Checker, Missing, event_id};
 use crate::discord::{EventId, Kind};
 use crate::engine::{Micros, SECOND};
 
-/// A member that was in touch with a wiped Redis for so long has put back what it knows; it tries every second.
+/// A member that was in touch with Redis for so long has saved there what it knows; it tries every second.
 const PUT_BACK_WITHIN: Micros = 5 * SECOND;
 
 /// What begins the origins of events that were read again.
@@ -42,9 +42,8 @@ impl Checker {
         let taken = records.sequences.get(session).into_iter().flat_map(|sent| sent.range(..=up_to));
         for (_, event) in taken {
             let record = records.events.get_mut(event).expect("it happened");
-            let waits = !record.published && !record.applied && of(record.event.server);
-            if waits && record.missing == Missing::No {
-                record.missing = Missing::GivenUp(streams.clone());
+            if !record.published && !record.applied && of(record.event.server) {
+                record.missing.give_up(streams);
             }
         }
     }
@@ -53,8 +52,8 @@ impl Checker {
     pub fn given_up_too(&self, event: EventId, streams: &BTreeSet<ShardId>) {
         let mut records = self.0.records.borrow_mut();
         let record = records.events.get_mut(&event).expect("it happened");
-        if !record.published && !record.applied && record.missing == Missing::No {
-            record.missing = Missing::GivenUp(streams.clone());
+        if !record.published && !record.applied {
+            record.missing.give_up(streams);
         }
     }
 
@@ -72,9 +71,32 @@ impl Checker {
         }
     }
 
-    /// A live event of a channel that is read again: it waits for what was missed of the channel.
+    /// A live event waits for what was missed before it of its channel.
     pub fn waits_in_channel(&self, event: EventId) {
         self.0.records.borrow_mut().events.get_mut(&event).expect("it happened").held = true;
+    }
+
+    /// And so do those of these channels that waited elsewhere.
+    pub fn wait_in_channels(&self, held: impl Fn(u64) -> bool) {
+        for record in self.0.records.borrow_mut().events.values_mut() {
+            record.held |=
+                !record.published && record.event.kind != Kind::Slash && held(record.event.channel());
+        }
+    }
+
+    /// What is missing of these channels was not read within the time that live events wait for it.
+    pub fn waited_in_vain(&self, over: impl Fn(u64) -> bool) {
+        for record in self.0.records.borrow_mut().events.values_mut() {
+            let missing = record.missing != Missing::No && !record.applied;
+            record.late |= missing && over(record.event.channel());
+        }
+    }
+
+    /// A holder connects without having learned what is left to be read: what it reads of that keeps no order.
+    pub fn connects_unknowing(&self, of: impl Fn(ServerId) -> bool) {
+        for record in self.0.records.borrow_mut().events.values_mut() {
+            record.late |= record.missing != Missing::No && !record.applied && of(record.event.server);
+        }
     }
 
     pub fn published(&self, event: &NewEvent, id: StreamId) {
@@ -130,7 +152,6 @@ impl Checker {
     /// Redis has lost everything: what was published and not applied is gone with it.
     pub fn wiped(&self) {
         let mut records = self.0.records.borrow_mut();
-        records.wiped_at = Some(self.0.engine.now());
         records.saved.clear();
         records.renewals.clear();
         for record in records.events.values_mut() {
@@ -140,20 +161,20 @@ impl Checker {
         }
     }
 
-    /// A new session begins though Discord still has this one. That is lawful only when Redis and the member that knew it
-    /// were lost together: Redis was wiped after it began, nobody has saved it there since, and the member that held it
-    /// last was not in touch with Redis for so long after that it had to put it back. Or when its READY never arrived, so
-    /// that nobody ever knew it.
+    /// A new session begins though Discord still has this one. That is lawful only when nobody but the member that held it
+    /// last can have known it: nobody has saved it in Redis since it began there or since Redis was wiped, and that member
+    /// was not in touch with Redis for so long since then that it had to. Or when its READY never arrived, so that nobody
+    /// ever knew it.
     pub fn session_forgotten(&self, session: &str, began_at: Micros, holder: WorkerId) {
         if !self.0.records.borrow().ready.contains(session) {
             return self.excuse(session, "ready lost");
         }
         let lawful = {
             let records = self.0.records.borrow();
-            let in_touch = records.renewals.get(&holder).map_or(0, |(first, last)| last - first);
-            records.wiped_at.is_some_and(|at| at >= began_at)
-                && !records.saved.contains(session)
-                && in_touch < PUT_BACK_WITHIN
+            // What was renewed before a wipe is forgotten with it.
+            let in_touch = |(first, last): &(Micros, Micros)| last.saturating_sub(began_at.max(*first));
+            let in_touch = records.renewals.get(&holder).map_or(0, in_touch);
+            !records.saved.contains(session) && in_touch < PUT_BACK_WITHIN
         };
         if lawful {
             self.session_lost(session);

@@ -74,17 +74,50 @@ impl Gateway {
         if taken == Taken::GivenUp {
             checker.given_up_too(event.id, &refusing);
         }
-        if repairs.held.borrow().contains(&event.channel()) {
+        let before = repairs.held.replace(backlog.holds.channels().collect());
+        let held = repairs.held.borrow();
+        if fewer {
+            // What waited already waits with them now.
+            checker.wait_in_channels(|channel| held.contains(&channel) && !before.contains(&channel));
+        } else if held.contains(&event.channel()) {
             checker.waits_in_channel(event.id);
         }
         taken
+    }
+
+    /// Tells the checker which channels have waited for a reading for too long.
+    pub fn look_at_holds(&self) {
+        let now: BTreeSet<u64> = self.link.backlog.borrow().holds.channels().collect();
+        let before = self.link.repairs.held.replace(now);
+        let held = self.link.repairs.held.borrow();
+        let over: BTreeSet<u64> = before.difference(&held).copied().collect();
+        if !over.is_empty() {
+            self.node.world.checker.waited_in_vain(|channel| over.contains(&channel));
+        }
+    }
+
+    /// Holds what an earlier proxy left to be read. Without a session the product records a gap of all here, which holds
+    /// the same channels and more.
+    pub async fn before_connecting(&self) {
+        let gateway = self.gateway_shard();
+        let asking = self.node.postgres(move |store| {
+            let gaps = store.unrepaired(gateway).into_iter();
+            gaps.flat_map(|gap| store.channels_of_gap(gap)).collect::<Vec<u64>>()
+        });
+        match asking.await {
+            Ok(channels) => self.hold(channels),
+            Err(Lost) => {
+                let gateway = self.gateway_shard();
+                self.node.world.checker.connects_unknowing(|server| gateway.carries(server));
+            }
+        }
     }
 
     /// Records and repairs what is missing.
     pub async fn backfill(&self) -> Infallible {
         loop {
             self.record().await;
-            if self.link.up.get() {
+            if self.link.session.borrow().is_some() {
                 // What failed is tried again with the next look.
                 drop(self.repair_all().await);
             }
@@ -98,8 +131,9 @@ impl Gateway {
             let missed = self.link.backlog.borrow().missed();
             let Some(missed) = missed else { return };
             match self.record_one(&missed).await {
-                Ok(()) => {
-                    self.link.backlog.borrow_mut().recorded(&missed);
+                Ok(channels) => {
+                    self.link.backlog.borrow_mut().recorded(&missed, &channels.iter().copied().collect());
+                    self.let_go(&missed.places.channels().filter(|c| !channels.contains(c)).collect());
                     self.link.arrived.notify_one();
                 }
                 Err(Lost) => self.node.sleep(RETRY_AFTER).await,
@@ -107,9 +141,9 @@ impl Gateway {
         }
     }
 
-    async fn record_one(&self, missed: &Missed) -> Result<(), Lost> {
+    async fn record_one(&self, missed: &Missed) -> Result<Vec<u64>, Lost> {
         if self.node.world.is(Mutation::GapUntold) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let gateway = self.gateway_shard();
         let told = missed.clone();
@@ -118,13 +152,18 @@ impl Gateway {
         if let Some(shard) = missed.shard {
             self.node.world.checker.gap_told(|server| gateway.carries(server), shard);
         }
-        self.hold(channels);
-        Ok(())
+        self.hold(channels.clone());
+        Ok(channels)
     }
 
     fn hold(&self, channels: Vec<u64>) {
-        self.link.repairs.held.borrow_mut().extend(&channels);
         self.link.backlog.borrow_mut().holds.hold(channels);
+        self.look_at_holds();
+    }
+
+    /// Their holds have ended as they should.
+    fn let_go(&self, channels: &BTreeSet<u64>) {
+        self.link.repairs.held.borrow_mut().retain(|channel| !channels.contains(channel));
     }
 
     async fn repair_all(&self) -> Result<(), Lost> {
@@ -143,8 +182,14 @@ impl Gateway {
             // A channel in which somebody waits first.
             let urgent = self.link.backlog.borrow().holds.most_urgent().filter(|id| left.contains_key(id));
             let Some(channel) = urgent.or_else(|| left.keys().next().copied()) else { break };
-            let server = left.remove(&channel).expect("it is one of them");
+            // A session that stands brings whatever comes after the reading.
+            let session = || self.link.session.borrow().as_ref().map(|session| session.session_id.clone());
+            let Some(stands) = session() else { return Ok(()) };
             let messages = self.read(channel, row.from_ms).await;
+            if session() != Some(stands) {
+                continue;
+            }
+            let server = left.remove(&channel).expect("it is one of them");
             self.publish_again(server, channel, messages).await;
             self.node.postgres(move |store| store.repaired(gap, channel)).await?;
         }
@@ -171,15 +216,14 @@ impl Gateway {
     }
 
     async fn publish_again(&self, server: ServerId, channel: u64, messages: Vec<Event>) {
-        let route = self.routes.borrow().table.get(&server).copied();
-        let read = messages.into_iter().filter_map(|event| {
+        let read = messages.into_iter().map(|event| {
             let text = Bytes::from(payload(event.id, channel));
             let mut entry = Entry::read_again(READ_AGAIN, "MESSAGE_CREATE", Some(server), event.id, text);
             entry.received_at_ms = unix_ms(event.at);
-            Some((event.id, route?.shard, entry))
+            entry
         });
         self.link.backlog.borrow_mut().merge(channel, read.collect());
-        self.link.repairs.held.borrow_mut().remove(&channel);
+        self.let_go(&BTreeSet::from([channel]));
         self.link.arrived.notify_one();
         while self.link.backlog.borrow().read_again() > 0 {
             self.node.sleep(Duration::from_millis(50)).await;

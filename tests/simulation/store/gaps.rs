@@ -67,6 +67,12 @@ impl Store {
         tables.gaps.iter().filter(|(_, gap)| gap.gateway == gateway).map(|(id, _)| *id).collect()
     }
 
+    /// What is still to be read of a gap.
+    pub fn channels_of_gap(&self, id: u64) -> Vec<u64> {
+        let tables = self.tables();
+        tables.gaps.get(&id).into_iter().flat_map(|gap| gap.channels.keys().copied()).collect()
+    }
+
     /// list_new_threads, once, and what is left to be read.
     pub fn left_of_gap(&self, id: u64) -> Option<GapRow> {
         self.change(|tables| {
