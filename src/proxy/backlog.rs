@@ -184,6 +184,8 @@ pub struct Backlog {
     missed: Vec<Missed>,
     /// The unsafe sequences of what was missed of those streams.
     unrecorded: HashMap<ShardId, BTreeSet<u64>>,
+    /// Overfull streams of whose unrecorded gaps the sequences of this session do not tell.
+    before_session: BTreeSet<ShardId>,
     /// What the session told of channels and nobody has looked at, by its sequence.
     noticed: BTreeMap<u64, Noticed>,
     /// The first message id that a lost session may have left out.
@@ -210,6 +212,7 @@ impl Backlog {
             given_up: HashMap::new(),
             missed: Vec::new(),
             unrecorded: HashMap::new(),
+            before_session: BTreeSet::new(),
             noticed: BTreeMap::new(),
             missed_from: None,
             read_again: 0,

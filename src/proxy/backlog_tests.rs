@@ -189,6 +189,7 @@ fn a_lane_that_fills_the_backlog_by_itself_is_given_up_and_the_others_go_on() {
     backlog.settle(&batch, &[Outcome::Published; 3], now);
     let missed = backlog.missed().expect("it takes events again");
     assert_eq!((missed.shard, missed.interactions), (Some(ShardId(3)), 0));
+    assert!(!backlog.misses_of_a_stream(), "the session may be stored: its sequence tells of it");
     assert_eq!(backlog.safe_sequence(), 2, "a crash now would lose the gap, so Discord keeps its events");
     backlog.recorded(&missed, &HashSet::new());
     assert_eq!(backlog.safe_sequence(), 12);
@@ -209,9 +210,11 @@ fn what_is_missed_in_a_new_session_keeps_its_sequence_back_until_it_is_recorded(
     let mut backlog = given_up();
     backlog.start_session("t", 1);
     let before = backlog.missed().expect("no sequence of the new session tells of it");
+    assert!(backlog.misses_of_a_stream(), "so that the session of before stays stored");
     assert_eq!(backlog.push(arrival(2), LISTENING), Taken::GivenUp);
     assert_eq!(backlog.push(arrival(3), OTHER), Taken::Queued);
     backlog.recorded(&before, &HashSet::new());
+    assert!(!backlog.misses_of_a_stream());
     assert_eq!(backlog.safe_sequence(), 1, "what came in the new session is recorded nowhere");
     let now = Instant::now() + RETRY_AFTER * 2;
     let batch = backlog.batch(100, now);

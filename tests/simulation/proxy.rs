@@ -377,7 +377,11 @@ impl Gateway {
         let session = self.link.session.borrow().clone().map(|session| Session { sequence, ..session });
         let changed = *self.link.session_changed.borrow();
         // The stored session is what would tell of a gap that is not recorded yet.
-        if changed && self.link.backlog.borrow().missed().is_some() {
+        let untold = {
+            let backlog = self.link.backlog.borrow();
+            backlog.misses_of_a_stream() || (session.is_none() && backlog.missed().is_some())
+        };
+        if changed && untold {
             return Ok(());
         }
         if changed {

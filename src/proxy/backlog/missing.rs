@@ -88,6 +88,7 @@ impl Backlog {
     pub fn miss(&mut self, missed: Missed) {
         if missed.shard.is_none() {
             self.missing_since(missed.from_ms.unwrap_or(0));
+            self.no_sequence_tells();
         }
         if missed.cause == Cause::StreamLost {
             self.hold_missed(&missed.places);
@@ -116,6 +117,7 @@ impl Backlog {
         if self.missed.iter().any(|known| (known.cause, known.shard) == (missed.cause, missed.shard)) {
             return;
         }
+        self.before_session.remove(&shard);
         for sequence in self.unrecorded.remove(&shard).unwrap_or_default() {
             self.outstanding.remove(&sequence);
         }
@@ -133,9 +135,14 @@ impl Backlog {
         of_all.map(|missed| missed.from_ms.unwrap_or(0)).min()
     }
 
-    /// Whether the events of a stream are missing and nobody has recorded it.
+    /// Whether the events of a stream are missing, nobody has recorded it, and no sequence tells of it: who finds this session
+    /// stored would know of nothing. What an overfull stream missed in this session keeps its sequence back instead, and
+    /// needs the session to come again.
     pub fn misses_of_a_stream(&self) -> bool {
-        self.missed.iter().any(|missed| missed.shard.is_some())
+        let told = |shard: ShardId, cause: Cause| {
+            cause == Cause::StreamFull && !self.before_session.contains(&shard)
+        };
+        self.missed.iter().any(|missed| missed.shard.is_some_and(|shard| !told(shard, missed.cause)))
     }
 
     /// Keeps what an event tells of its server's channels until it is looked at. What was written in since the session
@@ -233,12 +240,20 @@ impl Backlog {
     /// A session begins: no sequence of it tells of what was given up before, so that it is recorded at once.
     pub(super) fn miss_what_was_given_up(&mut self) {
         self.unrecorded.clear();
+        self.no_sequence_tells();
         let mut shards: Vec<ShardId> = self.given_up.keys().copied().collect();
         shards.sort_unstable();
         for shard in shards {
             let given_up = self.given_up.insert(shard, GivenUp::default()).unwrap_or_default();
             self.miss_given_up(shard, given_up);
         }
+    }
+
+    /// The session that would bring again what streams have missed is over.
+    fn no_sequence_tells(&mut self) {
+        let missed = self.missed.iter().filter(|missed| missed.cause == Cause::StreamFull);
+        self.before_session.extend(missed.filter_map(|missed| missed.shard));
+        self.before_session.extend(self.given_up.keys());
     }
 
     fn miss_given_up(&mut self, shard: ShardId, given_up: GivenUp) {
