@@ -58,12 +58,16 @@ impl Process {
         Self { runtime: Some(runtime), cancel, health }
     }
 
-    pub fn is_ready(&self) -> bool {
-        self.health.is_ready()
+    async fn ready(&self) {
+        self.is(true).await;
     }
 
-    pub async fn ready(&self) {
-        eventually("the role is ready", async || self.health.is_ready().then_some(())).await;
+    /// Waits until it says on /readyz that it is ready, or that it is not.
+    pub async fn is(&self, ready: bool) {
+        eventually("the role says whether it is ready", async || {
+            (self.health.is_ready() == ready).then_some(())
+        })
+        .await;
     }
 
     pub fn kill(self) {}

@@ -141,13 +141,12 @@ async fn a_worker_whose_stores_do_not_answer_says_that_it_is_not_ready() {
     let redis = OwnRedis::start();
     let town = town(redis.url.clone()).await;
     let worker = town.worker();
-    let unready = async || eventually("it is not ready", async || (!worker.is_ready()).then_some(())).await;
-    worker.ready().await;
+    worker.is(true).await;
 
     redis.signal("-STOP");
-    unready().await;
+    worker.is(false).await;
     redis.signal("-CONT");
-    worker.ready().await;
+    worker.is(true).await;
 
     let mut server = server_connection().await;
     let allow = |allowed| format!("alter database {} with allow_connections {allowed}", town.db.name());
@@ -155,9 +154,9 @@ async fn a_worker_whose_stores_do_not_answer_says_that_it_is_not_ready() {
     let end = "select pg_terminate_backend(pid) from pg_stat_activity
                where datname = current_database() and usename = 'helpline_worker'";
     sqlx::query(end).execute(&town.db.pool).await.expect("its connections are ended");
-    unready().await;
+    worker.is(false).await;
     execute(&mut server, allow(true)).await;
-    worker.ready().await;
+    worker.is(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
