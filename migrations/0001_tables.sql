@@ -158,11 +158,16 @@ create table public.forwarded_tickets (
     status text not null check (status in ('pending', 'assigned', 'resolved')) default 'pending',
     resolved_at timestamptz,
     resolution_notes text,
+    -- Discord's id of the message with its buttons, once that was posted.
+    message_id text,
     foreign key (server_id, conversation_id) references public.conversations (server_id, id) on delete cascade
 );
 create index forwarded_tickets_conversation_id_idx on public.forwarded_tickets (conversation_id);
 create index forwarded_tickets_server_id_idx on public.forwarded_tickets (server_id);
 create index forwarded_tickets_status_idx on public.forwarded_tickets (status);
+-- What staff have to do, oldest first.
+create index forwarded_tickets_open_idx on public.forwarded_tickets (server_id, forwarded_at)
+    where status <> 'resolved';
 
 -- server_count is kept by a trigger on server_shards.
 create table public.shards (

@@ -112,6 +112,8 @@ create table helpline.outbox (
     unique (server_id, event_id, effect, part)
 );
 create index outbox_pending_idx on helpline.outbox (server_id, id) where state = 'pending';
+-- Changed tickets that their message does not show yet, of all servers: workers look for them every few seconds.
+create index outbox_tickets_idx on helpline.outbox (server_id) where state = 'pending' and effect = 'ticket';
 create index outbox_sent_at_idx on helpline.outbox (sent_at) where state <> 'pending';
 
 -- Events that failed three times, kept for a person to look at and replay.

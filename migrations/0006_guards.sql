@@ -522,6 +522,33 @@ begin
 end
 $$;
 
+-- The ticket's message on Discord follows, whoever changed it: an effect for the owner of the shard, who may be asleep to
+-- the notification and finds it anyway. Its words are made when it is carried out, so beyond fifty that wait one more
+-- would show nothing new. Security definer, because dashboards see nothing of the outbox.
+create function helpline.show_ticket() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into helpline.outbox (server_id, conversation_id, event_id, effect, request)
+    select new.server_id, new.conversation_id, 'ticket:' || gen_random_uuid(), 'ticket',
+        jsonb_build_object('do', 'show_ticket', 'ticket', new.id)
+    where (
+        select count(*) from helpline.outbox o
+        where o.server_id = new.server_id and o.conversation_id = new.conversation_id
+            and o.effect = 'ticket' and o.state = 'pending'
+    ) < 50;
+    return null;
+end
+$$;
+
+create trigger show_ticket after update of status, assigned_to, resolution_notes on public.forwarded_tickets
+    for each row
+    when (
+        (old.status, old.assigned_to, old.resolution_notes)
+        is distinct from (new.status, new.assigned_to, new.resolution_notes)
+    )
+    execute function helpline.show_ticket();
 create trigger guard_ticket before insert or update on public.forwarded_tickets
     for each row execute function helpline.guard_ticket();
 create trigger follow_ticket_updated after update of status, assigned_to on public.forwarded_tickets

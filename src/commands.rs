@@ -6,6 +6,7 @@
 //! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
 pub mod config;
+pub mod tickets;
 
 use serde_json::{Value, json};
 
@@ -34,6 +35,7 @@ pub struct Slash {
 pub enum Handler {
     Ask,
     Config,
+    Tickets,
 }
 
 /// A permission that a command needs, under the name that Discord's settings give it.
@@ -94,6 +96,15 @@ pub static TABLE: &[Slash] = &[
         options: config::OPTIONS,
         first_replies: &[],
         handler: Handler::Config,
+    },
+    Slash {
+        name: "tickets",
+        description: tickets::DESCRIPTION,
+        // Staff are known by a role, which Discord is not told of here: the worker asks.
+        needs: None,
+        options: &[],
+        first_replies: &[],
+        handler: Handler::Tickets,
     },
 ];
 

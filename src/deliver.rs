@@ -6,6 +6,7 @@
 //! forgotten ([`resend`]).
 
 pub mod client;
+mod components;
 pub mod confirm;
 pub mod look;
 pub mod outbox;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::commands::config::Suggestion;
+use crate::conversation::ticket::TicketStatus;
 use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
 
 /// Names one effect for ever: the event that caused it, what it is, and which part of it.
@@ -62,6 +64,11 @@ pub enum Controls {
         /// The id of the message or interaction that asked.
         question: MessageId,
     },
+    /// What staff can do to a ticket that stands so.
+    Ticket {
+        ticket: uuid::Uuid,
+        status: TicketStatus,
+    },
     /// Which part of a longer answer this is: tells the reader that more comes, and carries the mark.
     Part {
         number: u16,
@@ -101,6 +108,12 @@ pub enum Effect {
         #[serde(default)]
         application: Option<ApplicationId>,
     },
+    /// The first reply to an interaction, due within 3 s: the form for the notes on a ticket that is resolved.
+    AskNotes { interaction: InteractionId, token: String, ticket: uuid::Uuid },
+    /// The message of a ticket shows how the ticket stands when this is carried out. A trigger writes it.
+    ShowTicket { ticket: uuid::Uuid },
+    /// One of our messages reads like this; it is in one of these channels. Never stored.
+    Edit { message: MessageId, channels: Vec<ChannelId>, content: String, controls: Controls },
     /// What is offered for an option that is being typed, due within 3 s.
     Suggest { interaction: InteractionId, token: String, suggestions: Vec<Suggestion> },
     /// Fills in the deferred reply.
@@ -152,7 +165,7 @@ impl Effect {
     /// beyond the first reply's time.
     pub fn patience(&self) -> time::Duration {
         match self {
-            Self::Suggest { .. } => time::Duration::seconds(3),
+            Self::Suggest { .. } | Self::AskNotes { .. } => time::Duration::seconds(3),
             _ => time::Duration::minutes(15),
         }
     }
@@ -165,6 +178,9 @@ impl Effect {
             Self::Defer { .. } => "defer",
             Self::Respond { .. } => "respond",
             Self::Suggest { .. } => "suggest",
+            Self::AskNotes { .. } => "ask_notes",
+            Self::ShowTicket { .. } => "show_ticket",
+            Self::Edit { .. } => "edit",
             Self::EditOriginal { .. } => "edit_original",
             Self::StartThreadOnOriginal { .. } => "start_thread_on_original",
             Self::PostInThread { .. } => "post_in_thread",

@@ -95,9 +95,23 @@ pub struct Component {
     custom_id: Option<String>,
     #[serde(default)]
     components: Vec<Component>,
+    /// In a label of a form.
+    #[serde(default)]
+    component: Option<Box<Component>>,
+    /// Text, in an input of a form that was sent.
+    #[serde(default)]
+    value: serde_json::Value,
 }
 
 impl Component {
+    fn written(&self, custom_id: &str) -> Option<&str> {
+        if self.custom_id.as_deref() == Some(custom_id) {
+            return self.value.as_str();
+        }
+        let inner = self.components.iter().chain(self.component.as_deref());
+        inner.into_iter().find_map(|component| component.written(custom_id))
+    }
+
     /// The custom ids in it.
     pub fn custom_ids(&self) -> Vec<&str> {
         let inner = self.components.iter().flat_map(Component::custom_ids);
@@ -139,6 +153,9 @@ pub struct Message {
     pub position: Option<u64>,
     #[serde(default)]
     pub webhook_id: Option<String>,
+    /// Only the gateway says it, not REST.
+    #[serde(default)]
+    pub member: Option<Speaker>,
     #[serde(default)]
     edited_timestamp: Option<String>,
 }
@@ -174,6 +191,8 @@ impl MessagesGone {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Member {
     pub user: User,
+    #[serde(default)]
+    pub roles: Vec<RoleId>,
     /// In interactions alone: what the member may do in the channel, overwrites included.
     #[serde(default)]
     pub permissions: Option<Permissions>,
@@ -183,6 +202,39 @@ impl Member {
     /// Whether the member holds all of these in the interaction's channel; administrators hold everything.
     pub fn holds(&self, wanted: Permissions) -> bool {
         self.permissions.is_some_and(|held| holds(held, wanted))
+    }
+
+    /// Whether the member helps others here, see [`is_staff`].
+    pub fn is_staff(&self, support_role: Option<RoleId>) -> bool {
+        is_staff(&self.roles, self.permissions, support_role)
+    }
+}
+
+/// Staff have the server's support role, or manage the server.
+fn is_staff(roles: &[RoleId], permissions: Option<Permissions>, support_role: Option<RoleId>) -> bool {
+    support_role.is_some_and(|role| roles.contains(&role))
+        || permissions.is_some_and(|held| holds(held, Permissions::MANAGE_GUILD))
+}
+
+/// The author of a message as a member: without user and permissions.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Speaker {
+    #[serde(default)]
+    pub roles: Vec<RoleId>,
+}
+
+/// A member that a choice in a menu names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResolvedMember {
+    #[serde(default)]
+    roles: Vec<RoleId>,
+    #[serde(default)]
+    permissions: Option<Permissions>,
+}
+
+impl ResolvedMember {
+    pub fn is_staff(&self, support_role: Option<RoleId>) -> bool {
+        is_staff(&self.roles, self.permissions, support_role)
     }
 }
 
@@ -248,6 +300,10 @@ pub struct Resolved {
     pub channels: HashMap<ChannelId, ResolvedChannel>,
     #[serde(default)]
     pub roles: HashMap<RoleId, ResolvedRole>,
+    #[serde(default)]
+    pub members: HashMap<UserId, ResolvedMember>,
+    #[serde(default)]
+    pub users: HashMap<UserId, User>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -260,6 +316,12 @@ pub struct InteractionData {
     pub custom_id: Option<String>,
     #[serde(default)]
     pub resolved: Resolved,
+    /// What was chosen in a menu.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// The inputs of a form that was sent.
+    #[serde(default)]
+    components: Vec<Component>,
 }
 
 impl InteractionData {
@@ -271,6 +333,11 @@ impl InteractionData {
             options = inner;
         }
         (path, options)
+    }
+
+    /// What was written into an input of a form.
+    pub fn written(&self, custom_id: &str) -> Option<&str> {
+        self.components.iter().find_map(|component| component.written(custom_id))
     }
 }
 
@@ -338,10 +405,12 @@ pub const MAX_THREAD_NAME_CHARS: usize = 100;
 
 /// JSON error codes that Helpline acts on. Source: Discord developer docs, "Opcodes and Status Codes".
 pub mod code {
+    pub const UNKNOWN_CHANNEL: u64 = 10_003;
     pub const UNKNOWN_MESSAGE: u64 = 10_008;
     /// The three seconds for the first reply are over, or the token is wrong.
     pub const UNKNOWN_INTERACTION: u64 = 10_062;
     pub const ALREADY_ACKNOWLEDGED: u64 = 40_060;
+    pub const THREAD_ARCHIVED: u64 = 50_083;
     pub const INVALID_WEBHOOK_TOKEN: u64 = 50_027;
     pub const THREAD_EXISTS: u64 = 160_004;
 }

@@ -7,6 +7,7 @@
 //! #followup-messages there (the first message after a deferral takes its visibility, whatever its flags).
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::commands;
 use crate::discord::Interaction;
@@ -18,6 +19,32 @@ pub const HELPFUL: &str = "helpful:";
 pub const UNHELPFUL: &str = "unhelpful:";
 /// Prefix of the custom id of "Close"; followed as in [`HELPFUL`].
 pub const CLOSE: &str = "close:";
+
+/// Prefixes of the custom ids below the message of a ticket; the ticket's id follows.
+pub const CLAIM: &str = "claim:";
+pub const TRANSFER: &str = "transfer:";
+pub const RELEASE: &str = "release:";
+pub const RESOLVE: &str = "resolve:";
+pub const HAND_BACK: &str = "bot:";
+pub const REOPEN: &str = "reopen:";
+/// Prefix of the custom id of the form that [`RESOLVE`] opens; the ticket's id follows.
+pub const NOTES: &str = "notes:";
+/// The input of that form.
+pub const NOTES_INPUT: &str = "notes";
+
+/// What the form asks for. Discord takes no longer input.
+pub const NOTES_FORM: Modal = Modal {
+    custom_id: NOTES,
+    about: None,
+    title: "Resolve this ticket",
+    inputs: &[Input {
+        custom_id: NOTES_INPUT,
+        label: "Notes: what was the matter, what helped?",
+        max_chars: 4_000,
+        several_lines: true,
+        required: false,
+    }],
+};
 
 /// Types of interactions.
 pub const COMMAND: u8 = 2;
@@ -39,7 +66,7 @@ pub enum FirstReply {
     Update,
     /// No choices.
     Choices,
-    /// A form that is the same for everybody.
+    /// A form that is the same for everybody, but for what it is about.
     Modal(Modal),
 }
 
@@ -47,6 +74,8 @@ pub enum FirstReply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Modal {
     pub custom_id: &'static str,
+    /// What stands in the custom id of the component that opens it; comes behind the form's own.
+    pub about: Option<Uuid>,
     pub title: &'static str,
     pub inputs: &'static [Input],
 }
@@ -58,6 +87,7 @@ pub struct Input {
     pub label: &'static str,
     pub max_chars: u16,
     pub several_lines: bool,
+    pub required: bool,
 }
 
 impl FirstReply {
@@ -85,6 +115,11 @@ impl FirstReply {
 }
 
 impl Modal {
+    /// The form about something.
+    pub fn about(self, id: Uuid) -> Self {
+        Self { about: Some(id), ..self }
+    }
+
     fn data(self) -> Value {
         let row = |input: &Input| {
             json!({ "type": 1, "components": [{
@@ -93,10 +128,12 @@ impl Modal {
                 "label": input.label,
                 "style": if input.several_lines { 2 } else { 1 },
                 "max_length": input.max_chars,
+                "required": input.required,
             }]})
         };
         let rows: Vec<Value> = self.inputs.iter().map(row).collect();
-        json!({ "custom_id": self.custom_id, "title": self.title, "components": rows })
+        let about = self.about.map(|id| id.to_string()).unwrap_or_default();
+        json!({ "custom_id": format!("{}{about}", self.custom_id), "title": self.title, "components": rows })
     }
 }
 
@@ -139,7 +176,20 @@ const TABLE: &[Row] = &[
     Row { on: On::CustomId(HELPFUL), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(UNHELPFUL), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(CLOSE), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(CLAIM), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(TRANSFER), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(RELEASE), needs: &[], reply: FirstReply::Private },
+    // Also for whoever may not resolve it: he is told when he sends the form.
+    Row { on: On::CustomId(RESOLVE), needs: &[], reply: FirstReply::Modal(NOTES_FORM) },
+    Row { on: On::CustomId(HAND_BACK), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(REOPEN), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(NOTES), needs: &[], reply: FirstReply::Private },
 ];
+
+/// The id in a custom id, behind its prefix.
+pub fn id_in(custom_id: &str) -> Option<Uuid> {
+    Uuid::parse_str(custom_id.split(':').nth(1)?).ok()
+}
 
 /// The first reply to an interaction. `support_on` = the server's support is switched on.
 pub fn first_reply(interaction: &Interaction, support_on: bool) -> FirstReply {
@@ -185,6 +235,10 @@ fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, suppo
         // Discord takes an update from components only, and no form in answer to a form.
         Some(FirstReply::Update) if interaction.kind != COMPONENT => FirstReply::Private,
         Some(FirstReply::Modal(_)) if interaction.kind == MODAL_SUBMIT => FirstReply::Private,
+        Some(FirstReply::Modal(modal)) => {
+            let custom_id = data.and_then(|data| data.custom_id.as_deref());
+            FirstReply::Modal(Modal { about: custom_id.and_then(id_in), ..modal })
+        }
         Some(reply) => reply,
         None => FirstReply::Private,
     }
@@ -210,14 +264,31 @@ mod tests {
 
     const FORM: Modal = Modal {
         custom_id: "details",
+        about: None,
         title: "Tell us more",
         inputs: &[Input {
             custom_id: "text",
             label: "What happened?",
             max_chars: 4_000,
             several_lines: true,
+            required: true,
         }],
     };
+
+    #[test]
+    fn the_form_for_notes_names_the_ticket_of_its_button_whoever_opens_it() {
+        let ticket = Uuid::max();
+        let by_proxy = first_reply(&press(&format!("resolve:{ticket}:mark")), true);
+        assert_eq!(by_proxy, FirstReply::Modal(NOTES_FORM.about(ticket)));
+        let form = by_proxy.callback();
+        assert_eq!(
+            (&form["type"], &form["data"]["custom_id"]),
+            (&json!(9), &json!(format!("notes:{ticket}")))
+        );
+        assert_eq!(first_reply(&press("resolve:../1"), true), FirstReply::Modal(NOTES_FORM));
+        let sent = interaction(MODAL_SUBMIT, json!({ "custom_id": format!("notes:{ticket}") }));
+        assert_eq!(first_reply(&sent, true), FirstReply::Private);
+    }
 
     #[test]
     fn a_question_is_public_and_what_only_concerns_the_member_is_private() {

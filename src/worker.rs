@@ -15,6 +15,7 @@ pub mod load;
 mod marks;
 pub mod moving;
 pub mod shard_loop;
+mod ticket_news;
 pub mod trial;
 
 use std::collections::HashMap;
@@ -111,6 +112,8 @@ pub struct Shared {
     pub identity: watch::Receiver<Option<UserId>>,
     pub load: load::Load,
     pub arrivals: arriving::Arrivals,
+    /// Shards in which a ticket was changed by somebody else.
+    pub tickets: arriving::Arrivals,
 }
 
 /// Connections for claims and releases, for events, and for lanes and all the rest. Each has its own, because after a
@@ -190,6 +193,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         repair: config.repair,
         load: load::Load::default(),
         arrivals: arriving::Arrivals::default(),
+        tickets: arriving::Arrivals::default(),
         pool: database.clone(),
         first: Database::from(first),
     });
@@ -204,6 +208,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
         tokio::spawn(follow_configs(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
+        tokio::spawn(ticket_news::watch(Arc::clone(&shared), config.session_url.clone(), cancel.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };

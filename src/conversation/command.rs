@@ -1,8 +1,11 @@
 //! What can happen to a conversation, and what follows from it. Pure data.
 
+use helpline_cluster::ids::ServerId;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::ticket::{Act, Ticket};
 use crate::answer::{self, Answer};
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
@@ -65,9 +68,10 @@ pub struct Question {
     pub asked_at: OffsetDateTime,
 }
 
-/// A press of a button below an answer.
+/// A press of a button, a choice in a menu, or a form that was sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Press {
+    pub server: ServerId,
     pub interaction: InteractionId,
     pub application: ApplicationId,
     pub token: String,
@@ -75,21 +79,33 @@ pub struct Press {
     pub pressed_at: OffsetDateTime,
 }
 
+/// How staff are called, should it come to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    pub server: ServerId,
+    pub support_role: Option<RoleId>,
+    /// The id of the ticket that is opened then.
+    pub ticket: Uuid,
+}
+
 #[derive(Clone)]
 pub enum Command {
     /// A question to the bot, the first one or a later one.
     Ask(Question),
     /// Talk in the conversation's thread that is not a question to the bot.
-    Overhear(Question),
-    /// An answer was found for an [`AnswerJob`].
-    /// The support role is called when the answerer hands over.
-    Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime, support_role: Option<RoleId> },
+    Overhear { question: Question, by_staff: bool },
+    /// An answer was found for an [`AnswerJob`]. `call`: for an answerer that hands over.
+    Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime, call: Call },
     /// A question that is not answered yet reads differently now.
     Edit { event_id: String, text: String },
     /// A question that is not answered yet was deleted.
     Retract { event_id: String },
-    /// A member wants a human.
-    AskHuman { press: Press, support_role: Option<RoleId> },
+    /// A member wants a human. `voted`: whether the last answer helped.
+    AskHuman { press: Press, call: Call, voted: Option<bool> },
+    /// Somebody of the staff does something to a ticket of the conversation.
+    Act { press: Press, ticket: Ticket, act: Act },
+    /// Somebody of the staff is about to resolve a ticket, and is asked for notes.
+    AskNotes { press: Press, ticket: Ticket },
     /// Somebody says whether the answer to a question helped.
     Vote { press: Press, question: MessageId, helpful: bool },
     /// Somebody needs nothing more.
@@ -119,7 +135,9 @@ pub enum Action {
     Answer(AnswerJob),
     Deliver(OutboxKey, Effect),
     /// A forwarded ticket is to be opened.
-    OpenTicket,
+    OpenTicket(Uuid),
+    /// A ticket is to stand like this.
+    ChangeTicket(Ticket),
     /// In the place of what was said of that answer before.
     Vote(Vote),
 }

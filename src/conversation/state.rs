@@ -1,15 +1,18 @@
 //! The conversation as a state machine. Pure: no I/O, no clock; time comes in with the command.
 
 mod presses;
+mod tickets;
+
+pub use tickets::{answer_to, last_question};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::command::{Action, AnswerJob, Command, Origin, Question};
+use super::command::{Action, AnswerJob, Call, Command, Origin, Question};
 use crate::answer::{self, Answer, Citation};
 use crate::deliver::{Controls, Effect, OutboxKey, render};
-use crate::discord::{ChannelId, RoleId, UserId};
+use crate::discord::{ChannelId, UserId};
 
 /// How many earlier turns go along with a question: two questions with their answers, and some talk.
 const HISTORY_TURNS: usize = 6;
@@ -46,6 +49,9 @@ pub enum Turn {
         /// False: said in the thread, but not to the bot.
         #[serde(default = "yes")]
         asked: bool,
+        /// Somebody who helps here said it, and not to the bot.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_staff: bool,
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
@@ -62,6 +68,19 @@ pub enum Turn {
         user: UserId,
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
+        /// None: by an earlier release.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ticket: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<Because>,
+    },
+    /// Staff took a step with a ticket, named as in [`super::ticket::TRANSITIONS`].
+    Ticket {
+        ticket: Uuid,
+        step: String,
+        by: UserId,
+        #[serde(with = "time::serde::rfc3339")]
+        at: OffsetDateTime,
     },
     /// Whoever asked needed nothing more.
     Closed {
@@ -71,6 +90,22 @@ pub enum Turn {
     },
 }
 
+/// Why a member asked for a human, as far as it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// The documents hold no answer.
+    NothingFound,
+    /// Whoever asked said that the answer did not help.
+    NotHelpful,
+    /// There is an answer, and nothing was said of it, or that it helped.
+    Answered,
+    /// There is no answer yet.
+    Unanswered,
+    /// The chat model left the question to a human.
+    Model(answer::Reason),
+}
+
 impl Turn {
     fn said(&self) -> Option<answer::Turn> {
         let (speaker, text, asks_back) = match self {
@@ -78,7 +113,7 @@ impl Turn {
             Self::Assistant { text, action, .. } => {
                 (answer::Speaker::Bot, text, *action == answer::Action::Clarify)
             }
-            Self::Forwarded { .. } | Self::Closed { .. } => return None,
+            Self::Forwarded { .. } | Self::Closed { .. } | Self::Ticket { .. } => return None,
         };
         Some(answer::Turn { speaker, text: text.clone(), asks_back })
     }
@@ -110,13 +145,13 @@ impl Conversation {
     pub fn apply(mut self, command: Command) -> (Self, Vec<Action>) {
         let actions = match command {
             Command::Ask(question) => self.ask(question),
-            Command::Overhear(question) => self.overhear(&question),
-            Command::Answered { job, answer, at, support_role } => {
-                self.answered(job, answer, at, support_role)
-            }
+            Command::Overhear { question, by_staff } => self.overhear(&question, by_staff),
+            Command::Answered { job, answer, at, call } => self.answered(job, answer, at, &call),
             Command::Edit { event_id, text } => self.edit(&event_id, &text),
             Command::Retract { event_id } => self.retract(&event_id),
-            Command::AskHuman { press, support_role } => self.ask_human(&press, support_role),
+            Command::AskHuman { press, call, voted } => self.ask_human(&press, &call, voted),
+            Command::Act { press, ticket, act } => self.act(&press, &ticket, act),
+            Command::AskNotes { press, ticket } => self.ask_notes(&press, &ticket),
             Command::Vote { press, question, helpful } => self.vote(&press, question, helpful),
             Command::Close { press } => self.close(&press),
         };
@@ -125,12 +160,12 @@ impl Conversation {
 
     fn ask(&mut self, question: Question) -> Vec<Action> {
         if self.status == Status::Forwarded && matches!(question.origin, Origin::Message { .. }) {
-            return self.overhear(&question);
+            return self.overhear(&question, false);
         }
         let first = self.transcript.is_empty();
         let history = self.history();
         let event_id = question.origin.event_id();
-        self.record(&question, true);
+        self.record(&question, true, false);
         self.status = match self.status {
             Status::Forwarded => Status::Forwarded,
             Status::Active | Status::Completed => Status::Active,
@@ -161,8 +196,8 @@ impl Conversation {
         actions
     }
 
-    fn overhear(&mut self, question: &Question) -> Vec<Action> {
-        self.record(question, false);
+    fn overhear(&mut self, question: &Question, by_staff: bool) -> Vec<Action> {
+        self.record(question, false, by_staff);
         Vec::new()
     }
 
@@ -183,13 +218,7 @@ impl Conversation {
         Vec::new()
     }
 
-    fn answered(
-        &mut self,
-        job: AnswerJob,
-        answer: Answer,
-        at: OffsetDateTime,
-        support_role: Option<RoleId>,
-    ) -> Vec<Action> {
+    fn answered(&mut self, job: AnswerJob, answer: Answer, at: OffsetDateTime, call: &Call) -> Vec<Action> {
         let event_id = job.origin.event_id();
         let action = answer.action;
         let parts = render::answer(&answer);
@@ -227,8 +256,10 @@ impl Conversation {
             // The thread stands on the first part and holds the others.
             actions.insert(1, Action::Deliver(key(&event_id, "thread", 0), effect));
         }
-        if matches!(action, answer::Action::HandOver(_)) && self.status != Status::Forwarded {
-            actions.extend(self.hand_over(job.author, at, support_role, &event_id));
+        if let answer::Action::HandOver(reason) = action
+            && self.status != Status::Forwarded
+        {
+            actions.extend(self.hand_over(job.author, at, Because::Model(reason), call, &event_id));
         }
         actions
     }
@@ -259,12 +290,13 @@ impl Conversation {
         }
     }
 
-    fn record(&mut self, question: &Question, asked: bool) {
+    fn record(&mut self, question: &Question, asked: bool, by_staff: bool) {
         self.transcript.push(Turn::Member {
             event_id: question.origin.event_id(),
             user: question.author,
             text: question.text.clone(),
             asked,
+            by_staff,
             at: question.asked_at,
         });
     }
@@ -272,16 +304,6 @@ impl Conversation {
     fn history(&self) -> Vec<answer::Turn> {
         let earlier = self.transcript.len().saturating_sub(HISTORY_TURNS);
         self.transcript[earlier..].iter().filter_map(Turn::said).collect()
-    }
-
-    /// The questions put to the bot, oldest first.
-    fn asked(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.transcript.iter().filter_map(|turn| match turn {
-            Turn::Member { text, asked: true, .. } => Some(text.as_str()),
-            Turn::Member { .. } | Turn::Assistant { .. } | Turn::Forwarded { .. } | Turn::Closed { .. } => {
-                None
-            }
-        })
     }
 }
 

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::command::{AnswerJob, Vote};
 use super::state::{Conversation, Status, Turn};
-use super::ticket;
-use crate::discord::{ChannelId, UserId};
+use crate::discord::{ChannelId, MessageId, UserId};
+
+pub mod tickets;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -151,18 +152,6 @@ pub async fn forget_thread(
     Ok(())
 }
 
-pub async fn open_ticket(tx: &mut FencedTx, server: ServerId, conversation: Uuid) -> Result<(), Error> {
-    sqlx::query!(
-        "insert into public.forwarded_tickets (server_id, conversation_id, status) values ($1, $2, $3)",
-        server.db(),
-        conversation,
-        ticket::OPEN.to.as_str()
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// Stores what whoever asked says of an answer, in the place of what he said before.
 pub async fn vote(tx: &mut FencedTx, server: ServerId, conversation: Uuid, vote: &Vote) -> Result<(), Error> {
     sqlx::query!(
@@ -178,6 +167,17 @@ pub async fn vote(tx: &mut FencedTx, server: ServerId, conversation: Uuid, vote:
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// What whoever asked said of the answer to a question.
+pub async fn voted(tx: &mut FencedTx, server: ServerId, question: MessageId) -> Result<Option<bool>, Error> {
+    Ok(sqlx::query_scalar!(
+        "select helpful from helpline.feedback where server_id = $1 and question_id = $2",
+        server.db(),
+        question.0.cast_signed()
+    )
+    .fetch_optional(tx.conn())
+    .await?)
 }
 
 pub async fn add_job(

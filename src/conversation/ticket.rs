@@ -5,10 +5,16 @@
 //! resolved it, and its conversation is completed; one that names nobody went back to the bot, and its conversation
 //! is active again. Either can be reopened. While a ticket is open, its conversation is forwarded.
 
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
 use super::state::Status;
+use crate::discord::{ChannelId, MessageId, UserId};
 
 /// `forwarded_tickets.status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TicketStatus {
     /// Nobody has taken it yet.
     Pending,
@@ -17,6 +23,11 @@ pub enum TicketStatus {
 }
 
 impl TicketStatus {
+    /// Reads the column.
+    pub fn read(column: &str) -> Option<Self> {
+        [Self::Pending, Self::Assigned, Self::Resolved].into_iter().find(|status| status.as_str() == column)
+    }
+
     /// As the column holds it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -97,9 +108,131 @@ pub fn between(
         .find(|step| step.from == from && step.to == to && step.names_somebody == names_somebody)
 }
 
+/// Notes beyond this are cut, in characters; the trigger refuses longer ones.
+pub const MAX_NOTES_CHARS: usize = 10_000;
+
+/// A ticket as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    pub id: Uuid,
+    pub status: TicketStatus,
+    /// Discord's id of whoever has it, or has resolved it. A dashboard may write one that is nobody's.
+    pub assigned_to: Option<String>,
+    pub resolved_at: Option<OffsetDateTime>,
+    pub notes: Option<String>,
+}
+
+/// A ticket that is open, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// None: nobody has claimed it.
+    pub assigned_to: Option<String>,
+    pub forwarded_at: OffsetDateTime,
+    pub asker: String,
+    /// The thread of its conversation, or the channel where there is none.
+    pub channel: Option<ChannelId>,
+    /// The message with its buttons.
+    pub message: Option<MessageId>,
+    /// What the conversation began with.
+    pub question: String,
+}
+
+/// What staff do to a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    Claim,
+    Transfer(UserId),
+    Release,
+    Resolve { notes: Option<String> },
+    HandBack,
+    Reopen,
+}
+
+impl Act {
+    /// The steps of [`TRANSITIONS`] that it can be.
+    fn steps(&self) -> &'static [&'static str] {
+        match self {
+            Self::Claim => &["claim"],
+            Self::Transfer(_) => &["transfer"],
+            Self::Release => &["release"],
+            Self::Resolve { .. } => &["resolve", "resolve_unclaimed"],
+            Self::HandBack => &["hand_back", "hand_back_unclaimed"],
+            Self::Reopen => &["reopen"],
+        }
+    }
+}
+
+impl Ticket {
+    /// A ticket that was opened just now.
+    pub fn new(id: Uuid) -> Self {
+        Self { id, status: OPEN.to, assigned_to: None, resolved_at: None, notes: None }
+    }
+
+    /// The step that an act is from here; none when it is not lawful now.
+    pub fn step(&self, act: &Act) -> Option<&'static Transition> {
+        TRANSITIONS.iter().find(|step| step.from == Some(self.status) && act.steps().contains(&step.name))
+    }
+
+    /// The ticket after somebody's act; the trigger of the database does the same. None: the act is not lawful now.
+    pub fn after(&self, act: Act, by: UserId, at: OffsetDateTime) -> Option<(Self, &'static Transition)> {
+        let step = self.step(&act)?;
+        let (somebody, notes) = match act {
+            Act::Claim => (Some(by), None),
+            Act::Transfer(to) => (Some(to), None),
+            Act::Resolve { notes } => (Some(by), notes),
+            Act::Release | Act::HandBack | Act::Reopen => (None, None),
+        };
+        let after = Self {
+            id: self.id,
+            status: step.to,
+            assigned_to: somebody.map(|user| user.0.to_string()),
+            resolved_at: step.resolves().then_some(at),
+            notes: notes.map(|notes| notes.chars().take(MAX_NOTES_CHARS).collect()),
+        };
+        Some((after, step))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_act_is_one_step_from_each_status_at_most_and_leaves_what_the_step_says() {
+        let acts = [
+            Act::Claim,
+            Act::Transfer(UserId(8)),
+            Act::Release,
+            Act::Resolve { notes: Some("told him".into()) },
+            Act::HandBack,
+            Act::Reopen,
+        ];
+        let mut taken = Vec::new();
+        for status in [TicketStatus::Pending, TicketStatus::Assigned, TicketStatus::Resolved] {
+            let ticket = Ticket { status, ..Ticket::new(Uuid::nil()) };
+            for act in &acts {
+                let Some((after, step)) = ticket.after(act.clone(), UserId(9), OffsetDateTime::UNIX_EPOCH)
+                else {
+                    continue;
+                };
+                taken.push(step.name);
+                assert_eq!((after.status, after.assigned_to.is_some()), (step.to, step.names_somebody));
+                assert_eq!(after.resolved_at.is_some(), step.resolves(), "{}", step.name);
+                assert!(after.notes.is_none() || step.resolves(), "{}", step.name);
+                assert_eq!(between(Some(status), after.status, after.assigned_to.is_some()), Some(step));
+            }
+        }
+        let left: Vec<_> = TRANSITIONS.iter().filter(|step| !taken.contains(&step.name)).collect();
+        assert_eq!(left.iter().map(|step| step.name).collect::<Vec<_>>(), ["open", "reopen_claimed"]);
+    }
+
+    #[test]
+    fn notes_are_cut_at_what_the_database_takes() {
+        let act = Act::Resolve { notes: Some("\u{202e}é".repeat(10_000)) };
+        let (after, _) =
+            Ticket::new(Uuid::nil()).after(act, UserId(9), OffsetDateTime::UNIX_EPOCH).expect("lawful");
+        assert_eq!(after.notes.expect("notes").chars().count(), MAX_NOTES_CHARS);
+    }
 
     #[test]
     fn an_open_ticket_keeps_its_conversation_with_the_humans_and_a_resolved_one_does_not() {

@@ -8,6 +8,8 @@
 //! | defer | callback | done: by the proxy or an earlier try | given up; the edit finds that out too |
 //! | respond | callback with the text | PATCH @original with the text | given up: nobody can be told |
 //! | suggest | callback with the choices | done: the member typed on, and nothing waits | done |
+//! | form for notes | callback with the form | done: the same form, opened by the proxy | given up: to be pressed again |
+//! | edit | PATCH of the message | - | - |
 //! | edit original | PATCH @original | - | a message in the channel that mentions the member |
 //!
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
@@ -19,11 +21,12 @@ use helpline_cluster::ids::Epoch;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::components::components;
 use super::proxies::Proxies;
 use super::{Controls, Effect};
 use crate::commands::config::Suggestion;
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
-use crate::first_reply::{CLOSE, FirstReply, HELPFUL, HUMAN, UNHELPFUL};
+use crate::first_reply::{FirstReply, NOTES_FORM};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +114,19 @@ impl Client {
             Effect::Suggest { interaction, token, suggestions } => {
                 request.suggest(interaction.0, token, suggestions).await
             }
+            Effect::AskNotes { interaction, token, ticket } => {
+                let form = FirstReply::Modal(NOTES_FORM.about(*ticket));
+                match request.callback(interaction.0, token, form.callback()).await {
+                    Callback::Taken | Callback::Acknowledged => DONE,
+                    Callback::Not(outcome) => outcome,
+                }
+            }
+            Effect::ShowTicket { .. } => {
+                Outcome::GiveUp { reason: "how the ticket stands was not looked up".to_owned() }
+            }
+            Effect::Edit { message, channels, content, controls } => {
+                request.edit(*message, channels, content, *controls).await
+            }
             Effect::EditOriginal { application, token, content, controls, channel, user, .. } => {
                 let done = request.edit_original(*application, token, content, *controls).await;
                 match done {
@@ -188,32 +204,6 @@ impl<'a> Post<'a> {
         }
         body
     }
-}
-
-/// The mark ends the custom id: by it a message is known for as long as it stands.
-fn components(controls: Controls, mark: &str) -> Value {
-    let button = |label: &str, custom_id: String| json!({ "type": 2, "style": 2, "label": label, "custom_id": custom_id });
-    let buttons = match controls {
-        Controls::None => return json!([]),
-        Controls::AskHuman { conversation } => {
-            vec![button("Ask a human", format!("{HUMAN}{conversation}:{mark}"))]
-        }
-        Controls::Answer { conversation, question } => {
-            let on_answer = |prefix: &str| format!("{prefix}{conversation}:{}:{mark}", question.0);
-            vec![
-                button("Ask a human", format!("{HUMAN}{conversation}:{mark}")),
-                button("Helpful", on_answer(HELPFUL)),
-                button("Not helpful", on_answer(UNHELPFUL)),
-                button("Close", on_answer(CLOSE)),
-            ]
-        }
-        Controls::Part { number, of } => {
-            let mut part = button(&format!("{number} of {of}"), format!("part:{mark}"));
-            part["disabled"] = true.into();
-            vec![part]
-        }
-    };
-    json!([{ "type": 1, "components": buttons }])
 }
 
 /// The requests of one effect.
@@ -315,6 +305,38 @@ impl Request<'_> {
         self.send(Method::PATCH, &path, Some(body)).await.into()
     }
 
+    /// Edits a message wherever it is. One that is gone needs no edit.
+    async fn edit(
+        &self,
+        message: MessageId,
+        channels: &[ChannelId],
+        content: &str,
+        controls: Controls,
+    ) -> Outcome {
+        let body = json!({
+            "content": content,
+            "allowed_mentions": { "parse": [] },
+            "components": components(controls, self.nonce),
+        });
+        for channel in channels {
+            let path = format!("/channels/{}/messages/{}", channel.0, message.0);
+            let mut reply = self.send(Method::PATCH, &path, Some(body.clone())).await;
+            if let Reply::Refused { code: code::THREAD_ARCHIVED, .. } = reply {
+                // Whoever may write in it may open it; Discord archives it again by itself.
+                let thread = format!("/channels/{}", channel.0);
+                reply = match self.send(Method::PATCH, &thread, Some(json!({ "archived": false }))).await {
+                    Reply::Ok(_) => self.send(Method::PATCH, &path, Some(body.clone())).await,
+                    refused => refused,
+                };
+            }
+            match reply {
+                Reply::Refused { code: code::UNKNOWN_MESSAGE | code::UNKNOWN_CHANNEL, .. } => {}
+                reply => return reply.into(),
+            }
+        }
+        DONE
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
         self.client.send(self.fence, method, path, body).await
     }
@@ -410,25 +432,6 @@ mod tests {
         let post = Post { ping_role: Some(RoleId(7)), ..Post::new("@everyone <@1> <@&7>", Controls::None) };
         let mentions = post.body("n")["allowed_mentions"].clone();
         assert_eq!(mentions, json!({ "parse": [], "roles": ["7"], "users": [], "replied_user": false }));
-    }
-
-    #[test]
-    fn every_button_of_an_answer_has_an_id_that_discord_takes_and_carries_the_mark() {
-        let controls = Controls::Answer { conversation: uuid::Uuid::max(), question: MessageId(u64::MAX) };
-        let mark = crate::deliver::nonce("1", "answer", 0);
-        let rows = components(controls, &mark);
-        let ids: Vec<&str> = rows[0]["components"]
-            .as_array()
-            .expect("buttons")
-            .iter()
-            .map(|button| button["custom_id"].as_str().expect("an id"))
-            .collect();
-        assert_eq!(ids.len(), 4);
-        for id in &ids {
-            assert!(id.len() <= 100 && id.ends_with(&format!(":{mark}")), "{id}");
-        }
-        let prefixes: Vec<&str> = ids.iter().filter_map(|id| id.split(':').next()).collect();
-        assert_eq!(prefixes, ["human", "helpful", "unhelpful", "close"]);
     }
 
     #[test]

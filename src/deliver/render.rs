@@ -1,5 +1,7 @@
 //! How an answer looks on Discord: text, sources, split into messages of at most 2,000 characters. Pure.
 
+pub mod ticket;
+
 use crate::answer::{Action, Answer};
 use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};
 
@@ -73,11 +75,6 @@ pub fn split(text: &str, limit: usize) -> Vec<String> {
         parts.push(rest.to_owned());
     }
     parts
-}
-
-/// Quotes a member's words without letting them become formatting across lines.
-pub fn quote(text: &str, limit: usize) -> String {
-    format!("> {}", one_line(text, limit))
 }
 
 fn one_line(text: &str, limit: usize) -> String {

@@ -34,7 +34,10 @@ impl Effect {
             | Self::StartThreadOnOriginal { .. }
             | Self::Defer { .. }
             | Self::Respond { .. }
-            | Self::Suggest { .. } => Repeat::Harmless,
+            | Self::Suggest { .. }
+            | Self::AskNotes { .. }
+            | Self::ShowTicket { .. }
+            | Self::Edit { .. } => Repeat::Harmless,
             // The reply to an interaction is edited, but falls back to a message once the token has expired.
             Self::Post { .. } | Self::PostInThread { .. } | Self::EditOriginal { .. } => Repeat::WithinWindow,
         }

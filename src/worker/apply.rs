@@ -8,6 +8,7 @@ pub mod limits;
 mod notes;
 mod presses;
 mod replays;
+mod tickets;
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +29,7 @@ use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
-use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, UserId};
+use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
 use crate::first_reply::{COMPONENT, option_text};
 use crate::server_config::ServerConfig;
 
@@ -271,7 +272,9 @@ impl T1 {
             asked_at: relevant.received_at,
         };
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
-        let asked = mentioned || conversation.user == message.author.id;
+        let own = conversation.user == message.author.id;
+        let asked = mentioned || own && !conversation.is_quiet_at(question.asked_at);
+        let by_staff = !asked && !own && is_by_staff(message, &conversation, config);
         // What a human is to answer costs nothing.
         if asked
             && conversation.status != Status::Forwarded
@@ -281,7 +284,7 @@ impl T1 {
         }
         let command = match asked {
             true => Command::Ask(question),
-            false => Command::Overhear(question),
+            false => Command::Overhear { question, by_staff },
         };
         self.run(server, conversation, command, &message.author.username).await
     }
@@ -300,6 +303,9 @@ impl T1 {
             return self.command(relevant, interaction, command, config).await;
         }
         let custom_id = interaction.data.as_ref().and_then(|data| data.custom_id.as_deref());
+        if let Some(on) = custom_id.and_then(|id| tickets::read(interaction.kind, id)) {
+            return self.on_ticket(relevant, interaction, &on, config).await;
+        }
         match (interaction.kind, custom_id.and_then(presses::read)) {
             (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
             _ => self.unknown(server, interaction).await,
@@ -431,7 +437,8 @@ pub async fn store_actions(
                 outbox::add(tx, lane, &key, &effect).await?;
                 lanes.insert(lane);
             }
-            Action::OpenTicket => store::open_ticket(tx, lane.server, conversation).await?,
+            Action::OpenTicket(id) => store::tickets::open(tx, lane.server, conversation, id).await?,
+            Action::ChangeTicket(ticket) => store::tickets::change(tx, lane.server, &ticket).await?,
             Action::Vote(vote) => store::vote(tx, lane.server, conversation, &vote).await?,
         }
         lanes.insert(lane);
@@ -443,9 +450,17 @@ pub async fn store_actions(
 /// that Discord's limits hold back.
 fn lane_of(lane: Lane, effect: &Effect) -> Lane {
     match effect {
-        Effect::Respond { .. } => Lane { conversation: None, ..lane },
+        Effect::Respond { .. } | Effect::AskNotes { .. } => Lane { conversation: None, ..lane },
         _ => lane,
     }
+}
+
+/// Whether somebody who helps here wrote a message. What was read over REST does not say it, and no message tells what
+/// its author may do in the server.
+fn is_by_staff(message: &Message, conversation: &Conversation, config: &ServerConfig) -> bool {
+    let has_role = config.support_role_id.zip(message.member.as_ref());
+    has_role.is_some_and(|(role, member)| member.roles.contains(&RoleId(role)))
+        || conversation.has_been_handled_by(message.author.id)
 }
 
 /// The text without the mention that addressed the bot.

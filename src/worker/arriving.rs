@@ -29,7 +29,7 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 /// Markers that are remembered; the oldest are forgotten, and written again if they mattered.
 const MOVED_IN_AT_MOST: usize = 1_000;
 
-/// Wakes the loops of shards that servers come to.
+/// Wakes the loops of shards that servers come to, or for which something else is there to do.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     shards: Mutex<HashMap<ShardId, watch::Sender<()>>>,
@@ -37,14 +37,14 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// Wakes at once, for what is there already.
-    fn of(&self, shard: ShardId) -> watch::Receiver<()> {
+    pub(super) fn of(&self, shard: ShardId) -> watch::Receiver<()> {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = shards.entry(shard).or_insert_with(|| watch::Sender::new(())).subscribe();
         news.mark_changed();
         news
     }
 
-    fn wake(&self, shard: ShardId) {
+    pub(super) fn wake(&self, shard: ShardId) {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(news) = shards.get(&shard)
             && news.send(()).is_err()

@@ -6,6 +6,7 @@
 
 mod delivery;
 mod threads;
+mod tickets;
 mod typing;
 
 use std::collections::{HashMap, HashSet};
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use super::apply::{Error, store_actions};
 use super::{Backoff, IN_HAND, Shared, moving};
 use crate::answer::{Answer, AnswerRequest, spent};
-use crate::conversation::command::{AnswerJob, Command};
+use crate::conversation::command::{AnswerJob, Call, Command};
 use crate::conversation::store;
 use crate::deliver::confirm::{self, Confirmed};
 use crate::deliver::outbox::{self, Lane};
@@ -429,7 +430,8 @@ impl Inner {
             return Ok(tx.commit().await?);
         }
         let at = OffsetDateTime::now_utc();
-        let (state, actions) = state.apply(Command::Answered { job, answer, at, support_role });
+        let call = Call { server: lane.server, support_role, ticket: Uuid::new_v4() };
+        let (state, actions) = state.apply(Command::Answered { job, answer, at, call });
         store::save(&mut tx, lane.server, &state, "").await?;
         store_actions(&mut tx, lane, actions).await?;
         tx.commit().await?;

@@ -16,6 +16,7 @@ use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, StreamId};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -109,8 +110,9 @@ impl ShardLoop {
     /// Runs until the lease's `stop` or until it may go; on return nothing of the shard runs any more.
     pub async fn run(mut self) -> Ending {
         metrics::gauge!(names::SHARD_LOOPS).increment(1.0);
-        let lanes = self.lanes.clone();
-        let recovered = tokio::spawn(async move { lanes.recover().await });
+        let recovered = self.recover();
+        let mut tickets = self.shared.tickets.of(self.lease.fence.shard);
+        tickets.mark_unchanged();
         let mut deliveries = self.reader.watch(&self.lease.fence, self.cursor);
         steps::note(&self.lease.fence, Step::Begun);
         // Not at once: what waits in the stream comes first.
@@ -133,6 +135,7 @@ impl ShardLoop {
                 () = flush_at(self.unflushed_since) => self.flush().await,
                 () = self.arriving.due() => self.arriving.step().await,
                 delivery = deliveries.recv() => self.deliver(delivery, &mut deliveries).await,
+                Ok(()) = tickets.changed() => { self.recover(); Ok(()) }
                 _ = replays.tick() => self.replay().await,
                 _ = trim.tick() => { self.trim().await; Ok(()) }
             };
@@ -154,6 +157,12 @@ impl ShardLoop {
             (Stopped::Over, Some(lost)) => Ending::Reacquire { above: lost.above() },
             (Stopped::Over, None) => Ending::Release,
         }
+    }
+
+    /// Sets the lanes going in which something waits, beside the loop; ends with the lease at the latest.
+    fn recover(&self) -> JoinHandle<()> {
+        let lanes = self.lanes.clone();
+        tokio::spawn(async move { lanes.recover().await })
     }
 
     async fn deliver(

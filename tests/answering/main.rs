@@ -16,7 +16,10 @@ mod questions;
 mod scenarios;
 #[path = "../support/settled.rs"]
 mod settled;
+mod staff;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
+mod ticket_desk;
+mod tickets;
 mod typing;

@@ -262,3 +262,37 @@ async fn an_unlawful_step_is_refused_with_a_code_and_the_lawful_ones_from_there(
     let hint = error.downcast_ref::<sqlx::postgres::PgDatabaseError>().hint().expect("a hint");
     assert!(hint.contains("claim (status assigned, assigned_to set)"), "{hint}");
 }
+
+#[tokio::test]
+async fn whoever_changes_a_ticket_leaves_an_effect_for_its_owner_and_not_without_bound() {
+    let db = TestDb::new().await;
+    let servers = TwoServers::create(&db.pool).await;
+    let waiting = async || -> i64 {
+        sqlx::query_scalar(
+            "select count(*) from helpline.outbox o join public.forwarded_tickets t on t.server_id = o.server_id
+                 and t.conversation_id = o.conversation_id and o.request = jsonb_build_object('do', 'show_ticket', 'ticket', t.id)
+             where o.server_id = $1 and o.effect = 'ticket' and o.state = 'pending'",
+        )
+        .bind(servers.ours)
+        .fetch_one(&db.pool)
+        .await
+        .expect("it is counted")
+    };
+    assert_eq!(change(&db, &servers, "status = status, resolution_notes = null").await, Outcome::Rows(1));
+    assert_eq!(waiting().await, 0, "nothing has changed");
+    assert_eq!(change(&db, &servers, "status = 'resolved', assigned_to = '9'").await, Outcome::Rows(1));
+    assert_eq!(change(&db, &servers, "resolution_notes = 'Told her.'").await, Outcome::Rows(1));
+    assert_eq!(waiting().await, 2, "notes are shown too");
+    // A dashboard gone wild; each of its statements is a transaction of its own.
+    for n in 0..60 {
+        let notes = format!("resolution_notes = '{n}'");
+        assert_eq!(change(&db, &servers, &notes).await, Outcome::Rows(1));
+    }
+    assert_eq!(waiting().await, 50);
+    let others: i64 = sqlx::query_scalar("select count(*) from helpline.outbox where server_id <> $1")
+        .bind(servers.ours)
+        .fetch_one(&db.pool)
+        .await
+        .expect("it is counted");
+    assert_eq!(others, 0);
+}

@@ -2,14 +2,14 @@
 
 use time::OffsetDateTime;
 
-use super::{Conversation, Status, Turn, key};
-use crate::conversation::command::{Action, Press, Vote};
-use crate::conversation::ticket;
+use super::{Because, Conversation, Status, Turn, key};
+use crate::conversation::command::{Action, Call, Press, Vote};
+use crate::conversation::ticket::{self, Ticket};
 use crate::deliver::{Controls, Effect, render};
-use crate::discord::{MessageId, RoleId, UserId};
+use crate::discord::{MessageId, UserId};
 
 /// Says something to whoever pressed.
-fn respond(press: &Press, content: &str) -> Action {
+pub(super) fn respond(press: &Press, content: &str) -> Action {
     let effect = Effect::Respond {
         interaction: press.interaction,
         token: press.token.clone(),
@@ -20,13 +20,14 @@ fn respond(press: &Press, content: &str) -> Action {
 }
 
 impl Conversation {
-    pub(super) fn ask_human(&mut self, press: &Press, support_role: Option<RoleId>) -> Vec<Action> {
+    pub(super) fn ask_human(&mut self, press: &Press, call: &Call, voted: Option<bool>) -> Vec<Action> {
         if self.status == Status::Forwarded {
             return vec![respond(press, "A human has already been asked. They will answer here.")];
         }
+        let because = self.why_forwarded(voted);
         let mut actions = vec![respond(press, "A human has been asked. They will answer here.")];
         let event_id = press.interaction.0.to_string();
-        actions.extend(self.hand_over(press.user, press.pressed_at, support_role, &event_id));
+        actions.extend(self.hand_over(press.user, press.pressed_at, because, call, &event_id));
         actions
     }
 
@@ -35,30 +36,26 @@ impl Conversation {
         &mut self,
         user: UserId,
         at: OffsetDateTime,
-        support_role: Option<RoleId>,
+        because: Because,
+        call: &Call,
         event_id: &str,
     ) -> [Action; 2] {
         self.status = ticket::OPEN.conversation;
-        self.transcript.push(Turn::Forwarded { user, at });
+        self.transcript.push(Turn::Forwarded { user, at, ticket: Some(call.ticket), because: Some(because) });
+        let opened = Ticket::new(call.ticket);
+        let ping = call.support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
         let post = Effect::Post {
             channel: self.thread.unwrap_or(self.channel),
-            content: self.summary(user, support_role),
+            content: format!("{ping}{}", render::ticket::summary(call.server, self, &opened)),
             reply_to: None,
-            controls: Controls::None,
-            ping_role: support_role,
+            controls: Controls::Ticket { ticket: call.ticket, status: opened.status },
+            ping_role: call.support_role,
             ping_user: None,
             // Staff are called also when the thread could not be started, or is gone.
             fallback: self.thread.map(|thread| (self.channel, thread.starter())),
             asked_at_ms: None,
         };
-        [Action::OpenTicket, Action::Deliver(key(event_id, "forward", 0), post)]
-    }
-
-    /// What staff read first.
-    fn summary(&self, user: UserId, support_role: Option<RoleId>) -> String {
-        let ping = support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
-        let question = self.asked().next_back().map(|text| render::quote(text, 300)).unwrap_or_default();
-        format!("{ping}<@{}> asks for a human.\n{question}", user.0)
+        [Action::OpenTicket(call.ticket), Action::Deliver(key(event_id, "forward", 0), post)]
     }
 
     /// The vote of whoever asked; a later one takes the place of an earlier one.

@@ -1,23 +1,28 @@
 //! Unit tests of the state machine.
 
+use helpline_cluster::ids::ServerId;
+
 use super::*;
 use crate::conversation::command::{Press, Vote};
 use crate::discord::{ApplicationId, InteractionId, MessageId, RoleId};
 
-const ASKER: UserId = UserId(9);
-const OTHER: UserId = UserId(8);
+pub(super) const ASKER: UserId = UserId(9);
+pub(super) const OTHER: UserId = UserId(8);
+/// How staff are called.
+pub(super) const CALL: Call =
+    Call { server: ServerId(1), support_role: Some(RoleId(7)), ticket: Uuid::max() };
 
-fn message(id: u64, text: &str) -> Question {
+pub(super) fn message(id: u64, text: &str) -> Question {
     let origin = Origin::Message { channel: ChannelId(5), message: MessageId(id), in_thread: false };
     Question { origin, author: UserId(9), text: text.into(), asked_at: OffsetDateTime::UNIX_EPOCH }
 }
 
-fn follow_up(id: u64, text: &str) -> Question {
+pub(super) fn follow_up(id: u64, text: &str) -> Question {
     let origin = Origin::Message { channel: ChannelId(100), message: MessageId(id), in_thread: true };
     Question { origin, ..message(id, text) }
 }
 
-fn slash(id: u64) -> Question {
+pub(super) fn slash(id: u64) -> Question {
     let origin = Origin::Slash {
         channel: ChannelId(5),
         interaction: InteractionId(id),
@@ -28,7 +33,7 @@ fn slash(id: u64) -> Question {
     Question { origin, ..message(id, "how?") }
 }
 
-fn answer(text: &str) -> Answer {
+pub(super) fn answer(text: &str) -> Answer {
     let citation = Citation { document_id: Uuid::nil(), title: "Refunds".into(), heading: String::new() };
     Answer {
         action: answer::Action::Answer,
@@ -39,8 +44,9 @@ fn answer(text: &str) -> Answer {
     }
 }
 
-fn pressed(id: u64, user: UserId) -> Press {
+pub(super) fn pressed(id: u64, user: UserId) -> Press {
     Press {
+        server: ServerId(1),
         interaction: InteractionId(id),
         application: ApplicationId(3),
         token: "t".into(),
@@ -49,8 +55,8 @@ fn pressed(id: u64, user: UserId) -> Press {
     }
 }
 
-fn press(id: u64) -> Command {
-    Command::AskHuman { press: pressed(id, ASKER), support_role: Some(RoleId(7)) }
+pub(super) fn press(id: u64) -> Command {
+    Command::AskHuman { press: pressed(id, ASKER), call: CALL, voted: None }
 }
 
 fn vote(id: u64, user: UserId, question: u64, helpful: bool) -> Command {
@@ -62,43 +68,44 @@ fn close(id: u64, user: UserId) -> Command {
 }
 
 /// A question of the asker's and its answer.
-fn answered() -> Conversation {
+pub(super) fn answered() -> Conversation {
     let (conversation, actions) = begun(message(100, "how do refunds work?"));
     let answered = Command::Answered {
         job: job(actions),
         answer: answer("So."),
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: None,
+        call: CALL,
     };
     conversation.apply(answered).0
 }
 
 /// What whoever pressed is told.
-fn told(actions: &[Action]) -> &str {
+pub(super) fn told(actions: &[Action]) -> &str {
     match &actions[0] {
         Action::Deliver(_, Effect::Respond { content, .. }) => content,
         other => panic!("a private reply comes first: {other:?}"),
     }
 }
 
-fn begun(question: Question) -> (Conversation, Vec<Action>) {
+pub(super) fn begun(question: Question) -> (Conversation, Vec<Action>) {
     Conversation::begin(Uuid::nil(), &question).apply(Command::Ask(question))
 }
 
-fn effects(actions: &[Action]) -> Vec<&'static str> {
+pub(super) fn effects(actions: &[Action]) -> Vec<&'static str> {
     let effect = |action: &Action| match action {
         Action::Deliver(_, effect) => effect.name(),
         Action::Answer(_) => "answer job",
-        Action::OpenTicket => "ticket",
+        Action::OpenTicket(_) => "ticket",
+        Action::ChangeTicket(_) => "change",
         Action::Vote(_) => "vote",
     };
     actions.iter().map(effect).collect()
 }
 
-fn job(actions: Vec<Action>) -> AnswerJob {
+pub(super) fn job(actions: Vec<Action>) -> AnswerJob {
     let job = |action| match action {
         Action::Answer(job) => Some(job),
-        Action::Deliver(..) | Action::OpenTicket | Action::Vote(_) => None,
+        Action::Deliver(..) | Action::OpenTicket(_) | Action::ChangeTicket(_) | Action::Vote(_) => None,
     };
     actions.into_iter().find_map(job).expect("an answer job")
 }
@@ -112,7 +119,7 @@ fn the_first_question_starts_a_thread_and_its_answer_needs_no_reference() {
         job: job(actions),
         answer: answer("So."),
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: None,
+        call: CALL,
     };
     let (_, actions) = conversation.apply(answered);
     let [Action::Deliver(_, Effect::Post { channel, reply_to, content, .. })] = actions.as_slice() else {
@@ -140,7 +147,7 @@ fn a_slash_question_is_deferred_then_filled_in_then_gets_a_thread() {
         job: job(actions),
         answer: answer(&"Long. ".repeat(600)),
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: None,
+        call: CALL,
     };
     let (_, actions) = conversation.apply(answered);
     assert_eq!(effects(&actions), ["edit_original", "start_thread_on_original", "post_in_thread"]);
@@ -172,7 +179,7 @@ fn a_transcript_reads_back_as_it_was_written() {
         job: job(actions),
         answer: answer("So."),
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: None,
+        call: CALL,
     };
     let (conversation, _) = conversation.apply(answered);
     let json = serde_json::to_value(&conversation.transcript).unwrap();
@@ -183,12 +190,8 @@ fn a_transcript_reads_back_as_it_was_written() {
 fn the_last_part_of_an_answer_carries_what_can_be_said_to_it() {
     let (conversation, actions) = begun(message(100, "how?"));
     let long = answer(&"Long. ".repeat(600));
-    let answered = Command::Answered {
-        job: job(actions),
-        answer: long,
-        at: OffsetDateTime::UNIX_EPOCH,
-        support_role: None,
-    };
+    let answered =
+        Command::Answered { job: job(actions), answer: long, at: OffsetDateTime::UNIX_EPOCH, call: CALL };
     let (_, actions) = conversation.apply(answered);
     let controls = |action: &Action| match action {
         Action::Deliver(_, Effect::Post { controls, .. }) => *controls,
@@ -235,7 +238,7 @@ fn who_asked_in_somebody_elses_conversation_votes_on_his_own_answer_alone() {
         job: job(actions),
         answer: answer("So too."),
         at,
-        support_role: None,
+        call: CALL,
     });
     let voted = |user, question| {
         let (_, actions) = conversation.clone().apply(vote(300, user, question, true));
@@ -254,7 +257,8 @@ fn a_closed_conversation_goes_on_when_its_asker_writes_again() {
     assert_eq!((effects(&second), conversation.status), (vec!["respond"], Status::Completed));
     assert_ne!(told(&first), told(&second));
     assert_eq!(conversation.transcript.len(), 3, "closed once");
-    let (conversation, _) = conversation.apply(Command::Overhear(follow_up(101, "me too")));
+    let (conversation, _) =
+        conversation.apply(Command::Overhear { question: follow_up(101, "me too"), by_staff: false });
     assert_eq!(conversation.status, Status::Completed, "others may talk in it");
     let (conversation, actions) = conversation.apply(Command::Ask(follow_up(102, "one more thing?")));
     assert_eq!((effects(&actions), conversation.status), (vec!["answer job"], Status::Active));
@@ -275,7 +279,7 @@ fn decided(action: answer::Action) -> (Conversation, Vec<Action>) {
         job: job(actions),
         answer,
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: Some(RoleId(7)),
+        call: CALL,
     })
 }
 
@@ -297,14 +301,14 @@ fn an_answer_that_hands_over_does_what_the_button_does_and_does_it_once() {
     let (conversation, actions) = decided(answer::Action::HandOver(answer::Reason::AccountOrPayment));
     let [
         Action::Deliver(_, Effect::Post { controls: Controls::None, .. }),
-        Action::OpenTicket,
+        Action::OpenTicket(_),
         Action::Deliver(key, Effect::Post { ping_role: Some(RoleId(7)), content, .. }),
     ] = actions.as_slice()
     else {
         panic!("said, opened, called: {actions:?}");
     };
     assert_eq!((key.event_id.as_str(), key.effect), ("100", "forward"));
-    assert!(content.contains("my account is gone"), "{content}");
+    assert!(content.contains("my account is gone") && content.contains("a payment"), "{content}");
     assert_eq!(conversation.status, Status::Forwarded);
     let (conversation, actions) = conversation.apply(press(300));
     assert!(told(&actions).contains("already been asked"));
@@ -314,10 +318,10 @@ fn an_answer_that_hands_over_does_what_the_button_does_and_does_it_once() {
         job: job(actions),
         answer: Answer { action: answer::Action::HandOver(answer::Reason::Other), ..answer("So.") },
         at: OffsetDateTime::UNIX_EPOCH,
-        support_role: Some(RoleId(7)),
+        call: CALL,
     };
     let (conversation, actions) = conversation.apply(late);
-    assert!(!actions.contains(&Action::OpenTicket), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::OpenTicket(_))), "{actions:?}");
     let json = serde_json::to_value(&conversation.transcript).unwrap();
     assert_eq!(json[1]["action"], serde_json::json!({ "hand_over": "account_or_payment" }));
     assert_eq!(serde_json::from_value::<Vec<Turn>>(json).unwrap(), conversation.transcript);

@@ -5,11 +5,13 @@ use serde_json::Value;
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
 
+use super::tickets::not_staff;
 use super::{Error, Relevant, T1};
 use crate::commands::config::{self, Request, Suggestion, Write};
-use crate::commands::{Handler, Slash};
+use crate::commands::{Handler, Slash, tickets};
+use crate::conversation::store;
 use crate::deliver::Effect;
-use crate::discord::Interaction;
+use crate::discord::{Interaction, RoleId};
 use crate::first_reply::{AUTOCOMPLETE, FirstReply, first_reply};
 use crate::server_config::ServerConfig;
 
@@ -32,7 +34,7 @@ impl T1 {
             }
             let suggestions = match command.handler {
                 Handler::Config if allowed => config::suggestions(interaction, config),
-                Handler::Config | Handler::Ask => Vec::new(),
+                Handler::Config | Handler::Ask | Handler::Tickets => Vec::new(),
             };
             return self.suggest(server, interaction, suggestions).await;
         }
@@ -42,6 +44,19 @@ impl T1 {
         }
         match command.handler {
             Handler::Ask => self.ask(relevant, interaction, config).await,
+            Handler::Tickets => {
+                let support_role = config.support_role_id.map(RoleId);
+                let is_staff =
+                    interaction.member.as_ref().is_some_and(|member| member.is_staff(support_role));
+                let text = match is_staff {
+                    true => {
+                        let (open, total) = store::tickets::list_open(&mut self.tx, server).await?;
+                        tickets::list(server, &open, total)
+                    }
+                    false => not_staff(support_role),
+                };
+                self.respond(server, interaction, &text).await
+            }
             Handler::Config => {
                 let text = match config::request(interaction, server) {
                     Ok(request) => self.configure(server, &request).await?,

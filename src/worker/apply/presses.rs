@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{Error, Relevant, T1};
-use crate::conversation::command::{Command, Press};
+use crate::conversation::command::{Call, Command, Press};
 use crate::conversation::store;
 use crate::discord::{Interaction, MessageId, RoleId};
 use crate::first_reply::{CLOSE, HELPFUL, HUMAN, UNHELPFUL};
@@ -62,6 +62,7 @@ impl T1 {
             return self.respond(server, interaction, "That conversation is no longer here.").await;
         };
         let press = Press {
+            server,
             interaction: interaction.id,
             application: interaction.application_id,
             token: interaction.token.clone(),
@@ -71,7 +72,17 @@ impl T1 {
         // No question has this id, and no answer is found for it.
         let question = pressed.question.unwrap_or(MessageId(0));
         let command = match pressed.button {
-            Button::Human => Command::AskHuman { press, support_role: config.support_role_id.map(RoleId) },
+            Button::Human => {
+                let last =
+                    conversation.last_question().and_then(|(event, _)| event.parse().ok()).map(MessageId);
+                let voted = match last {
+                    Some(question) => store::voted(&mut self.tx, server, question).await?,
+                    None => None,
+                };
+                let support_role = config.support_role_id.map(RoleId);
+                let call = Call { server, support_role, ticket: Uuid::new_v4() };
+                Command::AskHuman { press, call, voted }
+            }
             Button::Helpful => Command::Vote { press, question, helpful: true },
             Button::Unhelpful => Command::Vote { press, question, helpful: false },
             Button::Close => Command::Close { press },

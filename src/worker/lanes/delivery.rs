@@ -157,7 +157,9 @@ impl Inner {
         message: Option<MessageId>,
     ) -> Result<Flow, Error> {
         let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
-        outbox::mark_sent(&mut tx, lane.server, row.id, message).await?;
+        if outbox::mark_sent(&mut tx, lane.server, row.id, message).await? {
+            Self::note_ticket(&mut tx, lane, effect, message).await?;
+        }
         tx.commit().await?;
         metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done").increment(1);
         Ok(Flow::Continue)

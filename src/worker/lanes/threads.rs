@@ -68,6 +68,9 @@ impl Inner {
         mark: &str,
         thread: &mut Thread,
     ) -> Result<Outcome, Error> {
+        if let Effect::ShowTicket { ticket } = effect {
+            return self.show_ticket(lane, *ticket, mark).await;
+        }
         let (client, fence) = (&self.shared.client, &self.lease.fence);
         if let (Effect::StartThreadOnOriginal { application, token, .. }, Some(id), Thread::None) =
             (effect, lane.conversation, *thread)

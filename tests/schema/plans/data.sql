@@ -21,7 +21,8 @@ select case when n % 10 = 0 then 1 else 1 + n % {servers} end, (n % 1000)::text,
     now() - n * interval '10 seconds'
 from generate_series(1, {n}) n;
 insert into public.forwarded_tickets (server_id, conversation_id, status)
-select server_id, id, 'resolved' from public.conversations where status = 'forwarded';
+select server_id, id, case when thread_id::bigint % 200 = 0 then 'pending' else 'resolved' end
+from public.conversations where status = 'forwarded';
 insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)
 select server_id, id, thread_id, '{}' from public.conversations where status = 'active';
 
@@ -38,6 +39,10 @@ insert into helpline.outbox (server_id, conversation_id, event_id, effect, reque
 select c.server_id, c.id, c.thread_id, 'answer', '{}', case when c.n % ({n} / 200) = 0 then 'pending' else 'sent' end,
     case when c.n % ({n} / 200) <> 0 then now() - interval '25 hours' + c.n * interval '25 hours' / {n} end
 from (select server_id, id, thread_id, row_number() over () as n from public.conversations) c;
+
+insert into helpline.outbox (server_id, conversation_id, event_id, effect, request)
+select server_id, id, 'ticket:' || id, 'ticket', '{}' from public.conversations
+where status = 'forwarded' and thread_id::bigint % 2000 = 0 limit 20;
 
 insert into helpline.event_keys (key, seen_at)
 select substring(sha256(convert_to(n::text, 'UTF8')) for 16), now() - interval '49 hours' + n * interval '49 hours' / {n}

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use helpline::answer::{self, Answer};
-use helpline::conversation::command::{AnswerJob, Command};
+use helpline::conversation::command::{AnswerJob, Call, Command};
 use helpline::deliver::client::Outcome;
 use helpline::deliver::outbox::Lane;
 use helpline::deliver::resend::{self, Known, Next, Repeat};
@@ -299,7 +299,9 @@ impl Lanes {
                 tokens: 0,
             };
             let at = OffsetDateTime::UNIX_EPOCH;
-            let (state, actions) = state.apply(Command::Answered { job, answer, at, support_role: None });
+            // It never hands over.
+            let call = Call { server: lane.server, support_role: None, ticket: conversation };
+            let (state, actions) = state.apply(Command::Answered { job, answer, at, call });
             store.save_conversation(tx, lane.server, &state)?;
             store_actions(&store, tx, lane, actions)
         })

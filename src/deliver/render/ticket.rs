@@ -1,0 +1,112 @@
+//! How a ticket looks to staff: what the member wants, what the bot said, and how the ticket stands. Pure.
+
+use helpline_cluster::ids::ServerId;
+
+use super::{one_line, truncate};
+use crate::answer::{self, Reason};
+use crate::conversation::state::{Because, Conversation, answer_to, last_question};
+use crate::conversation::ticket::{Ticket, TicketStatus};
+use crate::discord::{ChannelId, MAX_CONTENT_CHARS, MessageId};
+
+/// Room of what is quoted of the member, of the bot, and of the notes.
+const QUESTION_CHARS: usize = 400;
+const ANSWER_CHARS: usize = 300;
+const NOTES_CHARS: usize = 600;
+
+/// The text of a ticket's message, without the ping.
+pub fn summary(server: ServerId, conversation: &Conversation, ticket: &Ticket) -> String {
+    let before = conversation.before_ticket(ticket.id);
+    let question = last_question(before);
+    let mut lines = vec![format!(
+        "<@{}> asks for a human{}",
+        conversation.forwarded_by(ticket.id).0,
+        conversation.because(ticket.id).map_or(".", because)
+    )];
+    lines.extend(question.map(|(_, text)| quote(text, QUESTION_CHARS)));
+    if let Some((text, answer::Action::Answer)) = question.and_then(|(event, _)| answer_to(before, event)) {
+        lines.push("What I answered:".to_owned());
+        lines.push(quote(text, ANSWER_CHARS));
+    }
+    lines.push(link(server, conversation.thread.unwrap_or(conversation.channel), None));
+    lines.push(standing(conversation, ticket));
+    lines.extend(
+        ticket
+            .notes
+            .as_deref()
+            .filter(|notes| !notes.trim().is_empty())
+            .map(|notes| quote(notes, NOTES_CHARS)),
+    );
+    truncate(&lines.join("\n"), MAX_CONTENT_CHARS)
+}
+
+/// Leads to a channel, thread or message.
+pub fn link(server: ServerId, channel: ChannelId, message: Option<MessageId>) -> String {
+    let message = message.map(|message| format!("/{}", message.0)).unwrap_or_default();
+    format!("https://discord.com/channels/{}/{}{message}", server.get(), channel.0)
+}
+
+fn because(because: Because) -> &'static str {
+    match because {
+        Because::NothingFound => ": I found nothing in the documents.",
+        Because::NotHelpful => ": my answer did not help.",
+        Because::Answered => ", after my answer.",
+        Because::Unanswered => ", before I had an answer.",
+        Because::Model(Reason::AskedForHuman) => ".",
+        Because::Model(Reason::AccountOrPayment) => ": it is about an account or a payment.",
+        Because::Model(Reason::Complaint) => ": it is a complaint.",
+        Because::Model(Reason::Safety) => ": **somebody may be in danger.**",
+        Because::Model(Reason::Other) => ": I leave this one to you.",
+    }
+}
+
+fn standing(conversation: &Conversation, ticket: &Ticket) -> String {
+    match (ticket.status, &ticket.assigned_to) {
+        (TicketStatus::Pending, _) => "**Waits** for somebody to claim it.".to_owned(),
+        (TicketStatus::Assigned, somebody) => {
+            format!("**Claimed** by {}.", somebody.as_deref().map_or_else(|| "somebody".to_owned(), mention))
+        }
+        (TicketStatus::Resolved, Some(somebody)) => {
+            format!("**Resolved** by {}{}.", mention(somebody), when(ticket))
+        }
+        (TicketStatus::Resolved, None) => {
+            let by = conversation.last_step(ticket.id).filter(|(step, _)| step.starts_with("hand_back"));
+            let by = by.map(|(_, by)| format!(" by <@{}>", by.0)).unwrap_or_default();
+            format!("**Given back** to me{by}{}.", when(ticket))
+        }
+    }
+}
+
+fn mention(id: &str) -> String {
+    format!("<@{id}>")
+}
+
+fn when(ticket: &Ticket) -> String {
+    ticket.resolved_at.map(|at| format!(" <t:{}:R>", at.unix_timestamp())).unwrap_or_default()
+}
+
+/// Quotes somebody's words on one line. What reaches beyond it, or hides where a link leads, is only shown: the words
+/// stand in a message of ours.
+pub fn quote(text: &str, limit: usize) -> String {
+    let shown = one_line(text, limit).replace('`', "\\`").replace("](", "]\\(");
+    format!("> {}", truncate(&shown, limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quoted_words_neither_leave_their_line_nor_hide_a_link() {
+        let quoted = quote("```\n# big\u{2028}\u{202e}[Claim](https://evil.example) ```", 100);
+        assert_eq!(quoted, "> \\`\\`\\` # big \u{202e}[Claim]\\(https://evil.example) \\`\\`\\`");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_quoted_keeps_to_its_room(text in any::<String>(), limit in 2usize..600) {
+            let quoted = quote(&text, limit);
+            prop_assert!(quoted.chars().count() <= limit + 2 && quoted.lines().count() == 1);
+        }
+    }
+}

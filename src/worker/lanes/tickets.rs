@@ -1,0 +1,47 @@
+//! A ticket's message follows the ticket, whoever changed it: a trigger leaves an effect without words, and the lane says
+//! what stands in the database when it comes to it. So a later effect never shows less than an earlier one.
+
+use helpline_cluster::fence::FencedTx;
+use uuid::Uuid;
+
+use super::Inner;
+use crate::conversation::store::tickets;
+use crate::deliver::client::Outcome;
+use crate::deliver::outbox::Lane;
+use crate::deliver::render::ticket::summary;
+use crate::deliver::{Controls, Effect};
+use crate::discord::MessageId;
+use crate::worker::apply::Error;
+
+impl Inner {
+    /// One attempt to show how a ticket stands.
+    pub(super) async fn show_ticket(&self, lane: Lane, id: Uuid, mark: &str) -> Result<Outcome, Error> {
+        let done = Outcome::Done { message: None };
+        let Some(shown) = tickets::shown(&self.shared.pool, lane.server, id).await? else { return Ok(done) };
+        // Its post comes first in this lane: without a message it was refused, or is of an earlier release.
+        let Some(message) = shown.message else { return Ok(done) };
+        let conversation = &shown.conversation;
+        let edit = Effect::Edit {
+            message,
+            channels: conversation.thread.into_iter().chain([conversation.channel]).collect(),
+            content: summary(lane.server, conversation, &shown.ticket),
+            controls: Controls::Ticket { ticket: id, status: shown.ticket.status },
+        };
+        Ok(self.shared.client.carry_out(&self.lease.fence, &edit, mark, None).await)
+    }
+
+    /// Notes where a ticket's message stands, with the transaction that notes that it was posted.
+    pub(super) async fn note_ticket(
+        tx: &mut FencedTx,
+        lane: Lane,
+        effect: &Effect,
+        message: Option<MessageId>,
+    ) -> Result<(), Error> {
+        if let (Effect::Post { controls: Controls::Ticket { ticket, .. }, .. }, Some(message)) =
+            (effect, message)
+        {
+            tickets::set_message(tx, lane.server, *ticket, message).await?;
+        }
+        Ok(())
+    }
+}
