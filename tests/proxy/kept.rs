@@ -132,7 +132,7 @@ async fn the_first_start_of_all_waits_for_discord() {
     assert!(begun.elapsed() > Duration::from_millis(1_500), "the three of which nothing is kept");
     assert_eq!(bench.sim.counters().identifies, 1);
     eventually("the slash commands are registered", async || {
-        (bench.sim.commands() == ["ask", "config"]).then_some(())
+        (bench.sim.commands() == ["ask", "config", "tickets"]).then_some(())
     })
     .await;
     assert_eq!(bench.sim.counters().rest_429, 4, "nothing was asked again too early");

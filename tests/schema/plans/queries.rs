@@ -496,11 +496,3 @@ pub const QUERIES: &[Query] = &[
     other(OWNER, Kind::Elsewhere, "select status from public.conversations"),
     other(OWNER, Kind::Elsewhere, "select version from helpline.knowledge_versions"),
 ];
-
-/// What a hot query may read as a whole: how it begins, and the table.
-pub const READ_AS_A_WHOLE: &[(&str, &str)] = &[
-    // Once for each claim of a shard, and the questions that wait are few.
-    ("select distinct lanes.server_id", "answer_jobs"),
-    // Every second by every worker: all but empty.
-    ("select to_shard as \"shard_id!\"", "held_events"),
-];
