@@ -302,7 +302,11 @@ const scenarios = {
   async abuse() {
     const page = await open({ as: member, channel: server.general_channel });
     const watching = await open({ as: other, channel: server.general_channel });
-    for (const one of [page, watching]) await one.evaluate(() => { window.hacked = 0; });
+    for (const one of [page, watching]) {
+      // What is sent before the page is there stays in the draft, and the next text takes its place.
+      await one.getByRole('heading', { level: 1, name: 'general' }).waitFor();
+      await one.evaluate(() => { window.hacked = 0; });
+    }
     const attempts = [
       '<script>window.hacked = 1</script>',
       '<img src=x onerror="window.hacked = 1">',
