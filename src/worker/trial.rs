@@ -1,9 +1,10 @@
 //! Finds the event that ends its owner's process, so that it does not end owner after owner.
 //!
 //! The first batch after an owner that did not release the shard is applied under a marker (`helpline.shard_trials`),
-//! written before in a transaction of its own. Who finds a marker knows that its predecessor ended there, after another one had: it applies event by
-//! event, each under a marker that names it, one at a time in the whole process, because an end blames every event that
-//! was being applied. The third owner's end puts the named event aside. What panics is caught and needs no marker.
+//! written before in a transaction of its own. Who finds a marker knows that its predecessor ended there, after another
+//! one had: it applies event by event, each under a marker that names it, one at a time in the whole process, because an
+//! end blames every event that was being applied. The third owner's end puts the named event aside. What panics is
+//! caught and needs no marker.
 //!
 //! Held events of a server ([`super::arriving`]) wait beside the stream, so the first of each server under an ownership
 //! has a marker of its own.
