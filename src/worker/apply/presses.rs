@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Error, Relevant, T1};
 use crate::conversation::command::{Call, Command, Press};
 use crate::conversation::store;
-use crate::discord::{Interaction, MessageId, RoleId};
+use crate::discord::{Interaction, MessageId, RoleId, UserId};
 use crate::first_reply::{CLOSE, HELPFUL, HUMAN, UNHELPFUL};
 use crate::server_config::ServerConfig;
 
@@ -45,6 +45,18 @@ pub(super) fn read(custom_id: &str) -> Option<Pressed> {
     Some(Pressed { button, conversation, question })
 }
 
+/// What a button, a menu or a form says of whoever used it.
+pub(super) fn press(relevant: &Relevant, interaction: &Interaction, user: UserId) -> Press {
+    Press {
+        server: relevant.server,
+        interaction: interaction.id,
+        application: interaction.application_id,
+        token: interaction.token.clone(),
+        user,
+        pressed_at: relevant.received_at,
+    }
+}
+
 impl T1 {
     pub(super) async fn pressed(
         &mut self,
@@ -61,14 +73,7 @@ impl T1 {
         let (Some(conversation), Some(member)) = (found, &interaction.member) else {
             return self.respond(server, interaction, "That conversation is no longer here.").await;
         };
-        let press = Press {
-            server,
-            interaction: interaction.id,
-            application: interaction.application_id,
-            token: interaction.token.clone(),
-            user: member.user.id,
-            pressed_at: relevant.received_at,
-        };
+        let press = press(relevant, interaction, member.user.id);
         // No question has this id, and no answer is found for it.
         let question = pressed.question.unwrap_or(MessageId(0));
         let command = match pressed.button {

@@ -3,8 +3,9 @@
 
 use uuid::Uuid;
 
+use super::presses::press;
 use super::{Error, Relevant, T1};
-use crate::conversation::command::{Command, Press};
+use crate::conversation::command::Command;
 use crate::conversation::store::{self, tickets};
 use crate::conversation::ticket::Act;
 use crate::discord::{Interaction, RoleId, UserId};
@@ -78,14 +79,7 @@ impl T1 {
         let Some((ticket, conversation)) = found else {
             return self.respond(server, interaction, "That ticket is no longer here.").await;
         };
-        let press = Press {
-            server,
-            interaction: interaction.id,
-            application: interaction.application_id,
-            token: interaction.token.clone(),
-            user: member.user.id,
-            pressed_at: relevant.received_at,
-        };
+        let press = press(relevant, interaction, member.user.id);
         let act = match on.what {
             What::Claim => Act::Claim,
             What::Release => Act::Release,
