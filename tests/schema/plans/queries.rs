@@ -2,7 +2,17 @@
 //!
 //! A new one fails the tests until it stands here. Queries are told apart by how they begin, without comments.
 
+mod cluster;
+mod knowledge;
+mod members;
+mod retrieval;
+mod staff;
+
 use super::{Kind, Query};
+
+/// All of them, by what they belong to.
+pub const ALL: [&[Query]; 6] =
+    [QUERIES, cluster::QUERIES, knowledge::QUERIES, members::QUERIES, retrieval::QUERIES, staff::QUERIES];
 
 const fn hot(
     role: &'static str,
@@ -23,7 +33,7 @@ const PROXY: &str = "helpline_proxy";
 const OWNER: &str = "";
 
 /// `{server}` in the arguments is a server with a partition of its own, and one without.
-pub const QUERIES: &[Query] = &[
+const QUERIES: &[Query] = &[
     // Applying events and storing answers -------------------------------------------------------------------------
     hot(
         WORKER,
@@ -368,131 +378,4 @@ pub const QUERIES: &[Query] = &[
          join public.server_shards p on p.server_id = s.id",
     ),
     other(PROXY, Kind::Rare, "select count(*) as added from helpline.add_servers($1)"),
-    // The cluster: tables with a row for each shard or worker ---------------------------------------------------
-    other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
-    // Stems, and reads no table
-    other(WORKER, Kind::Rare, "select array( select ( setweight("),
-    // Gaps: rare, and small ----------------------------------------------------------------------------------------
-    other(PROXY, Kind::Rare, "select helpline.open_gap("),
-    other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
-    other(PROXY, Kind::Rare, "select helpline.notice_channels("),
-    other(PROXY, Kind::Rare, "select id from helpline.gaps where id = $1 for update"),
-    other(PROXY, Kind::Rare, "select helpline.adopt_gaps("),
-    other(PROXY, Kind::Rare, "select id, requests, case when shard_id is null"),
-    other(PROXY, Kind::Rare, "select server_id, channel_id, after_id from helpline.gap_channels"),
-    other(PROXY, Kind::Rare, "with done as ( delete from helpline.gap_channels"),
-    other(PROXY, Kind::Rare, "with done as ( update helpline.gap_channels"),
-    other(PROXY, Kind::Rare, "update helpline.gaps g set state"),
-    // Events put aside, and owners that ended -------------------------------------------------------------------
-    other(WORKER, Kind::Rare, "insert into helpline.dead_letters"),
-    other(WORKER, Kind::Rare, "select l.id, l.server_id, l.stream_id, l.kind, l.payload, l.origin"),
-    other(WORKER, Kind::Rare, "delete from helpline.dead_letters where id = $1"),
-    other(WORKER, Kind::Rare, "update helpline.dead_letters set replay_requested_at = null"),
-    other(WORKER, Kind::Rare, "update helpline.dead_letters set replay_requested_at = now()"),
-    other(WORKER, Kind::Rare, "select id, shard_id, server_id, kind, error, tries, created_at"),
-    other(WORKER, Kind::Rare, "select kind, stream_id, origin, error, payload from helpline.dead_letters"),
-    other(WORKER, Kind::Rare, "insert into helpline.shard_trials"),
-    other(WORKER, Kind::Rare, "update helpline.shard_trials"),
-    other(WORKER, Kind::Rare, "delete from helpline.shard_trials"),
-    other(WORKER, Kind::Small, "select id from helpline.workers where not draining"),
-    other(WORKER, Kind::Small, "select incarnation, cursor_seq from helpline.shard_streams"),
-    other(PROXY, Kind::Small, "select shard_id, incarnation, cursor_seq from helpline.shard_streams"),
-    other(WORKER, Kind::Small, "with fences as ( insert into helpline.shard_fences"),
-    other(WORKER, Kind::Small, "insert into helpline.shard_assignments"),
-    other(WORKER, Kind::Small, "select s.id, s.server_count, a.worker_id"),
-    other(WORKER, Kind::Small, "update helpline.shard_streams set incarnation"),
-    other(WORKER, Kind::Small, "select f.shard_id, f.epoch, f.claim_token, f.owner"),
-    other(WORKER, Kind::Small, "select 1 as \"held!\" from helpline.shard_fences"),
-    other(WORKER, Kind::Small, "update helpline.shard_streams set cursor_seq"),
-    other(WORKER, Kind::Small, "with free as ( select f.shard_id"),
-    other(WORKER, Kind::Small, "with held as ( select f.shard_id"),
-    other(WORKER, Kind::Small, "with released as ( update helpline.shard_fences"),
-    other(WORKER, Kind::Small, "with reported as ( select"),
-    other(WORKER, Kind::Small, "select exists (select from helpline.workers where id <> $1"),
-    other(WORKER, Kind::Small, "update helpline.workers set draining"),
-    other(WORKER, Kind::Small, "delete from helpline.workers where id = $1"),
-    other(WORKER, Kind::Small, "insert into helpline.workers (id, name)"),
-    other(WORKER, Kind::Small, "with gone as ( delete from helpline.workers"),
-    other(WORKER, Kind::Small, "update helpline.workers set last_heartbeat"),
-    other(WORKER, Kind::Small, "with orphaned as ("),
-    // Proxies: tables with a row for each of them and each gateway shard -----------------------------------------
-    other(PROXY, Kind::Small, "insert into helpline.proxies (id, name)"),
-    other(PROXY, Kind::Small, "update helpline.proxies set last_heartbeat"),
-    other(PROXY, Kind::Small, "update helpline.proxies set draining"),
-    other(PROXY, Kind::Small, "delete from helpline.proxies where id = $1"),
-    other(PROXY, Kind::Small, "with gone as ( delete from helpline.proxies"),
-    other(PROXY, Kind::Small, "with locked as materialized ( select l.objid"),
-    other(PROXY, Kind::Rare, "with held as ( select l.objid"),
-    other(PROXY, Kind::Small, "select id, draining from helpline.proxies"),
-    other(PROXY, Kind::Small, "select total, state from helpline.gateway_sets"),
-    other(PROXY, Kind::Small, "select total from helpline.gateway_sets order by total for update"),
-    other(PROXY, Kind::Small, "select total, id, phase, up, owner from helpline.gateway_shards"),
-    other(PROXY, Kind::Small, "with free as ( select g.total, g.id"),
-    other(PROXY, Kind::Small, "update helpline.gateway_shards set epoch"),
-    other(PROXY, Kind::Small, "select exists ( select from helpline.gateway_shards g join helpline.proxies"),
-    other(PROXY, Kind::Small, "with released as ( update helpline.gateway_shards set owner = null"),
-    other(PROXY, Kind::Small, "with released as ( update helpline.gateway_shards g"),
-    other(PROXY, Kind::Small, "with gone as ( delete from helpline.gateway_shards"),
-    other(PROXY, Kind::Small, "with reported as ( update helpline.gateway_shards"),
-    other(PROXY, Kind::Rare, "insert into helpline.gateway_sets (total, state)"),
-    other(PROXY, Kind::Rare, "insert into helpline.gateway_shards (total, id, phase)"),
-    other(PROXY, Kind::Small, "update helpline.gateway_shards o set phase = 'closing'"),
-    other(PROXY, Kind::Small, "update helpline.gateway_shards n set phase = 'serving'"),
-    other(PROXY, Kind::Small, "delete from helpline.gateway_sets s"),
-    other(PROXY, Kind::Small, "delete from helpline.gateway_sets r"),
-    other(PROXY, Kind::Small, "update helpline.gateway_sets set state = 'serving'"),
-    // The cluster: sessions and locks, no table -----------------------------------------------------------------
-    other(WORKER, Kind::Small, "select pg_backend_pid() as \"pid!\""),
-    other(WORKER, Kind::Small, "with recursive chain (pid) as ("),
-    other(WORKER, Kind::Small, "select exists ( select from pg_locks"),
-    other(WORKER, Kind::Small, "select pg_advisory_unlock_shared($1, $2)"),
-    other(WORKER, Kind::Small, "select pg_notify($1, $2)"),
-    other(WORKER, Kind::Small, "select pg_try_advisory_lock_shared($1, $2)"),
-    other(WORKER, Kind::Small, "select pg_try_advisory_xact_lock($1, $2)"),
-    other(WORKER, Kind::Small, "select pg_advisory_lock($1, $2)"),
-    other(WORKER, Kind::Small, "with held as materialized ( select l.objid"),
-    other(WORKER, Kind::Small, "select count(pg_terminate_backend(a.pid))"),
-    // Commands of a person, and events that hardly ever come ----------------------------------------------------
-    other(WORKER, Kind::Rare, "select 1 from public.servers where id = $1"),
-    other(WORKER, Kind::Rare, "select config from public.servers where id = $1 for no key update"),
-    other(
-        WORKER,
-        Kind::Rare,
-        "select config::text as \"config!\" from public.servers where id = $1 for no key update",
-    ),
-    other(WORKER, Kind::Rare, "update public.servers set config = case when $2"),
-    other(WORKER, Kind::Rare, "select id, content = $3 and file_type = $4 as \"same!\""),
-    other(WORKER, Kind::Rare, "update public.knowledge_documents set content = $3"),
-    other(
-        WORKER,
-        Kind::Rare,
-        "insert into public.knowledge_documents (server_id, title, content, file_type)",
-    ),
-    other(WORKER, Kind::Rare, "select name, active, config from public.servers where id = $1"),
-    other(WORKER, Kind::Rare, "update public.servers set config = $2 where id = $1"),
-    other(OWNER, Kind::Rare, "select format('alter role %I password %L'"),
-    other(OWNER, Kind::Rare, "select pg_try_advisory_lock(hashtextextended($1, 0))"),
-    other(OWNER, Kind::Rare, "with wanted as ( select generate_series(0, $1::integer - 1)"),
-    other(OWNER, Kind::Rare, "select x.indisvalid from pg_index x"),
-    other(OWNER, Kind::Rare, "select c.relname::text as \"table!\" from pg_class"),
-    other(OWNER, Kind::Rare, "select c.relname::text as \"table!\", i.inhparent is not null"),
-    other(OWNER, Kind::Rare, "select exists ( select from pg_trigger t"),
-    other(OWNER, Kind::Rare, "select exists (select from public.servers where id = $1)"),
-    other(OWNER, Kind::Rare, "select n.nspname || '.' || c.relname as \"table!\""),
-    other(OWNER, Kind::Rare, "select r.rolname::text as \"owner!\""),
-    other(OWNER, Kind::Rare, "select format('%I', a.attname) as \"column!\""),
-    other(OWNER, Kind::Rare, "select l.pid as \"pid!\", a.usename::text"),
-    other(OWNER, Kind::Rare, "select format('alter table %s validate constraint %I'"),
-    // Tests, demo and benchmarks: as the owner, at any price -----------------------------------------------------
-    other(OWNER, Kind::Elsewhere, "select array(select to_tsvector($1::text::regconfig"),
-    other(OWNER, Kind::Elsewhere, "select count(*) as \"count!\" from"),
-    other(OWNER, Kind::Elsewhere, "insert into helpline.event_keys (key) values ($1)"),
-    other(OWNER, Kind::Elsewhere, "select shard_fences.shard_id, shard_fences.epoch"),
-    other(OWNER, Kind::Elsewhere, "select (select count(*) from helpline.workers)"),
-    other(OWNER, Kind::Elsewhere, "select workers.name, count(*) as \"in_flight!\""),
-    other(OWNER, Kind::Elsewhere, "select server_id from public.server_admins"),
-    other(OWNER, Kind::Elsewhere, "insert into public.billing_plans"),
-    other(OWNER, Kind::Elsewhere, "insert into public.conversations (server_id, channel_id, user_id,"),
-    other(OWNER, Kind::Elsewhere, "select status from public.conversations"),
-    other(OWNER, Kind::Elsewhere, "select version from helpline.knowledge_versions"),
 ];

@@ -1,0 +1,5 @@
+//! Queries of vectors and what retrieval reads.
+
+use super::Query;
+
+pub const QUERIES: &[Query] = &[];
