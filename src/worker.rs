@@ -25,7 +25,7 @@ use std::time::Duration;
 use anyhow::Context;
 use helpline_cluster::claims::steps::{self, Step};
 use helpline_cluster::claims::{self, Claims, Lease, Ownership};
-use helpline_cluster::database::Database;
+use helpline_cluster::database::{Database, Turns};
 use helpline_cluster::event_log::{EventLog, Reader};
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::ShardId;
@@ -104,7 +104,10 @@ pub struct Shared {
     pub configs: Configs,
     pub answerer: Box<dyn Answerer>,
     pub client: Client,
-    pub lane_slots: Arc<Semaphore>,
+    /// Overflow rule: a lane waits for its slot.
+    pub lane_slots: Turns,
+    /// In which lanes get the connections of `pool`.
+    pub turns: Turns,
     /// Overflow rule: one more question waits without an indicator.
     pub typing_slots: Arc<Semaphore>,
     pub repair: Repair,
@@ -187,7 +190,8 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         configs: Configs::new(Database::from(first.clone()), &redis, config.keys.clone()),
         answerer: answerer(config.model.as_ref(), &database)?,
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
-        lane_slots: Arc::new(Semaphore::new(config.lanes)),
+        lane_slots: Turns::new(config.lanes),
+        turns: Turns::new(usize::try_from(lanes).unwrap_or(usize::MAX)),
         typing_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
         repair: config.repair,

@@ -39,6 +39,11 @@
 //! }
 //! ```
 
+mod turns;
+
+use turns::Turn;
+pub use turns::{Turns, WaitingSince};
+
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
@@ -46,21 +51,30 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    /// None: whoever asks first is first.
+    turns: Option<(Turns, WaitingSince)>,
 }
 
 impl From<PgPool> for Database {
     fn from(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, turns: None }
     }
 }
 
 impl Database {
+    /// The same for somebody whose work waits since then: his transactions begin before those of others in the same turns
+    /// whose work waits less long. He must not begin one while he has another.
+    #[must_use]
+    pub fn in_turn(&self, turns: &Turns, since: &WaitingSince) -> Self {
+        Self { pool: self.pool.clone(), turns: Some((turns.clone(), since.clone())) }
+    }
+
     /// Begins a transaction that can only read. Dropping it ends it.
     ///
     /// # Errors
     /// When no connection can be had.
     pub async fn read(&self) -> Result<ReadTx, sqlx::Error> {
-        Ok(ReadTx { tx: begin(&self.pool, Some("begin read only")).await? })
+        Ok(ReadTx { tx: begin_in_turn(self, Some("begin read only")).await? })
     }
 
     /// A connection for writes that belong to no shard.
@@ -96,16 +110,36 @@ pub(crate) async fn begin(
     }
 }
 
+/// A transaction, and the turn that it is begun in.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    // Ends before the turn does.
+    pub tx: Transaction<'static, Postgres>,
+    _turn: Option<Turn>,
+}
+
+/// As [`begin`], when it is its turn.
+pub(crate) async fn begin_in_turn(
+    source: &impl Source,
+    statement: Option<&'static str>,
+) -> Result<Begun, sqlx::Error> {
+    let turn = match source.turns() {
+        Some((turns, since)) => Some(turns.take(since.get()).await),
+        None => None,
+    };
+    Ok(Begun { tx: begin(source.pool(), statement).await?, _turn: turn })
+}
+
 /// A transaction in which Postgres refuses every write.
 #[derive(Debug)]
 pub struct ReadTx {
-    tx: Transaction<'static, Postgres>,
+    tx: Begun,
 }
 
 impl ReadTx {
     /// The connection, for the statements of stores.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        &mut self.tx.tx
     }
 }
 
@@ -153,14 +187,24 @@ impl Source for PgPool {}
 pub(crate) mod sealed {
     use sqlx::PgPool;
 
+    use super::{Turns, WaitingSince};
+
     /// Private, so that nobody gets at the pool of a [`super::Database`] this way.
     pub trait Pooled {
         fn pool(&self) -> &PgPool;
+
+        fn turns(&self) -> Option<&(Turns, WaitingSince)> {
+            None
+        }
     }
 
     impl Pooled for super::Database {
         fn pool(&self) -> &PgPool {
             &self.pool
+        }
+
+        fn turns(&self) -> Option<&(Turns, WaitingSince)> {
+            self.turns.as_ref()
         }
     }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgDatabaseError, PgPoolOptions, PgSeverity};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::database::{Source, begin};
+use crate::database::{Begun, Source, begin_in_turn};
 use crate::ids::{Epoch, ServerId, ShardId, StreamId, WorkerId};
 
 /// One ownership of a shard. `claim_token` is random, because an asynchronous Postgres failover can hand
@@ -56,7 +56,7 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// A transaction that holds its shard's fence. Dropped without [`FencedTx::commit`] it rolls back.
 #[derive(Debug)]
 pub struct FencedTx {
-    tx: Transaction<'static, Postgres>,
+    tx: Begun,
     fence: Fence,
 }
 
@@ -66,7 +66,7 @@ impl FencedTx {
     /// # Errors
     /// [`Error::Superseded`] when the fence is no longer the shard's; [`Error::Database`] otherwise.
     pub async fn begin(db: &impl Source, fence: &Fence) -> Result<Self, Error> {
-        let mut tx = begin(db.pool(), None).await?;
+        let mut tx = begin_in_turn(db, None).await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence.sql",
             fence.shard.db(),
@@ -74,7 +74,7 @@ impl FencedTx {
             fence.claim_token,
             fence.owner.db()
         )
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut *tx.tx)
         .await?;
         if held.is_none() {
             return Err(superseded(fence));
@@ -87,7 +87,7 @@ impl FencedTx {
     /// # Errors
     /// As `begin` and `lock_server`.
     pub async fn begin_for(db: &impl Source, fence: &Fence, server: ServerId) -> Result<Self, Error> {
-        let mut tx = begin(db.pool(), None).await?;
+        let mut tx = begin_in_turn(db, None).await?;
         let held = sqlx::query_file!(
             "src/fence/sql/lock_fence_and_server.sql",
             fence.shard.db(),
@@ -96,7 +96,7 @@ impl FencedTx {
             fence.owner.db(),
             server.db()
         )
-        .fetch_one(&mut *tx)
+        .fetch_one(&mut *tx.tx)
         .await?;
         if !held.fence_held {
             return Err(superseded(fence));
@@ -120,7 +120,7 @@ impl FencedTx {
     pub async fn lock_server(&mut self, server: ServerId) -> Result<(), Error> {
         let shard = self.fence.shard;
         let held = sqlx::query_file!("src/fence/sql/lock_server.sql", server.db(), shard.db())
-            .fetch_optional(&mut *self.tx)
+            .fetch_optional(&mut *self.tx.tx)
             .await?;
         held.map(drop).ok_or(Error::ServerElsewhere { server, shard })
     }
@@ -140,7 +140,7 @@ impl FencedTx {
             seq,
             self.fence.epoch.db()
         )
-        .execute(&mut *self.tx)
+        .execute(&mut *self.tx.tx)
         .await?;
         Ok(moved.rows_affected() == 1)
     }
@@ -155,7 +155,7 @@ impl FencedTx {
             "insert into helpline.event_keys (key) values ($1) on conflict (key) do nothing",
             &event_key(key)[..]
         )
-        .execute(&mut *self.tx)
+        .execute(&mut *self.tx.tx)
         .await?;
         Ok(inserted.rows_affected() == 1)
     }
@@ -167,22 +167,23 @@ impl FencedTx {
     /// [`Error::Database`].
     pub async fn remember_events(&mut self, keys: &[&str]) -> Result<Vec<bool>, Error> {
         let hashes: Vec<Vec<u8>> = keys.iter().map(|key| event_key(key).to_vec()).collect();
-        let inserted =
-            sqlx::query_file!("src/fence/sql/remember_events.sql", &hashes).fetch_all(&mut *self.tx).await?;
+        let inserted = sqlx::query_file!("src/fence/sql/remember_events.sql", &hashes)
+            .fetch_all(&mut *self.tx.tx)
+            .await?;
         let mut new: HashSet<Vec<u8>> = inserted.into_iter().map(|row| row.key).collect();
         Ok(hashes.iter().map(|hash| new.remove(hash)).collect())
     }
 
     /// The connection, for the statements of stores.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        &mut self.tx.tx
     }
 
     /// # Errors
     /// [`Error::Unknown`] when no answer came; [`Error::Database`] when Postgres refused, and nothing took effect.
     pub async fn commit(self) -> Result<(), Error> {
         let unknown = |why| Error::Unknown { shard: self.fence.shard, why };
-        match timeout(COMMIT_PATIENCE, self.tx.commit()).await {
+        match timeout(COMMIT_PATIENCE, self.tx.tx.commit()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if is_refusal(&error) => Err(Error::Database(error)),
             Ok(Err(error)) => Err(unknown(error.to_string())),
@@ -195,7 +196,7 @@ impl FencedTx {
     /// # Errors
     /// [`Error::Database`].
     pub async fn rollback(self) -> Result<(), Error> {
-        Ok(self.tx.rollback().await?)
+        Ok(self.tx.tx.rollback().await?)
     }
 }
 

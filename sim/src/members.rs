@@ -99,6 +99,16 @@ impl Members {
         lock(&self.shared).asked.clone()
     }
 
+    /// How much was asked so far.
+    pub fn count(&self) -> usize {
+        lock(&self.shared).asked.len()
+    }
+
+    /// What was asked after so many questions, with the answers seen.
+    pub fn snapshot_after(&self, count: usize) -> Vec<Asked> {
+        lock(&self.shared).asked.get(count..).unwrap_or_default().to_vec()
+    }
+
     /// Waits until nothing more is asked and each question has an answer or is past the deadline, and then
     /// for `params.linger`.
     pub async fn finish(self) -> Vec<Asked> {

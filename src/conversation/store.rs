@@ -4,6 +4,7 @@
 use helpline_cluster::database::Database;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::ServerId;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::command::{AnswerJob, Vote};
@@ -200,14 +201,14 @@ pub async fn add_job(
     Ok(())
 }
 
-/// The oldest question of the conversation that waits for its answer.
+/// The oldest question of the conversation that waits for its answer, and since when.
 pub async fn next_job(
     database: &Database,
     server: ServerId,
     conversation: Uuid,
-) -> Result<Option<(i64, AnswerJob)>, Error> {
+) -> Result<Option<(i64, AnswerJob, OffsetDateTime)>, Error> {
     let row = sqlx::query!(
-        "select id, job from helpline.answer_jobs
+        "select id, job, created_at from helpline.answer_jobs
          where server_id = $1 and conversation_id = $2 order by id limit 1",
         server.db(),
         conversation
@@ -216,7 +217,7 @@ pub async fn next_job(
     .await?;
     row.map(|row| {
         let job = serde_json::from_value(row.job).map_err(|source| Error::Job { id: row.id, source })?;
-        Ok((row.id, job))
+        Ok((row.id, job, row.created_at))
     })
     .transpose()
 }

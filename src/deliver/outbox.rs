@@ -44,6 +44,13 @@ pub struct Lane {
     pub conversation: Option<Uuid>,
 }
 
+/// A lane in which something waits, since then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub lane: Lane,
+    pub since: time::OffsetDateTime,
+}
+
 pub async fn add(tx: &mut FencedTx, lane: Lane, key: &OutboxKey, effect: &Effect) -> Result<(), Error> {
     let request = serde_json::to_value(effect).expect("an effect has string keys");
     sqlx::query!(
@@ -81,13 +88,18 @@ pub async fn pending(database: &Database, lane: Lane) -> Result<Vec<Row>, Error>
 }
 
 /// The lanes of a shard in which something waits: open jobs or effects not yet carried out.
-pub async fn waiting_lanes(database: &Database, shard: ShardId) -> Result<Vec<Lane>, Error> {
+///
+/// Whoever waits longest comes first.
+pub async fn waiting_lanes(database: &Database, shard: ShardId) -> Result<Vec<Waiting>, Error> {
     let rows = sqlx::query_file!("src/deliver/sql/waiting_lanes.sql", shard.db())
         .fetch_all(database.read().await?.conn())
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Lane { server: ServerId::from_db(row.server_id), conversation: row.conversation_id })
+        .map(|row| Waiting {
+            lane: Lane { server: ServerId::from_db(row.server_id), conversation: row.conversation_id },
+            since: row.since,
+        })
         .collect())
 }
 
@@ -124,12 +136,13 @@ pub async fn sweep(tx: &mut FencedTx) -> Result<u64, Error> {
     Ok(swept.rows_affected())
 }
 
-/// The lanes of a server in which something waits.
-pub async fn waiting_lanes_of(database: &Database, server: ServerId) -> Result<Vec<Lane>, Error> {
-    let rows = sqlx::query_file_scalar!("src/deliver/sql/waiting_lanes_of_server.sql", server.db())
+/// The lanes of a server in which something waits; whoever waits longest comes first.
+pub async fn waiting_lanes_of(database: &Database, server: ServerId) -> Result<Vec<Waiting>, Error> {
+    let rows = sqlx::query_file!("src/deliver/sql/waiting_lanes_of_server.sql", server.db())
         .fetch_all(database.read().await?.conn())
         .await?;
-    Ok(rows.into_iter().map(|conversation| Lane { server, conversation }).collect())
+    let lane = |conversation| Lane { server, conversation };
+    Ok(rows.into_iter().map(|row| Waiting { lane: lane(row.conversation_id), since: row.since }).collect())
 }
 
 /// Marks an effect as carried out. False: it was marked before.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use helpline_cluster::claims::Lease;
+use helpline_cluster::database::{Database, WaitingSince};
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, ServerId};
@@ -30,7 +31,7 @@ use crate::answer::{Answer, AnswerRequest, spent};
 use crate::conversation::command::{AnswerJob, Call, Command};
 use crate::conversation::store;
 use crate::deliver::confirm::{self, Confirmed};
-use crate::deliver::outbox::{self, Lane};
+use crate::deliver::outbox::{self, Lane, Waiting};
 use crate::discord::RoleId;
 use crate::metrics as names;
 use crate::server_config::ServerConfig;
@@ -47,6 +48,9 @@ pub struct Lanes {
 #[derive(Clone)]
 struct Inner {
     shared: Arc<Shared>,
+    /// A running lane waits for its turn with each transaction, so that it comes to its end before later ones begin.
+    pool: Database,
+    since: WaitingSince,
     /// A running lane has one of its own: its `stop` ends the lane alone.
     lease: Lease,
     running: Arc<Mutex<Running>>,
@@ -108,10 +112,17 @@ enum Flow {
     Stop,
 }
 
+/// As turns are ordered by it.
+fn us(since: OffsetDateTime) -> i64 {
+    i64::try_from(since.unix_timestamp_nanos() / 1_000).unwrap_or_default()
+}
+
 impl Lanes {
     pub fn new(shared: Arc<Shared>, lease: Lease) -> Self {
         let (shard_stop, lanes_stop) = (lease.stop.clone(), lease.stop.child_token());
         let inner = Inner {
+            pool: shared.pool.clone(),
+            since: WaitingSince::new(0),
             shared,
             lease,
             running: Arc::default(),
@@ -129,10 +140,10 @@ impl Lanes {
     /// Makes a lane of a server that lives here look for work, now or when it is through with what it has.
     pub fn kick(&self, lane: Lane) {
         self.inner.lock().away.remove(&lane.server);
-        self.kick_unless_away(lane);
+        self.kick_unless_away(Waiting { lane, since: OffsetDateTime::now_utc() });
     }
 
-    fn kick_unless_away(&self, lane: Lane) {
+    fn kick_unless_away(&self, Waiting { lane, since }: Waiting) {
         let mut running = self.inner.lock();
         if running.away.contains(&lane.server) || self.inner.lanes_stop.is_cancelled() {
             return;
@@ -150,6 +161,8 @@ impl Lanes {
         drop(running);
         let mut inner = Inner::clone(&self.inner);
         inner.lease.stop = stop;
+        inner.since = WaitingSince::new(us(since));
+        inner.pool = self.inner.shared.pool.in_turn(&self.inner.shared.turns, &inner.since);
         self.inner.tasks.spawn(async move { inner.run_to_its_end(lane, number, leave).await });
     }
 
@@ -274,9 +287,9 @@ impl Inner {
     }
 
     async fn run(&self, lane: Lane) {
-        let slots = Arc::clone(&self.shared.lane_slots);
         let stop = &self.lease.stop;
-        let Some(Ok(_slot)) = stop.run_until_cancelled(slots.acquire_owned()).await else { return };
+        let slot = self.shared.lane_slots.take(self.since.get());
+        let Some(_slot) = stop.run_until_cancelled(slot).await else { return };
         let mut backoff = Backoff::new();
         loop {
             match self.work(lane).await {
@@ -322,7 +335,7 @@ impl Inner {
         loop {
             // When the shard is to be let go there is no use in waiting for a connection behind many other lanes.
             let stop = &self.lease.stop;
-            let pending = stop.run_until_cancelled(outbox::pending(&self.shared.pool, lane)).await;
+            let pending = stop.run_until_cancelled(outbox::pending(&self.pool, lane)).await;
             let Some(rows) = pending.transpose()? else { return Ok(Flow::Stop) };
             let Some(rows) = self.about_to_try(lane, rows).await? else { return Ok(Flow::Stop) };
             let delivered = !rows.is_empty();
@@ -345,14 +358,17 @@ impl Inner {
 
     /// Answers the oldest open question of the conversation. None: the lease is over. False: there was none.
     async fn answer_next(&self, lane: Lane, conversation: Uuid) -> Result<Option<bool>, Error> {
-        let next_job = store::next_job(&self.shared.pool, lane.server, conversation);
+        let next_job = store::next_job(&self.pool, lane.server, conversation);
         let Some(next_job) = self.lease.stop.run_until_cancelled(next_job).await else { return Ok(None) };
         let (id, job) = match next_job {
-            Ok(Some(found)) => found,
+            Ok(Some((id, job, since))) => {
+                self.since.set(us(since));
+                (id, job)
+            }
             Ok(None) => return Ok(Some(false)),
             Err(store::Error::Job { id, source }) => {
                 tracing::error!(error = %source, "answer job {id} of {} is unreadable and dropped", lane.server);
-                let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+                let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
                 store::end_job(&mut tx, lane.server, id).await?;
                 tx.commit().await?;
                 return Ok(Some(true));
@@ -418,7 +434,7 @@ impl Inner {
         support_role: Option<RoleId>,
     ) -> Result<(), Error> {
         let (asked_at, action) = (job.asked_at, answer.action);
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         // The conversation first: T1 writes them in this order too.
         let state = store::load(&mut tx, lane.server, conversation).await?;
         if answer.tokens > 0 {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use helpline_cluster::ids::ShardId;
+use helpline::deliver::outbox;
+use helpline_cluster::database::Database;
+use helpline_cluster::ids::{ServerId, ShardId};
 
 use crate::harness::Town;
 use crate::harness::wire::Harm;
-use crate::support::eventually;
+use crate::support::{eventually, run};
 
 async fn epoch_of(town: &Town, shard: ShardId) -> i64 {
     sqlx::query_scalar("select epoch from helpline.shard_fences where shard_id = $1")
@@ -61,4 +63,26 @@ async fn commits_whose_answers_are_lost_cost_an_epoch_and_change_nothing_that_a_
     }
     assert_eq!(town.count("select count(*) from helpline.outbox where state = 'failed'").await, 0);
     assert!(epoch_of(&town, town.shard_of(0).await).await >= before + 3, "the shard was not acquired anew");
+}
+
+/// In an order that never changes the last ones would wait for ever while owners end one after the other.
+#[tokio::test]
+async fn a_new_owner_begins_with_whoever_waits_longest() {
+    let town = Town::new().await;
+    let shard = town.shard_of(0).await;
+    let server = town.server(0).id.get();
+    let waiting = format!(
+        "with asked as ( \
+             insert into public.conversations (server_id, channel_id, user_id, username, transcript) \
+             select {server}, '1', '2', 'ada', '[]' from generate_series(1, 40) returning id ) \
+         insert into helpline.answer_jobs (server_id, conversation_id, event_id, job, created_at) \
+         select {server}, id, id, '{{}}', now() - random() * interval '1 hour' from asked"
+    );
+    run(&town.db.pool, waiting).await;
+    let database = Database::from(town.db.pool.clone());
+    let of_server = outbox::waiting_lanes_of(&database, ServerId(server)).await.expect("they are read");
+    let of_shard = outbox::waiting_lanes(&database, shard).await.expect("they are read");
+    assert_eq!(of_shard, of_server);
+    assert_eq!(of_server.len(), 40);
+    assert!(of_server.is_sorted_by_key(|waiting| waiting.since), "{of_server:?}");
 }

@@ -140,6 +140,26 @@ impl Crowd {
         [self.talkers.snapshot(), self.commanders.snapshot()].concat()
     }
 
+    /// A place in what is asked, for [`Crowd::asked_since`].
+    pub fn now(&self) -> [usize; 2] {
+        [self.talkers.count(), self.commanders.count()]
+    }
+
+    /// Questions without an answer so far.
+    pub fn waiting(&self) -> usize {
+        self.now().iter().sum::<usize>().saturating_sub(self.answered())
+    }
+
+    /// Waits until no more questions than this wait.
+    pub async fn catches_up(&self, most: usize) {
+        patiently("questions are answered faster than asked", async || self.waiting() <= most).await;
+    }
+
+    /// What has been asked since then: to look at all of a long run again and again would keep the processors busy.
+    pub fn asked_since(&self, [talked, commanded]: [usize; 2]) -> Vec<Asked> {
+        [self.talkers.snapshot_after(talked), self.commanders.snapshot_after(commanded)].concat()
+    }
+
     /// Asks until the bot was mentioned, and heard it, in every server.
     pub async fn mentioned_everywhere(&self, cluster: &Cluster) {
         patiently("every server has an answered mention", async || {

@@ -51,6 +51,9 @@ struct Options {
     /// Questions each 100 ms while a worker leaves; all drains are made with each
     #[arg(long, value_delimiter = ',', default_value = "4,12")]
     bursts: Vec<usize>,
+    /// Nobody is killed while more questions than this wait: the cluster is to be loaded, not buried
+    #[arg(long, default_value_t = 500)]
+    waiting: usize,
     #[arg(long, default_value_t = 5_000)]
     lease_ttl_ms: u64,
 }
@@ -209,6 +212,8 @@ impl Bench {
         let (mut first, mut all) = (Samples::default(), Samples::default());
         for round in 0..self.options.kills {
             self.all_there().await;
+            crowd.catches_up(self.options.waiting).await;
+            let asked = crowd.now();
             let (victim, held) = self.victim().await;
             crowd.waits_for(&self.cluster, victim).await;
             let mark = self.cluster.recorder.end().await;
@@ -222,7 +227,7 @@ impl Bench {
             let mut waits = Samples::default();
             patiently("all that was asked is applied", async || {
                 let records = self.cluster.recorder.since(mark).await;
-                let events = applied(&crowd.asked(), &records, &self.homes);
+                let events = applied(&crowd.asked_since(asked), &records, &self.homes);
                 let around = events.iter().filter(|event| (at..asked_until).contains(&event.asked_us));
                 let done = around.clone().all(|event| event.at_us.is_some());
                 waits = longest_waits(&events, &shards, at, asked_until);
@@ -231,7 +236,7 @@ impl Bench {
             .await;
             all.extend(&waits);
             if round % 20 == 19 {
-                println!("{} kills: {}", round + 1, first.told());
+                println!("{} kills: {}; {} questions wait", round + 1, first.told(), crowd.waiting());
             }
         }
         let of = format!("{} kills", first.len());
@@ -269,6 +274,7 @@ impl Bench {
         let mut parts = Parts::default();
         for _ in 0..self.options.drains {
             self.all_there().await;
+            let asked = crowd.now();
             let (victim, held) = self.victim().await;
             let mark = self.cluster.recorder.end().await;
             let meanwhile = Busy::since_now();
@@ -284,7 +290,7 @@ impl Bench {
             let (mut records, mut events) = (Vec::new(), Vec::new());
             patiently("all that was asked meanwhile is applied", async || {
                 records = self.cluster.recorder.since(mark).await;
-                events = applied(&crowd.asked(), &records, &self.homes);
+                events = applied(&crowd.asked_since(asked), &records, &self.homes);
                 let mut meanwhile = events.iter().filter(|event| (at..=until).contains(&event.asked_us));
                 meanwhile.all(|event| event.at_us.is_some())
             })

@@ -30,7 +30,7 @@ const SMALL_TABLES: [&str; 9] = [
 /// What a hot query may read as a whole: how it begins, and the table.
 const READ_AS_A_WHOLE: &[(&str, &str)] = &[
     // Once for each claim of a shard, and the questions that wait are few.
-    ("select distinct lanes.server_id", "answer_jobs"),
+    ("select lanes.server_id", "answer_jobs"),
     // Every second by every worker: all but empty.
     ("select to_shard as \"shard_id!\"", "held_events"),
 ];

@@ -34,7 +34,7 @@ impl Inner {
         if new.is_empty() {
             return Ok(Some(rows));
         }
-        let beginning = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server);
+        let beginning = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server);
         let Some(tx) = self.lease.stop.run_until_cancelled(beginning).await else { return Ok(None) };
         let mut tx = tx?;
         let marked = outbox::mark_tried(&mut tx, lane.server, &new).await?;
@@ -76,8 +76,7 @@ impl Inner {
             let outcome = outcome?;
             match outcome {
                 Outcome::NotThere => {
-                    let mut tx =
-                        FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+                    let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
                     outbox::mark_not_there(&mut tx, lane.server, row.id).await?;
                     tx.commit().await?;
                     // As if never tried: what is sent next is sent at once.
@@ -156,7 +155,7 @@ impl Inner {
         effect: &Effect,
         message: Option<MessageId>,
     ) -> Result<Flow, Error> {
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         if outbox::mark_sent(&mut tx, lane.server, row.id, message).await? {
             Self::note_ticket(&mut tx, lane, effect, message).await?;
         }
@@ -173,7 +172,7 @@ impl Inner {
             "an effect ({}) could not be carried out and is given up",
             row.effect
         );
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         outbox::mark_failed(&mut tx, lane.server, row.id, reason).await?;
         tx.commit().await?;
         metrics::counter!(names::EFFECTS, "effect" => "any", "result" => "given_up").increment(1);

@@ -79,7 +79,7 @@ impl Inner {
                 Outcome::Done { message: Some(reply) } => reply,
                 other => return Ok(other),
             };
-            let mut tx = FencedTx::begin_for(&self.shared.pool, fence, lane.server).await?;
+            let mut tx = FencedTx::begin_for(&self.pool, fence, lane.server).await?;
             store::set_thread(&mut tx, lane.server, id, reply.thread()).await?;
             tx.commit().await?;
             *thread = Thread::New(reply.thread());
@@ -96,7 +96,7 @@ impl Inner {
         reason: &str,
     ) -> Result<Flow, Error> {
         if let (Some(id), Thread::New(thread)) = (lane.conversation, thread) {
-            let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+            let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
             store::forget_thread(&mut tx, lane.server, id, thread).await?;
             tx.commit().await?;
         }
@@ -109,7 +109,7 @@ impl Inner {
             lane.server.db(),
             id
         )
-        .fetch_optional(self.shared.pool.read().await?.conn())
+        .fetch_optional(self.pool.read().await?.conn())
         .await?;
         Ok(row.and_then(|row| row.thread_id).and_then(|id| id.parse().ok()).map(ChannelId))
     }

@@ -17,7 +17,7 @@ impl Inner {
     /// One attempt to show how a ticket stands.
     pub(super) async fn show_ticket(&self, lane: Lane, id: Uuid, mark: &str) -> Result<Outcome, Error> {
         let done = Outcome::Done { message: None };
-        let Some(shown) = tickets::shown(&self.shared.pool, lane.server, id).await? else { return Ok(done) };
+        let Some(shown) = tickets::shown(&self.pool, lane.server, id).await? else { return Ok(done) };
         // Its post comes first in this lane: without a message it was refused, or is of an earlier release.
         let Some(message) = shown.message else { return Ok(done) };
         let conversation = &shown.conversation;

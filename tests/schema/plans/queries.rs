@@ -155,7 +155,7 @@ const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "select id, job from helpline.answer_jobs where server_id = $1 and conversation_id = $2",
+        "select id, job, created_at from helpline.answer_jobs where server_id = $1 and conversation_id = $2",
         "{server}, gen_random_uuid()",
         &["answer_jobs_pkey|answer_jobs_server_id_event_id_key"],
     ),
@@ -224,7 +224,7 @@ const QUERIES: &[Query] = &[
     hot(WORKER, "update helpline.outbox set state = 'failed'", "{server}, 7, 'no'", &["outbox_pending_idx"]),
     hot(
         WORKER,
-        "select distinct lanes.server_id as \"server_id!\"",
+        "select lanes.server_id as \"server_id!\"",
         "7",
         &["outbox_pending_idx", "server_shards_pkey|server_shards_shard_id_idx"],
     ),
@@ -350,7 +350,7 @@ const QUERIES: &[Query] = &[
     other(WORKER, Kind::Rare, "select h.id from helpline.held_events h"),
     other(WORKER, Kind::Rare, "delete from helpline.gaps"),
     other(WORKER, Kind::Rare, "with taken as ( delete from helpline.held_events"),
-    other(WORKER, Kind::Rare, "select distinct lanes.conversation_id"),
+    other(WORKER, Kind::Rare, "select lanes.conversation_id"),
     other(OWNER, Kind::Rare, "with loads as ( select p.shard_id, sum(helpline.decayed_load("),
     other(OWNER, Kind::Rare, "select coalesce(max(id) + 1, 0)::bigint as \"there!\" from public.shards"),
     // Routing ----------------------------------------------------------------------------------------------------
