@@ -6,12 +6,15 @@
 //! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
 pub mod config;
+pub mod reply;
+pub mod setup;
+pub mod stats;
 pub mod tickets;
 
 use serde_json::{Value, json};
 
 use crate::discord::{Interaction, Permissions};
-use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, Need, When};
+use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, NEW_REPLY_FORM, Need, When};
 use config::texts;
 
 /// The option of `/ask`.
@@ -35,6 +38,9 @@ pub struct Slash {
 pub enum Handler {
     Ask,
     Config,
+    Reply,
+    Setup,
+    Stats,
     Tickets,
 }
 
@@ -96,6 +102,34 @@ pub static TABLE: &[Slash] = &[
         options: config::OPTIONS,
         first_replies: &[],
         handler: Handler::Config,
+    },
+    Slash {
+        name: "reply",
+        description: reply::DESCRIPTION,
+        needs: None,
+        options: reply::OPTIONS,
+        // Also for whoever is no staff: he is told when he sends the form.
+        first_replies: &[When {
+            needs: &[Need::Subcommand("add")],
+            reply: FirstReply::Modal(NEW_REPLY_FORM),
+        }],
+        handler: Handler::Reply,
+    },
+    Slash {
+        name: "setup",
+        description: setup::DESCRIPTION,
+        needs: Some(MANAGE_SERVER),
+        options: &[],
+        first_replies: &[],
+        handler: Handler::Setup,
+    },
+    Slash {
+        name: "stats",
+        description: stats::DESCRIPTION,
+        needs: None,
+        options: &[],
+        first_replies: &[],
+        handler: Handler::Stats,
     },
     Slash {
         name: "tickets",

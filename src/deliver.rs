@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::commands::config::Suggestion;
 use crate::conversation::ticket::TicketStatus;
-use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
+use crate::discord::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
 
 /// Names one effect for ever: the event that caused it, what it is, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,6 +63,10 @@ pub enum Controls {
         conversation: uuid::Uuid,
         /// The id of the message or interaction that asked.
         question: MessageId,
+    },
+    /// What whoever fell silent can say with one press: he needs a human, or nothing more.
+    Silent {
+        conversation: uuid::Uuid,
     },
     /// What staff can do to a ticket that stands so.
     Ticket {
@@ -110,6 +114,35 @@ pub enum Effect {
     },
     /// The first reply to an interaction, due within 3 s: the form for the notes on a ticket that is resolved.
     AskNotes { interaction: InteractionId, token: String, ticket: uuid::Uuid },
+    /// The first reply to an interaction, due within 3 s: a message only the member sees, with components of its own.
+    Panel {
+        interaction: InteractionId,
+        token: String,
+        application: ApplicationId,
+        /// In the place of the message that was pressed on.
+        on_message: bool,
+        content: String,
+        components: serde_json::Value,
+    },
+    /// The first reply to an interaction, due within 3 s: the form of that name, see [`crate::first_reply::form`].
+    OpenForm { interaction: InteractionId, token: String, form: String },
+    /// A reply to an interaction that only whoever pressed sees: what the bot would answer in a ticket's conversation, made when
+    /// this is carried out.
+    SuggestAnswer {
+        interaction: InteractionId,
+        token: String,
+        application: ApplicationId,
+        ticket: uuid::Uuid,
+    },
+    /// A reply to an interaction that only whoever pressed sees: words, and the conversation of a ticket as files, made when
+    /// this is carried out.
+    Transcript {
+        interaction: InteractionId,
+        token: String,
+        application: ApplicationId,
+        ticket: uuid::Uuid,
+        content: String,
+    },
     /// The message of a ticket shows how the ticket stands when this is carried out. A trigger writes it.
     ShowTicket { ticket: uuid::Uuid },
     /// One of our messages reads like this; it is in one of these channels. Never stored.
@@ -139,6 +172,18 @@ pub enum Effect {
         /// Where to say it when the conversation has no thread.
         channel: ChannelId,
     },
+    /// A message that nobody misses where it cannot be said any more.
+    Notice {
+        channel: ChannelId,
+        content: String,
+        controls: Controls,
+        /// The only member that it may ping.
+        ping_user: Option<UserId>,
+    },
+    /// Said to a server as a whole, where it is seen. Its place is not known before, so that it is not looked for.
+    TellServer { server: GuildId, content: String },
+    /// A thread is put away, where the bot may do so.
+    Archive { channel: ChannelId },
 }
 
 /// Interaction tokens and message text stay out of every log.
@@ -165,7 +210,9 @@ impl Effect {
     /// beyond the first reply's time.
     pub fn patience(&self) -> time::Duration {
         match self {
-            Self::Suggest { .. } | Self::AskNotes { .. } => time::Duration::seconds(3),
+            Self::Suggest { .. } | Self::AskNotes { .. } | Self::OpenForm { .. } => {
+                time::Duration::seconds(3)
+            }
             _ => time::Duration::minutes(15),
         }
     }
@@ -179,11 +226,18 @@ impl Effect {
             Self::Respond { .. } => "respond",
             Self::Suggest { .. } => "suggest",
             Self::AskNotes { .. } => "ask_notes",
+            Self::OpenForm { .. } => "open_form",
+            Self::Panel { .. } => "panel",
+            Self::SuggestAnswer { .. } => "suggest_answer",
+            Self::Transcript { .. } => "transcript",
             Self::ShowTicket { .. } => "show_ticket",
             Self::Edit { .. } => "edit",
             Self::EditOriginal { .. } => "edit_original",
             Self::StartThreadOnOriginal { .. } => "start_thread_on_original",
             Self::PostInThread { .. } => "post_in_thread",
+            Self::Notice { .. } => "notice",
+            Self::TellServer { .. } => "tell_server",
+            Self::Archive { .. } => "archive",
         }
     }
 }

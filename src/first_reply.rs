@@ -27,6 +27,11 @@ pub const RELEASE: &str = "release:";
 pub const RESOLVE: &str = "resolve:";
 pub const HAND_BACK: &str = "bot:";
 pub const REOPEN: &str = "reopen:";
+/// Answers whoever pressed alone: what the bot would say, and the conversation as files.
+pub const SUGGEST: &str = "suggest:";
+pub const TRANSCRIPT: &str = "transcript:";
+/// Prefix of the custom id of "Send it" below a suggestion; the suggestion's id follows.
+pub const SEND: &str = "send:";
 /// Prefix of the custom id of the form that [`RESOLVE`] opens; the ticket's id follows.
 pub const NOTES: &str = "notes:";
 /// The input of that form.
@@ -45,6 +50,38 @@ pub const NOTES_FORM: Modal = Modal {
         required: false,
     }],
 };
+
+/// Custom id of the form for a reply that is kept ready, and of its inputs.
+pub const NEW_REPLY: &str = "new_reply:";
+pub const REPLY_NAME: &str = "name";
+pub const REPLY_TEXT: &str = "text";
+
+pub const NEW_REPLY_FORM: Modal = Modal {
+    custom_id: NEW_REPLY,
+    about: None,
+    title: "A reply to keep ready",
+    inputs: &[
+        Input {
+            custom_id: REPLY_NAME,
+            label: "Name, by which staff find it",
+            max_chars: 50,
+            several_lines: false,
+            required: true,
+        },
+        Input {
+            custom_id: REPLY_TEXT,
+            label: "Text; {member} becomes whoever asked",
+            max_chars: 1_800,
+            several_lines: true,
+            required: true,
+        },
+    ],
+};
+
+/// The form whose custom id this is.
+pub fn form(custom_id: &str) -> Option<Modal> {
+    [NEW_REPLY_FORM].into_iter().find(|form| form.custom_id == custom_id)
+}
 
 /// Types of interactions.
 pub const COMMAND: u8 = 2;
@@ -154,6 +191,8 @@ pub enum Need {
     Member,
     /// The option holds text.
     Text(&'static str),
+    /// This subcommand is used.
+    Subcommand(&'static str),
 }
 
 /// What a command is answered with first when all of this holds.
@@ -183,7 +222,13 @@ const TABLE: &[Row] = &[
     Row { on: On::CustomId(RESOLVE), needs: &[], reply: FirstReply::Modal(NOTES_FORM) },
     Row { on: On::CustomId(HAND_BACK), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(REOPEN), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(SUGGEST), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(TRANSCRIPT), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(SEND), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(NOTES), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(NEW_REPLY), needs: &[], reply: FirstReply::Private },
+    // Each choice changes the message that it was made in.
+    Row { on: On::CustomId(commands::setup::SETUP), needs: &[], reply: FirstReply::Update },
 ];
 
 /// The id in a custom id, behind its prefix.
@@ -229,6 +274,7 @@ fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, suppo
         Need::SupportOn => support_on,
         Need::Member => interaction.member.is_some() && interaction.channel_id.is_some(),
         Need::Text(name) => option_text(interaction, name).is_some(),
+        Need::Subcommand(name) => data.is_some_and(|data| data.chosen().0.last() == Some(&name)),
     };
     let row = rows.into_iter().find(|row| is_on(row.on) && row.needs.iter().all(holds));
     match row.map(|row| row.reply) {

@@ -24,9 +24,14 @@ enum Kind {
     Ids,
     OptionalId,
     Count,
+    /// Whole hours; zero switches off what they are about.
+    Hours,
 }
 
-const KEYS: [Key; 7] = [
+/// The longest silence that can be set, in hours: a year.
+const MOST_HOURS: u32 = 8_760;
+
+const KEYS: [Key; 10] = [
     Key { name: "enabled", expected: "true or false", kind: Kind::Bool },
     Key { name: "language", expected: "a language tag such as en, de or pt-BR", kind: Kind::Language },
     Key { name: "system_prompt", expected: "text", kind: Kind::Text },
@@ -34,7 +39,11 @@ const KEYS: [Key; 7] = [
     Key { name: "support_role_id", expected: "a role id or null", kind: Kind::OptionalId },
     Key { name: "max_messages_per_user", expected: "a whole number of at least 1", kind: Kind::Count },
     Key { name: "max_text_length", expected: "a whole number of at least 1", kind: Kind::Count },
+    Key { name: "auto_close_hours", expected: HOURS, kind: Kind::Hours },
+    Key { name: "close_warning_hours", expected: "a whole number of at least 1", kind: Kind::Count },
+    Key { name: "ticket_auto_resolve_hours", expected: HOURS, kind: Kind::Hours },
 ];
+const HOURS: &str = "a whole number of hours up to 8760; 0 for never";
 
 /// The names of all keys, in the order in which they are shown.
 pub fn keys() -> impl Iterator<Item = &'static str> {
@@ -64,6 +73,12 @@ pub struct ServerConfig {
     pub max_messages_per_user: u32,
     /// Longest question that is read, in characters.
     pub max_text_length: u32,
+    /// After so long a silence of whoever asked a conversation is closed; 0: never.
+    pub auto_close_hours: u32,
+    /// How long before that he is warned; half of the silence at the most.
+    pub close_warning_hours: u32,
+    /// After so long a silence of whoever asked, after staff wrote, his ticket is resolved; 0: never.
+    pub ticket_auto_resolve_hours: u32,
 }
 
 impl Default for ServerConfig {
@@ -76,8 +91,34 @@ impl Default for ServerConfig {
             support_role_id: None,
             max_messages_per_user: 10,
             max_text_length: 2000,
+            auto_close_hours: 72,
+            close_warning_hours: 24,
+            ticket_auto_resolve_hours: 0,
         }
     }
+}
+
+impl ServerConfig {
+    /// How long whoever asked is waited for.
+    pub fn patience(&self) -> Patience {
+        let hours = |hours: u32| (hours > 0).then(|| time::Duration::hours(hours.into()));
+        Patience {
+            conversation: hours(self.auto_close_hours),
+            ticket: hours(self.ticket_auto_resolve_hours),
+            warning: time::Duration::hours(self.close_warning_hours.into()),
+        }
+    }
+}
+
+/// How long whoever asked is waited for, see [`ServerConfig::patience`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// None: a conversation is never closed for its silence.
+    pub conversation: Option<time::Duration>,
+    /// None: a ticket is never resolved for it.
+    pub ticket: Option<time::Duration>,
+    /// How long before that he is warned.
+    pub warning: time::Duration,
 }
 
 /// One thing that is wrong with a configuration.
@@ -167,6 +208,9 @@ fn apply(config: &mut ServerConfig, key: &Key, value: &Value) -> Option<()> {
         "support_role_id" => config.support_role_id = optional_id(value)?,
         "max_messages_per_user" => config.max_messages_per_user = count(value)?,
         "max_text_length" => config.max_text_length = count(value)?,
+        "auto_close_hours" => config.auto_close_hours = hours(value)?,
+        "close_warning_hours" => config.close_warning_hours = count(value)?,
+        "ticket_auto_resolve_hours" => config.ticket_auto_resolve_hours = hours(value)?,
         _ => unreachable!("every key of KEYS is handled"),
     }
     Some(())
@@ -192,6 +236,7 @@ impl Key {
             Kind::OptionalId if none => Some(Value::Null),
             Kind::OptionalId => id(&Value::from(typed)).map(|id| Value::from(id.to_string())),
             Kind::Count => typed.parse::<u32>().ok().filter(|n| *n >= 1).map(Value::from),
+            Kind::Hours => typed.parse::<u32>().ok().filter(|n| *n <= MOST_HOURS).map(Value::from),
         }
     }
 }
@@ -223,6 +268,10 @@ fn optional_id(value: &Value) -> Option<Option<u64>> {
 
 fn count(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n >= 1)
+}
+
+fn hours(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= MOST_HOURS)
 }
 
 /// The shape of a language tag (RFC 5646), not its registry: letters first, then subtags.
@@ -335,6 +384,9 @@ impl Key {
             "support_role_id" => Value::Null,
             "max_messages_per_user" => Value::from(defaults.max_messages_per_user),
             "max_text_length" => Value::from(defaults.max_text_length),
+            "auto_close_hours" => Value::from(defaults.auto_close_hours),
+            "close_warning_hours" => Value::from(defaults.close_warning_hours),
+            "ticket_auto_resolve_hours" => Value::from(defaults.ticket_auto_resolve_hours),
             _ => unreachable!("every key of KEYS is handled"),
         }
     }

@@ -7,6 +7,7 @@
 pub mod apply;
 mod arriving;
 pub mod configs;
+pub mod counts;
 mod health;
 pub mod janitor;
 pub mod lanes;
@@ -14,7 +15,10 @@ pub mod letters;
 pub mod load;
 mod marks;
 pub mod moving;
+mod replies;
+mod reports;
 pub mod shard_loop;
+pub mod silences;
 mod ticket_news;
 pub mod trial;
 
@@ -213,6 +217,8 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
         tokio::spawn(follow_configs(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
         tokio::spawn(ticket_news::watch(Arc::clone(&shared), config.session_url.clone(), cancel.clone())),
+        tokio::spawn(silences::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
+        tokio::spawn(reports::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };

@@ -295,7 +295,8 @@ pub fn suggestions(interaction: &Interaction, current: &ServerConfig) -> Vec<Sug
 /// Values of a key, each with the name that is shown for it.
 fn offers(key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
     let numbers = |usual: &[u32]| {
-        let own = typed.parse::<u32>().ok().filter(|number| *number >= 1 && !usual.contains(number));
+        let least = u32::from(!usual.contains(&0));
+        let own = typed.parse::<u32>().ok().filter(|number| *number >= least && !usual.contains(number));
         let all = own.into_iter().chain(usual.iter().copied());
         all.map(|number: u32| (Cow::from(number.to_string()), Cow::from(number.to_string()))).collect()
     };
@@ -307,6 +308,8 @@ fn offers(key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)>
         }
         "max_messages_per_user" => numbers(&[5, 10, 20, 50, 100]),
         "max_text_length" => numbers(&[500, 1_000, 2_000, 4_000]),
+        "auto_close_hours" | "ticket_auto_resolve_hours" => numbers(&[0, 24, 48, 72, 168]),
+        "close_warning_hours" => numbers(&[1, 12, 24, 48]),
         "system_prompt" => {
             let default = ServerConfig::default().system_prompt;
             let fits = default.chars().count() + texts::NOW.len() <= MAX_CHOICE_CHARS;
@@ -323,6 +326,9 @@ fn now(key: &str, config: &ServerConfig) -> String {
         "system_prompt" => config.system_prompt.clone(),
         "max_messages_per_user" => config.max_messages_per_user.to_string(),
         "max_text_length" => config.max_text_length.to_string(),
+        "auto_close_hours" => config.auto_close_hours.to_string(),
+        "close_warning_hours" => config.close_warning_hours.to_string(),
+        "ticket_auto_resolve_hours" => config.ticket_auto_resolve_hours.to_string(),
         _ => String::new(),
     }
 }

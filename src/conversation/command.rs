@@ -110,6 +110,38 @@ pub enum Command {
     Vote { press: Press, question: MessageId, helpful: bool },
     /// Somebody needs nothing more.
     Close { press: Press },
+    /// Whoever asked has been silent for so long that he is warned, or nothing more is waited for. `ticket`: the one that
+    /// is open.
+    Silence { due: Due, ticket: Option<Ticket>, at: OffsetDateTime },
+    /// Somebody of the staff lets the bot say something here in his name.
+    Speak { press: Press, text: String },
+}
+
+impl Command {
+    /// When it happened; none for what changes nothing that counts.
+    pub fn at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Ask(question) | Self::Overhear { question, .. } => Some(question.asked_at),
+            Self::Answered { at, .. } | Self::Silence { at, .. } => Some(*at),
+            Self::AskHuman { press, .. }
+            | Self::Act { press, .. }
+            | Self::AskNotes { press, .. }
+            | Self::Vote { press, .. }
+            | Self::Close { press }
+            | Self::Speak { press, .. } => Some(press.pressed_at),
+            Self::Edit { .. } | Self::Retract { .. } => None,
+        }
+    }
+}
+
+/// What is due when nobody wrote for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// He is told when it is closed.
+    Warning {
+        closes_at: OffsetDateTime,
+    },
+    Close,
 }
 
 /// A question that waits for its answer. Stored as JSON: fields may be added, never renamed.
@@ -140,6 +172,27 @@ pub enum Action {
     ChangeTicket(Ticket),
     /// In the place of what was said of that answer before.
     Vote(Vote),
+    /// A question counts as resolved from now on.
+    Resolved {
+        question: MessageId,
+        by: ResolvedBy,
+    },
+    /// It does not any more.
+    Unresolved {
+        question: MessageId,
+    },
+}
+
+/// Who says that a question is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolvedBy {
+    /// Whoever asked: the answer helped him.
+    Vote,
+    /// Whoever asked: he needs nothing more. Not when he said that the answer did not help.
+    Asker,
+    Staff,
+    /// Nobody: it is assumed, because whoever asked fell silent. Not when he said that the answer did not help.
+    Silence,
 }
 
 /// What whoever asked says of the answer to his question.

@@ -1,8 +1,10 @@
 //! The conversation as a state machine. Pure: no I/O, no clock; time comes in with the command.
 
 mod presses;
+mod silence;
 mod tickets;
 
+pub use silence::{Next, Timer};
 pub use tickets::{answer_to, last_question};
 
 use serde::{Deserialize, Serialize};
@@ -87,6 +89,9 @@ pub enum Turn {
         user: UserId,
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
+        /// He was silent for too long, and did nothing else.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_silence: bool,
     },
 }
 
@@ -154,6 +159,8 @@ impl Conversation {
             Command::AskNotes { press, ticket } => self.ask_notes(&press, &ticket),
             Command::Vote { press, question, helpful } => self.vote(&press, question, helpful),
             Command::Close { press } => self.close(&press),
+            Command::Silence { due, ticket, at } => self.silent(due, ticket, at),
+            Command::Speak { press, text } => self.speak(&press, text),
         };
         (self, actions)
     }

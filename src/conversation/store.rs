@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::command::{AnswerJob, Vote};
 use super::state::{Conversation, Status, Turn};
 use crate::discord::{ChannelId, MessageId, UserId};
+use crate::server_config::Patience;
 
+pub mod silences;
 pub mod tickets;
 
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +95,15 @@ impl Status {
     }
 }
 
-/// Inserts or overwrites. `username` is stored with a new conversation only.
+/// Inserts or overwrites, and notes whether whoever asked is waited for. `username` is stored with a new conversation only.
 pub async fn save(
     tx: &mut FencedTx,
     server: ServerId,
     conversation: &Conversation,
     username: &str,
+    patience: Patience,
 ) -> Result<(), Error> {
+    let timer = conversation.timer(patience);
     let transcript = serde_json::to_value(&conversation.transcript).expect("turns have string keys");
     sqlx::query_file!(
         "src/conversation/sql/save.sql",
@@ -110,7 +114,9 @@ pub async fn save(
         conversation.user.0.to_string(),
         username,
         transcript,
-        conversation.status.as_str()
+        conversation.status.as_str(),
+        timer.map(|timer| timer.since),
+        timer.map(|timer| timer.look_at)
     )
     .execute(tx.conn())
     .await?;

@@ -8,25 +8,32 @@
 //! | defer | callback | done: by the proxy or an earlier try | given up; the edit finds that out too |
 //! | respond | callback with the text | PATCH @original with the text | given up: nobody can be told |
 //! | suggest | callback with the choices | done: the member typed on, and nothing waits | done |
-//! | form for notes | callback with the form | done: the same form, opened by the proxy | given up: to be pressed again |
+//! | form | callback with the form | done: the same form, opened by the proxy | given up: to be pressed again |
 //! | edit | PATCH of the message | - | - |
+//! | notice | message | - | - ; done where it cannot be said any more |
+//! | archive | PATCH of the thread | - | - ; done where the bot may not |
 //! | edit original | PATCH @original | - | a message in the channel that mentions the member |
 //!
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
+
+mod files;
+mod replies;
+mod servers;
 
 use std::time::Duration;
 
 use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::Epoch;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::components::components;
 use super::proxies::Proxies;
 use super::{Controls, Effect};
-use crate::commands::config::Suggestion;
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
-use crate::first_reply::{FirstReply, NOTES_FORM};
+use crate::first_reply::{FirstReply, NOTES_FORM, form};
+pub use files::File;
+use replies::{Callback, original};
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,18 +122,28 @@ impl Client {
                 request.suggest(interaction.0, token, suggestions).await
             }
             Effect::AskNotes { interaction, token, ticket } => {
-                let form = FirstReply::Modal(NOTES_FORM.about(*ticket));
-                match request.callback(interaction.0, token, form.callback()).await {
-                    Callback::Taken | Callback::Acknowledged => DONE,
-                    Callback::Not(outcome) => outcome,
-                }
+                request.open_form(interaction.0, token, NOTES_FORM.about(*ticket)).await
             }
-            Effect::ShowTicket { .. } => {
+            Effect::OpenForm { interaction, token, form: name } => match form(name) {
+                Some(form) => request.open_form(interaction.0, token, form).await,
+                None => Outcome::GiveUp { reason: format!("there is no form {name:?}") },
+            },
+            Effect::Panel { interaction, token, application, on_message, content, components } => {
+                let data = json!({ "content": content, "components": components, "allowed_mentions": { "parse": [] } });
+                request.panel(interaction.0, token, *application, *on_message, data).await
+            }
+            Effect::ShowTicket { .. } | Effect::SuggestAnswer { .. } | Effect::Transcript { .. } => {
                 Outcome::GiveUp { reason: "how the ticket stands was not looked up".to_owned() }
             }
             Effect::Edit { message, channels, content, controls } => {
                 request.edit(*message, channels, content, *controls).await
             }
+            Effect::Notice { channel, content, controls, ping_user } => {
+                let message = Post { ping_user: *ping_user, ..Post::new(content, *controls) };
+                request.notice(*channel, message).await
+            }
+            Effect::TellServer { server, content } => request.tell_server(*server, content).await,
+            Effect::Archive { channel } => request.archive(*channel).await,
             Effect::EditOriginal { application, token, content, controls, channel, user, .. } => {
                 let done = request.edit_original(*application, token, content, *controls).await;
                 match done {
@@ -228,6 +245,24 @@ impl Request<'_> {
         self.send(Method::POST, &path, Some(message.body(self.nonce))).await.into()
     }
 
+    /// A message that nobody misses where it cannot be said any more: the thread is gone, or closed to the bot.
+    async fn notice(&self, channel: ChannelId, message: Post<'_>) -> Outcome {
+        let path = format!("/channels/{}/messages", channel.0);
+        match self.send(Method::POST, &path, Some(message.body(self.nonce))).await {
+            Reply::Refused { .. } => DONE,
+            reply => reply.into(),
+        }
+    }
+
+    /// Where the bot may not, or nothing is there, the thread stays as it is.
+    async fn archive(&self, thread: ChannelId) -> Outcome {
+        let path = format!("/channels/{}", thread.0);
+        match self.send(Method::PATCH, &path, Some(json!({ "archived": true }))).await {
+            Reply::Ok(_) | Reply::Refused { .. } => DONE,
+            reply => reply.into(),
+        }
+    }
+
     async fn post_or_fall_back(
         &self,
         channel: ChannelId,
@@ -240,69 +275,6 @@ impl Request<'_> {
             }
             (outcome, _) => outcome,
         }
-    }
-
-    async fn callback(&self, interaction: u64, token: &str, body: Value) -> Callback {
-        let path = format!("/interactions/{interaction}/{token}/callback");
-        match self.send(Method::POST, &path, Some(body)).await {
-            Reply::Ok(_) => Callback::Taken,
-            Reply::Refused { code: code::ALREADY_ACKNOWLEDGED, .. } => Callback::Acknowledged,
-            reply => Callback::Not(reply.into()),
-        }
-    }
-
-    /// A message for the member alone. When the interaction is acknowledged already, the text fills the reply that
-    /// is there: the proxy's deferral, or our own from an earlier try, which it leaves as it is.
-    async fn respond(
-        &self,
-        interaction: u64,
-        token: &str,
-        content: &str,
-        application: Option<ApplicationId>,
-    ) -> Outcome {
-        let data = json!({ "content": content, "flags": 64, "allowed_mentions": { "parse": [] } });
-        match self.callback(interaction, token, json!({ "type": 4, "data": data })).await {
-            Callback::Taken => DONE,
-            Callback::Not(outcome) => outcome,
-            Callback::Acknowledged => match application {
-                Some(application) => {
-                    let path = original(application, token);
-                    let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });
-                    match self.send(Method::PATCH, &path, Some(body)).await {
-                        // The member has dismissed it.
-                        Reply::Refused { code: code::UNKNOWN_MESSAGE, .. } => DONE,
-                        reply => reply.into(),
-                    }
-                }
-                None => DONE,
-            },
-        }
-    }
-
-    async fn suggest(&self, interaction: u64, token: &str, suggestions: &[Suggestion]) -> Outcome {
-        let path = format!("/interactions/{interaction}/{token}/callback");
-        let body = json!({ "type": 8, "data": { "choices": suggestions } });
-        match self.send(Method::POST, &path, Some(body)).await {
-            Reply::Ok(_)
-            | Reply::Refused { code: code::ALREADY_ACKNOWLEDGED | code::UNKNOWN_INTERACTION, .. } => DONE,
-            reply => reply.into(),
-        }
-    }
-
-    async fn edit_original(
-        &self,
-        application: ApplicationId,
-        token: &str,
-        content: &str,
-        controls: Controls,
-    ) -> Outcome {
-        let path = original(application, token);
-        let body = json!({
-            "content": content,
-            "allowed_mentions": { "parse": [] },
-            "components": components(controls, self.nonce),
-        });
-        self.send(Method::PATCH, &path, Some(body)).await.into()
     }
 
     /// Edits a message wherever it is. One that is gone needs no edit.
@@ -344,13 +316,24 @@ impl Request<'_> {
 
 impl Client {
     pub(super) async fn send(&self, fence: &Fence, method: Method, path: &str, body: Option<Value>) -> Reply {
+        self.send_as(fence, method, path, |request| match &body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    async fn send_as(
+        &self,
+        fence: &Fence,
+        method: Method,
+        path: &str,
+        with_body: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Reply {
         let to = |base: &str| {
             let request = self.http.request(method.clone(), format!("{base}{path}"));
             let request = request.header(SHARD, fence.shard.get()).header(EPOCH, fence.epoch.get());
-            match &body {
-                Some(body) => request.json(body),
-                None => request,
-            }
+            with_body(request)
         };
         let reply = match self.proxies.send(to).await {
             Ok(reply) => reply,
@@ -383,19 +366,6 @@ impl Client {
         }
         Reply::Refused { status, code: body["code"].as_u64().unwrap_or(0), text }
     }
-}
-
-/// What became of the first reply to an interaction.
-enum Callback {
-    Taken,
-    /// By the proxy, or by an earlier try of ours.
-    Acknowledged,
-    Not(Outcome),
-}
-
-/// The reply to an interaction, as its webhook names it.
-fn original(application: ApplicationId, token: &str) -> String {
-    format!("/webhooks/{}/{token}/messages/@original", application.0)
 }
 
 fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::Controls;
 use crate::conversation::ticket::TicketStatus;
 use crate::first_reply::{
-    CLAIM, CLOSE, HAND_BACK, HELPFUL, HUMAN, RELEASE, REOPEN, RESOLVE, TRANSFER, UNHELPFUL,
+    CLAIM, CLOSE, HAND_BACK, HELPFUL, HUMAN, RELEASE, REOPEN, RESOLVE, SUGGEST, TRANSCRIPT, TRANSFER,
+    UNHELPFUL,
 };
 
 /// Styles of buttons.
@@ -33,6 +34,11 @@ pub(super) fn components(controls: Controls, mark: &str) -> Value {
                 button("Close", on_answer(CLOSE)),
             ]
         }
+        Controls::Silent { conversation } => vec![
+            button("I still need help", format!("{HUMAN}{conversation}:{mark}")),
+            // The whole conversation is meant: no question has this id.
+            button("It is solved", format!("{CLOSE}{conversation}:0:{mark}")),
+        ],
         Controls::Ticket { ticket, status } => return on_ticket(ticket, status, mark),
         Controls::Part { number, of } => {
             let mut part = button(&format!("{number} of {of}"), format!("part:{mark}"));
@@ -55,18 +61,24 @@ fn on_ticket(ticket: Uuid, status: TicketStatus, mark: &str) -> Value {
             (PRIMARY, "Claim", CLAIM),
             (SUCCESS, "Resolve", RESOLVE),
             (SECONDARY, "Back to the bot", HAND_BACK),
+            (SECONDARY, "Suggest an answer", SUGGEST),
+            (SECONDARY, "Transcript", TRANSCRIPT),
         ])]),
         TicketStatus::Assigned => json!([
             buttons(&[
                 (SUCCESS, "Resolve", RESOLVE),
                 (SECONDARY, "Release", RELEASE),
                 (SECONDARY, "Back to the bot", HAND_BACK),
+                (SECONDARY, "Suggest an answer", SUGGEST),
+                (SECONDARY, "Transcript", TRANSCRIPT),
             ]),
             { "type": 1, "components": [
                 { "type": 5, "custom_id": id(TRANSFER), "placeholder": "Transfer to somebody else of the staff" },
             ]},
         ]),
-        TicketStatus::Resolved => json!([buttons(&[(SECONDARY, "Reopen", REOPEN)])]),
+        TicketStatus::Resolved => {
+            json!([buttons(&[(SECONDARY, "Reopen", REOPEN), (SECONDARY, "Transcript", TRANSCRIPT)])])
+        }
     }
 }
 
@@ -109,8 +121,11 @@ mod tests {
             assert!(ids.iter().all(|id| id.len() <= 100 && id.ends_with(&mark)), "{ids:?}");
             ids.iter().filter_map(|id| Some(id.split_once(':')?.0.to_owned())).collect::<Vec<_>>()
         };
-        assert_eq!(offered(TicketStatus::Pending), ["claim", "resolve", "bot"]);
-        assert_eq!(offered(TicketStatus::Assigned), ["resolve", "release", "bot", "transfer"]);
-        assert_eq!(offered(TicketStatus::Resolved), ["reopen"]);
+        assert_eq!(offered(TicketStatus::Pending), ["claim", "resolve", "bot", "suggest", "transcript"]);
+        assert_eq!(
+            offered(TicketStatus::Assigned),
+            ["resolve", "release", "bot", "suggest", "transcript", "transfer"]
+        );
+        assert_eq!(offered(TicketStatus::Resolved), ["reopen", "transcript"]);
     }
 }

@@ -1,6 +1,8 @@
 //! How an answer looks on Discord: text, sources, split into messages of at most 2,000 characters. Pure.
 
+pub mod silence;
 pub mod ticket;
+pub mod transcript;
 
 use crate::answer::{Action, Answer};
 use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};

@@ -36,10 +36,19 @@ impl Effect {
             | Self::Respond { .. }
             | Self::Suggest { .. }
             | Self::AskNotes { .. }
+            | Self::OpenForm { .. }
+            | Self::Panel { .. }
+            | Self::SuggestAnswer { .. }
+            | Self::Transcript { .. }
             | Self::ShowTicket { .. }
+            | Self::Archive { .. }
             | Self::Edit { .. } => Repeat::Harmless,
             // The reply to an interaction is edited, but falls back to a message once the token has expired.
-            Self::Post { .. } | Self::PostInThread { .. } | Self::EditOriginal { .. } => Repeat::WithinWindow,
+            Self::Post { .. }
+            | Self::PostInThread { .. }
+            | Self::Notice { .. }
+            | Self::TellServer { .. }
+            | Self::EditOriginal { .. } => Repeat::WithinWindow,
         }
     }
 }
@@ -88,7 +97,8 @@ impl<'a> Sought<'a> {
     pub fn of(effect: &'a Effect, mark: &'a str) -> Self {
         let words = match effect {
             Effect::Post { content, controls: Controls::None, .. }
-            | Effect::PostInThread { content, controls: Controls::None, .. } => Some(content.as_str()),
+            | Effect::PostInThread { content, controls: Controls::None, .. }
+            | Effect::Notice { content, controls: Controls::None, .. } => Some(content.as_str()),
             _ => None,
         };
         Self { mark, words }

@@ -290,7 +290,8 @@ async fn handle(
     body: Bytes,
 ) -> Response {
     let path = uri.path().strip_prefix("/api/v10");
-    let Some((path, speaker)) = path.and_then(|path| Some((path, allowed(path, egress.application_id)?)))
+    let Some((path, speaker)) =
+        path.and_then(|path| Some((path, allowed(&method, path, egress.application_id)?)))
     else {
         return refuse(StatusCode::NOT_FOUND, "the proxy has no such route", None);
     };
@@ -319,7 +320,7 @@ async fn handle(
 }
 
 /// Which routes there are. A path that a URL parser would rewrite (dots, escapes) is none of them.
-fn allowed(path: &str, application_id: u64) -> Option<Speaker> {
+fn allowed(method: &Method, path: &str, application_id: u64) -> Option<Speaker> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     let plain = |segment: &&str| {
         !segment.is_empty()
@@ -330,6 +331,10 @@ fn allowed(path: &str, application_id: u64) -> Option<Speaker> {
         return None;
     }
     let id = |segment: &str| segment.parse::<u64>().ok();
+    // Of a server as a whole only what stands in it is read.
+    if let ["guilds", server] | ["guilds", server, "channels"] = segments.as_slice() {
+        return id(server).filter(|_| *method == Method::GET).map(|_| Speaker::Bot);
+    }
     match segments.as_slice() {
         ["channels", channel, ..] => id(channel).map(|_| Speaker::Bot),
         ["interactions", interaction, _, "callback"] => id(interaction).map(|_| Speaker::Path),
@@ -392,11 +397,17 @@ mod tests {
 
     #[test]
     fn workers_reach_the_routes_they_need_and_no_others() {
-        assert_eq!(allowed("/channels/1/messages", 8), Some(Speaker::Bot));
-        assert_eq!(allowed("/channels/1/messages/2/threads", 8), Some(Speaker::Bot));
-        assert_eq!(allowed("/interactions/1/aW50-_x.y=/callback", 8), Some(Speaker::Path));
-        assert_eq!(allowed("/webhooks/8/tok/messages/@original", 8), Some(Speaker::Path));
+        assert_eq!(allowed(&Method::POST, "/channels/1/messages", 8), Some(Speaker::Bot));
+        assert_eq!(allowed(&Method::POST, "/channels/1/messages/2/threads", 8), Some(Speaker::Bot));
+        assert_eq!(allowed(&Method::POST, "/interactions/1/aW50-_x.y=/callback", 8), Some(Speaker::Path));
+        assert_eq!(allowed(&Method::POST, "/webhooks/8/tok/messages/@original", 8), Some(Speaker::Path));
+        assert_eq!(allowed(&Method::GET, "/guilds/1", 8), Some(Speaker::Bot));
+        assert_eq!(allowed(&Method::GET, "/guilds/1/channels", 8), Some(Speaker::Bot));
+        for path in ["/guilds/1/roles", "/guilds/x", "/guilds"] {
+            assert_eq!(allowed(&Method::GET, path, 8), None, "{path}");
+        }
         for path in [
+            "/guilds/1/channels",
             "/webhooks/9/tok",
             "/users/@me",
             "/applications/@me",
@@ -409,7 +420,7 @@ mod tests {
             "/interactions/1/t/other",
             "",
         ] {
-            assert_eq!(allowed(path, 8), None, "{path}");
+            assert_eq!(allowed(&Method::POST, path, 8), None, "{path}");
         }
     }
 }

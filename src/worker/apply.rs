@@ -8,6 +8,8 @@ pub mod limits;
 mod notes;
 mod presses;
 mod replays;
+mod setup;
+mod staff;
 mod tickets;
 
 use std::collections::{HashMap, HashSet};
@@ -21,6 +23,7 @@ use uuid::Uuid;
 
 pub use replays::replay;
 
+use super::counts::Counts;
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
 use crate::commands::{QUESTION, used};
@@ -176,7 +179,7 @@ pub async fn apply(
             _ => t1.apply(event, config).await?,
         }
     }
-    t1.marks.store(&mut t1.tx).await?;
+    t1.settle().await?;
     if !t1.tx.move_cursor(cursor).await? {
         t1.tx.rollback().await?;
         return Ok(Applied::Before);
@@ -193,7 +196,8 @@ pub(super) struct T1 {
     locked: HashSet<ServerId>,
     pub(super) lanes: HashSet<Lane>,
     repair: Repair,
-    pub(super) marks: Marks,
+    marks: Marks,
+    counts: Counts,
     /// Servers whose config it changes.
     configured: Vec<ServerId>,
 }
@@ -216,9 +220,16 @@ impl T1 {
             lanes: HashSet::new(),
             repair: shared.repair,
             marks: Marks::default(),
+            counts: Counts::default(),
             configured: Vec::new(),
         };
         Ok((t1, places))
+    }
+
+    /// Writes what was noted of all events; nothing but the cursor comes behind it.
+    pub(super) async fn settle(&mut self) -> Result<(), Error> {
+        self.marks.store(&mut self.tx).await?;
+        Ok(self.counts.store(&mut self.tx).await?)
     }
 
     pub(super) async fn apply(&mut self, relevant: &Relevant, config: &ServerConfig) -> Result<(), Error> {
@@ -230,7 +241,7 @@ impl T1 {
             Event::GuildGone(guild) if guild.unavailable == Some(true) => Ok(()),
             Event::GuildGone(_) => self.guild_gone(relevant.server).await,
             Event::Edit(message) => self.edited(relevant.server, message, config).await,
-            Event::Deleted(messages) => self.deleted(relevant.server, messages).await,
+            Event::Deleted(messages) => self.deleted(relevant.server, messages, config).await,
         }
     }
 
@@ -286,7 +297,7 @@ impl T1 {
             true => Command::Ask(question),
             false => Command::Overhear { question, by_staff },
         };
-        self.run(server, conversation, command, &message.author.username).await
+        self.run(server, conversation, command, &message.author.username, config).await
     }
 
     async fn interaction(
@@ -305,6 +316,9 @@ impl T1 {
         let custom_id = interaction.data.as_ref().and_then(|data| data.custom_id.as_deref());
         if let Some(on) = custom_id.and_then(|id| tickets::read(interaction.kind, id)) {
             return self.on_ticket(relevant, interaction, &on, config).await;
+        }
+        if let Some(on) = custom_id.and_then(|id| staff::read(interaction.kind, id)) {
+            return self.by_staff(relevant, interaction, on, config).await;
         }
         match (interaction.kind, custom_id.and_then(presses::read)) {
             (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
@@ -343,7 +357,7 @@ impl T1 {
             return self.respond(server, interaction, &refusal.text).await;
         }
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
-        self.run(server, conversation, Command::Ask(question), &member.user.username).await
+        self.run(server, conversation, Command::Ask(question), &member.user.username, config).await
     }
 
     async fn run(
@@ -352,11 +366,16 @@ impl T1 {
         conversation: Conversation,
         command: Command,
         username: &str,
+        config: &ServerConfig,
     ) -> Result<(), Error> {
         self.lock(server).await?;
+        let at = command.at();
         let (conversation, actions) = conversation.apply(command);
         let lane = Lane { server, conversation: Some(conversation.id) };
-        store::save(&mut self.tx, server, &conversation, username).await?;
+        store::save(&mut self.tx, server, &conversation, username, config.patience()).await?;
+        if let Some(at) = at {
+            self.counts.note(server, &actions, at);
+        }
         self.lanes.extend(store_actions(&mut self.tx, lane, actions).await?);
         Ok(())
     }
@@ -440,6 +459,8 @@ pub async fn store_actions(
             Action::OpenTicket(id) => store::tickets::open(tx, lane.server, conversation, id).await?,
             Action::ChangeTicket(ticket) => store::tickets::change(tx, lane.server, &ticket).await?,
             Action::Vote(vote) => store::vote(tx, lane.server, conversation, &vote).await?,
+            // Counted at the end of the transaction.
+            Action::Resolved { .. } | Action::Unresolved { .. } => {}
         }
         lanes.insert(lane);
     }
@@ -450,7 +471,9 @@ pub async fn store_actions(
 /// that Discord's limits hold back.
 fn lane_of(lane: Lane, effect: &Effect) -> Lane {
     match effect {
-        Effect::Respond { .. } | Effect::AskNotes { .. } => Lane { conversation: None, ..lane },
+        Effect::Respond { .. } | Effect::AskNotes { .. } | Effect::OpenForm { .. } | Effect::Panel { .. } => {
+            Lane { conversation: None, ..lane }
+        }
         _ => lane,
     }
 }

@@ -4,12 +4,14 @@
 //! notification comes, within [`CONFIRM_EVERY`] and a moment, because versions are compared with Postgres. Versions only
 //! rise, in memory ([`cache`]) and in Redis ([`kept`]), so that a slow read never overwrites what is newer.
 //!
-//! A config that cannot be read leaves the last good one in force: it is logged once for each such config and counted.
+//! A config that cannot be read leaves the last good one in force: it is logged once for each such config, counted, and
+//! reported in the server itself ([`super::reports`]).
 
 mod cache;
 mod kept;
 mod news;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use helpline_cluster::redis_link::RedisLink;
 use tokio::time::Instant;
 
 use crate::metrics as names;
-use crate::server_config::{self, ServerConfig};
+use crate::server_config::{self, Problem, ServerConfig};
 use cache::Cache;
 pub use cache::Setting;
 pub use kept::{Found, Kept};
@@ -29,6 +31,8 @@ pub use kept::{Found, Kept};
 pub const CONFIRM_EVERY: Duration = Duration::from_secs(5);
 /// Servers remembered at the most; then those that nobody asked for lately are forgotten.
 const CAPACITY: usize = 20_000;
+/// Unreadable configs that wait to be reported; one more is reported when it is read again.
+const UNREADABLE: usize = 1_000;
 
 /// See the module's documentation. [`Configs::follow`] has to run, or each value is read again after twelve seconds.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ pub struct Configs {
     database: Database,
     kept: Kept,
     cache: Mutex<Cache>,
+    unreadable: Mutex<HashMap<ServerId, Vec<Problem>>>,
     confirm_every: Duration,
 }
 
@@ -48,7 +53,7 @@ impl Configs {
     /// half is read again: promise 11 gives 15 s.
     pub fn confirming(database: Database, redis: &RedisLink, keys: Keys, confirm_every: Duration) -> Self {
         let cache = Mutex::new(Cache::new(CAPACITY, confirm_every * 5 / 2));
-        Self { database, kept: Kept::new(redis, keys), cache, confirm_every }
+        Self { database, kept: Kept::new(redis, keys), cache, unreadable: Mutex::default(), confirm_every }
     }
 
     /// The config in force. A server that is unknown or inactive has support switched off.
@@ -78,6 +83,19 @@ impl Configs {
     /// It was changed: the next question finds what was set.
     pub fn forget(&self, server: ServerId) {
         self.cache().doubt(server);
+    }
+
+    /// Configs that could not be read since this was asked last, with what is wrong with them.
+    pub fn take_unreadable(&self) -> HashMap<ServerId, Vec<Problem>> {
+        std::mem::take(&mut *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It is to be reported.
+    pub fn note_unreadable(&self, server: ServerId, problems: Vec<Problem>) {
+        let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreadable.len() < UNREADABLE {
+            unreadable.insert(server, problems);
+        }
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -121,12 +139,13 @@ impl Configs {
             && self.cache().is_first_sight(server, &json)
         {
             metrics::counter!(names::CONFIG_UNREADABLE).increment(1);
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
             tracing::warn!(
                 server = server.get(),
-                problems = problems.join("; "),
+                problems = said.join("; "),
                 "the config of {server} cannot be read, the last good one stays in force: mend it with `/config` or `helpline config set`"
             );
+            self.note_unreadable(server, problems);
         }
         self.cache().learn(server, version, config, confirmed_at)
     }

@@ -5,6 +5,7 @@
 //! as it is stored, for whoever owns the shard next.
 
 mod delivery;
+mod staff;
 mod threads;
 mod tickets;
 mod typing;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::apply::{Error, store_actions};
+use super::counts::Counts;
 use super::{Backoff, IN_HAND, Shared, moving};
 use crate::answer::{Answer, AnswerRequest, spent};
 use crate::conversation::command::{AnswerJob, Call, Command};
@@ -381,7 +383,7 @@ impl Inner {
         let _typing = self.show_typing(&job);
         let config = self.shared.configs.get(lane.server).await?;
         let Some(answer) = self.answer(lane.server, &config, &job).await? else { return Ok(None) };
-        self.t2(lane, conversation, id, job, answer, config.support_role_id.map(RoleId)).await?;
+        self.t2(lane, conversation, id, job, answer, &config).await?;
         Ok(Some(true))
     }
 
@@ -431,7 +433,7 @@ impl Inner {
         id: i64,
         job: AnswerJob,
         answer: Answer,
-        support_role: Option<RoleId>,
+        config: &ServerConfig,
     ) -> Result<(), Error> {
         let (asked_at, action) = (job.asked_at, answer.action);
         let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
@@ -446,10 +448,15 @@ impl Inner {
             return Ok(tx.commit().await?);
         }
         let at = OffsetDateTime::now_utc();
+        let support_role = config.support_role_id.map(RoleId);
         let call = Call { server: lane.server, support_role, ticket: Uuid::new_v4() };
         let (state, actions) = state.apply(Command::Answered { job, answer, at, call });
-        store::save(&mut tx, lane.server, &state, "").await?;
+        store::save(&mut tx, lane.server, &state, "", config.patience()).await?;
+        let mut counts = Counts::default();
+        counts.note(lane.server, &actions, at);
+        counts.answered(lane.server, asked_at, at);
         store_actions(&mut tx, lane, actions).await?;
+        counts.store(&mut tx).await?;
         tx.commit().await?;
         let outcome = match action {
             crate::answer::Action::Answer => "answered",

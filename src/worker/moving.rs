@@ -271,7 +271,7 @@ pub async fn drain(
             Err(error) => put_aside(&mut t1.tx, *id, entry, &format!("unreadable payload: {error}")).await?,
         }
     }
-    t1.marks.store(&mut t1.tx).await?;
+    t1.settle().await?;
     forget_held(&mut t1.tx, server, &rows).await?;
     let all = rows.len() < usize::try_from(most).unwrap_or(usize::MAX);
     if all {

@@ -11,15 +11,21 @@ mod limits;
 mod model;
 #[path = "../support/model_server.rs"]
 mod model_server;
+mod numbers;
 mod ownership;
 mod questions;
+mod replies;
+mod reports;
 mod scenarios;
 #[path = "../support/settled.rs"]
 mod settled;
+mod setup;
+mod silences;
 mod staff;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
 mod ticket_desk;
+mod ticket_files;
 mod tickets;
 mod typing;

@@ -24,11 +24,11 @@ async fn a_ticket_goes_through_every_step_and_its_message_shows_each() {
     for part in [format!("> {REFUND}"), "What I answered:\n> ".to_owned(), "14 days".to_owned(), jump] {
         assert!(message.content.contains(&part), "{part} is not in {}", message.content);
     }
-    assert_eq!(offers(&message), ["claim", "resolve", "bot"]);
+    assert_eq!(offers(&message), ["claim", "resolve", "bot", "suggest", "transcript"]);
 
     assert!(told(&town, press(&town, &message, "claim", one)).await.contains("yours"));
     let message = shows(&town, &format!("**Claimed** by <@{}>", one.get())).await;
-    assert_eq!(offers(&message), ["resolve", "release", "bot", "transfer"]);
+    assert_eq!(offers(&message), ["resolve", "release", "bot", "suggest", "transcript", "transfer"]);
     assert_eq!(stands(&town).await, is("assigned", Some(one), "forwarded"));
 
     told(&town, transfer(&town, &message, one, other)).await;
@@ -42,7 +42,7 @@ async fn a_ticket_goes_through_every_step_and_its_message_shows_each() {
     told(&town, resolve(&town, &message, one, "Paid back.").await).await;
     let message = shows(&town, &format!("**Resolved** by <@{}>", one.get())).await;
     assert!(message.content.ends_with("> Paid back."), "{}", message.content);
-    assert_eq!(offers(&message), ["reopen"]);
+    assert_eq!(offers(&message), ["reopen", "transcript"]);
     assert_eq!(stands(&town).await, is("resolved", Some(one), "completed"));
 
     told(&town, press(&town, &message, "reopen", other)).await;
@@ -58,7 +58,10 @@ async fn a_ticket_goes_through_every_step_and_its_message_shows_each() {
     let message = shows(&town, "**Waits**").await;
     told(&town, press(&town, &message, "bot", other)).await;
     let message = shows(&town, &format!("**Given back** to me by <@{}>", other.get())).await;
-    assert_eq!((offers(&message), stands(&town).await), (vec!["reopen"], is("resolved", None, "active")));
+    assert_eq!(
+        (offers(&message), stands(&town).await),
+        (vec!["reopen", "transcript"], is("resolved", None, "active"))
+    );
 
     told(&town, press(&town, &message, "reopen", one)).await;
     let message = shows(&town, "**Waits**").await;
@@ -229,7 +232,8 @@ async fn tickets_of_another_server_and_crafted_ones_are_out_of_reach() {
     // As if staff of server 1 had pressed there what belongs to server 0.
     let (_, payload) = entry_of(&town, 0, claim.get(), "INTERACTION_CREATE").await;
     let theirs = town.server(1);
-    let buttons = ["resolve", "release", "bot", "transfer"].map(|prefix| button(&message, prefix).to_owned());
+    let buttons = ["resolve", "release", "bot", "suggest", "transcript", "transfer"]
+        .map(|prefix| button(&message, prefix).to_owned());
     let crafted = buttons.into_iter().chain([
         "claim:".to_owned(),
         "bot:%00".to_owned(),
@@ -268,7 +272,10 @@ async fn what_a_dashboard_does_to_a_ticket_shows_in_discord() {
     )
     .await;
     let claimed = shows(&town, &format!("**Claimed** by <@{}>", one.get())).await;
-    assert_eq!((claimed.id, offers(&claimed)), (message.id, vec!["resolve", "release", "bot", "transfer"]));
+    assert_eq!(
+        (claimed.id, offers(&claimed)),
+        (message.id, vec!["resolve", "release", "bot", "suggest", "transcript", "transfer"])
+    );
     run(&town.db.pool, "update forwarded_tickets set status = 'resolved', resolution_notes = 'by mail'")
         .await;
     shows(&town, "> by mail").await;

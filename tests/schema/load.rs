@@ -156,6 +156,9 @@ async fn transact(pool: &PgPool, (server, id): (i64, Uuid), known: Option<i64>) 
         .bind("ada")
         .bind(transcript)
         .bind("active")
+        // Nobody is waited for.
+        .bind(None::<time::OffsetDateTime>)
+        .bind(None::<time::OffsetDateTime>)
         .execute(&mut *transaction)
         .await
         .expect("a conversation is saved");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use helpline::conversation::state::Status;
 use helpline::conversation::store;
 use helpline::conversation::ticket::TRANSITIONS;
+use helpline::server_config::Patience;
 use helpline_cluster::fence::{Fence, FencedTx};
 use helpline_cluster::ids::{Epoch, ServerId, ShardId, WorkerId};
 use serde_json::Value;
@@ -194,7 +195,9 @@ async fn a_dashboard_waits_for_an_owner_that_is_deciding_and_has_the_last_word()
     );
     let dashboard = tokio::spawn(async move { run(&pool, resolve).await });
     somebody_waits_for_a_lock(&db).await;
-    store::save(&mut owner, server, &conversation_read, "ada").await.expect("it is saved");
+    store::save(&mut owner, server, &conversation_read, "ada", Patience::default())
+        .await
+        .expect("it is saved");
     owner.commit().await.expect("it commits");
     dashboard.await.expect("the dashboard is done");
     assert_eq!(conversation(&db.pool, servers.ours).await, ("completed".to_owned(), true));

@@ -63,10 +63,17 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
         Effect::Defer { interaction, .. }
         | Effect::Respond { interaction, .. }
         | Effect::AskNotes { interaction, .. }
+        | Effect::OpenForm { interaction, .. }
+        | Effect::Panel { interaction, .. }
+        | Effect::SuggestAnswer { interaction, .. }
+        | Effect::Transcript { interaction, .. }
         | Effect::Suggest { interaction, .. } => {
             plain(to, Request::Callback { interaction: interaction.0 }).await
         }
         Effect::ShowTicket { .. } | Effect::Edit { .. } => give_up("nobody works on tickets here"),
+        Effect::Notice { .. } | Effect::Archive { .. } | Effect::TellServer { .. } => {
+            give_up("nobody falls silent here")
+        }
         Effect::EditOriginal { token, content, channel, .. } => {
             let edit = Request::PatchOriginal {
                 token: token.clone(),

@@ -78,6 +78,9 @@ pub const SETTABLE: &[(&str, &str)] = &[
     ("system_prompt", "system_prompt: what a language model is told"),
     ("max_messages_per_user", "max_messages_per_user: questions of a member in an hour"),
     ("max_text_length", "max_text_length: longest question, in characters"),
+    ("auto_close_hours", "auto_close_hours: silence after which I close a conversation"),
+    ("close_warning_hours", "close_warning_hours: how long before that I warn"),
+    ("ticket_auto_resolve_hours", "ticket_auto_resolve_hours: silence after which a ticket is resolved"),
 ];
 
 const RESETTABLE: &[(&str, &str)] = &[
@@ -88,6 +91,9 @@ const RESETTABLE: &[(&str, &str)] = &[
     ("support_role_id", "support_role_id: who is called for a human"),
     SETTABLE[3],
     SETTABLE[4],
+    SETTABLE[5],
+    SETTABLE[6],
+    SETTABLE[7],
     (EVERYTHING, "everything: all settings"),
 ];
 
@@ -235,6 +241,23 @@ pub fn meaning(key: &str, config: &ServerConfig) -> String {
         "max_text_length" => {
             format!("I read questions of up to {}.", count(config.max_text_length, "character"))
         }
+        "auto_close_hours" if config.auto_close_hours == 0 => {
+            "A conversation stays open until whoever asked closes it.".to_owned()
+        }
+        "auto_close_hours" => format!(
+            "I close a conversation whose asker was silent for {}, after a warning. Written in again, it goes on.",
+            count(config.auto_close_hours, "hour")
+        ),
+        "close_warning_hours" => {
+            format!("I warn {} before I close, or half of the time.", count(config.close_warning_hours, "hour"))
+        }
+        "ticket_auto_resolve_hours" if config.ticket_auto_resolve_hours == 0 => {
+            "A ticket stays open until staff resolve it.".to_owned()
+        }
+        "ticket_auto_resolve_hours" => format!(
+            "I resolve a ticket when staff wrote and whoever asked was silent for {}, after a warning.",
+            count(config.ticket_auto_resolve_hours, "hour")
+        ),
         _ => String::new(),
     }
 }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{Because, Conversation, Status, Turn, key};
-use crate::conversation::command::{Action, Call, Press, Vote};
+use crate::conversation::command::{Action, Call, Press, ResolvedBy, Vote};
 use crate::conversation::ticket::{self, Ticket};
 use crate::deliver::{Controls, Effect, render};
 use crate::discord::{MessageId, UserId};
@@ -70,7 +70,11 @@ impl Conversation {
             true => "Thank you, I am glad that this helped.",
             false => "Thank you for telling me. Press \"Ask a human\" if you still need help.",
         };
-        vec![respond(press, thanks), Action::Vote(Vote { question, user: asker, helpful })]
+        let counts = match helpful {
+            true => Action::Resolved { question, by: ResolvedBy::Vote },
+            false => Action::Unresolved { question },
+        };
+        vec![respond(press, thanks), Action::Vote(Vote { question, user: asker, helpful }), counts]
     }
 
     /// Whose question an answer of this conversation is to. None: nothing here answers it.
@@ -93,9 +97,10 @@ impl Conversation {
         }
         let text = match self.status {
             Status::Active => {
-                self.status = Status::Completed;
-                self.transcript.push(Turn::Closed { user: press.user, at: press.pressed_at });
-                "This conversation is closed. If you need more, just ask here again."
+                let text = "This conversation is closed. If you need more, just ask here again.";
+                let mut actions = vec![respond(press, text)];
+                actions.extend(self.end(press.user, press.pressed_at, ResolvedBy::Asker));
+                return actions;
             }
             Status::Completed => {
                 "This conversation is closed already. If you need more, just ask here again."

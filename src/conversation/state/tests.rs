@@ -82,7 +82,7 @@ pub(super) fn answered() -> Conversation {
 /// What whoever pressed is told.
 pub(super) fn told(actions: &[Action]) -> &str {
     match &actions[0] {
-        Action::Deliver(_, Effect::Respond { content, .. }) => content,
+        Action::Deliver(_, Effect::Respond { content, .. } | Effect::Transcript { content, .. }) => content,
         other => panic!("a private reply comes first: {other:?}"),
     }
 }
@@ -98,6 +98,8 @@ pub(super) fn effects(actions: &[Action]) -> Vec<&'static str> {
         Action::OpenTicket(_) => "ticket",
         Action::ChangeTicket(_) => "change",
         Action::Vote(_) => "vote",
+        Action::Resolved { .. } => "resolved",
+        Action::Unresolved { .. } => "unresolved",
     };
     actions.iter().map(effect).collect()
 }
@@ -105,7 +107,7 @@ pub(super) fn effects(actions: &[Action]) -> Vec<&'static str> {
 pub(super) fn job(actions: Vec<Action>) -> AnswerJob {
     let job = |action| match action {
         Action::Answer(job) => Some(job),
-        Action::Deliver(..) | Action::OpenTicket(_) | Action::ChangeTicket(_) | Action::Vote(_) => None,
+        _ => None,
     };
     actions.into_iter().find_map(job).expect("an answer job")
 }
@@ -209,7 +211,8 @@ fn whoever_asked_votes_and_may_change_his_mind() {
     let (conversation, first) = conversation.apply(vote(300, ASKER, 100, true));
     let (conversation, second) = conversation.apply(vote(301, ASKER, 100, false));
     for (actions, helpful) in [(first, true), (second, false)] {
-        assert_eq!(effects(&actions), ["respond", "vote"]);
+        let counts = if helpful { "resolved" } else { "unresolved" };
+        assert_eq!(effects(&actions), ["respond", "vote", counts]);
         assert!(actions.contains(&Action::Vote(Vote { question: MessageId(100), user: ASKER, helpful })));
     }
     assert_eq!(conversation, answered(), "a vote changes nothing of the conversation");
@@ -251,7 +254,8 @@ fn who_asked_in_somebody_elses_conversation_votes_on_his_own_answer_alone() {
 #[test]
 fn a_closed_conversation_goes_on_when_its_asker_writes_again() {
     let (conversation, first) = answered().apply(close(300, ASKER));
-    assert_eq!((effects(&first), conversation.status), (vec!["respond"], Status::Completed));
+    let done = vec!["respond", "resolved"];
+    assert_eq!((effects(&first), conversation.status), (done, Status::Completed));
     assert!(matches!(conversation.transcript.last(), Some(Turn::Closed { user: ASKER, .. })));
     let (conversation, second) = conversation.apply(close(301, ASKER));
     assert_eq!((effects(&second), conversation.status), (vec!["respond"], Status::Completed));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::presses::respond;
 use super::{Because, Conversation, Status, Turn, key};
 use crate::answer;
-use crate::conversation::command::{Action, Press};
+use crate::conversation::command::{Action, Press, ResolvedBy};
 use crate::conversation::ticket::{Act, Ticket, TicketStatus};
 use crate::deliver::Effect;
 use crate::discord::UserId;
@@ -31,7 +31,17 @@ impl Conversation {
             by: press.user,
             at: press.pressed_at,
         });
-        vec![respond(press, &told), Action::ChangeTicket(after)]
+        let counts = match (step.to, step.names_somebody) {
+            (TicketStatus::Resolved, true) => self.resolved(ResolvedBy::Staff),
+            _ if step.from == Some(TicketStatus::Resolved) => self.unresolved(),
+            _ => None,
+        };
+        // Whoever resolves it gets the conversation as files, which are made when everything is stored.
+        let reply = match (step.to, step.names_somebody) {
+            (TicketStatus::Resolved, true) => with_transcript(press, ticket.id, told),
+            _ => respond(press, &told),
+        };
+        [reply, Action::ChangeTicket(after)].into_iter().chain(counts).collect()
     }
 
     /// Opens the form in which the notes are written; what is sent then is [`Act::Resolve`].
@@ -89,6 +99,21 @@ impl Conversation {
         &self.transcript[..end]
     }
 
+    /// What the bot is to answer for staff: what whoever began it wrote last, and what was said before. None: nothing.
+    pub fn open_question(&self) -> Option<(String, Vec<answer::Turn>)> {
+        const WORDS: usize = 3;
+        let by_asker = |turn: &Turn| match turn {
+            Turn::Member { user, text, by_staff: false, asked, .. } => {
+                *asked || *user == self.user && text.split_whitespace().count() >= WORDS
+            }
+            _ => false,
+        };
+        let at = self.transcript.iter().rposition(by_asker)?;
+        let Turn::Member { text, .. } = &self.transcript[at] else { return None };
+        let earlier = at.saturating_sub(super::HISTORY_TURNS);
+        Some((text.clone(), self.transcript[earlier..at].iter().filter_map(Turn::said).collect()))
+    }
+
     /// Why a ticket was opened.
     pub fn because(&self, id: Uuid) -> Option<Because> {
         self.transcript.iter().find_map(|turn| match turn {
@@ -140,6 +165,17 @@ pub fn answer_to<'a>(turns: &'a [Turn], question: &str) -> Option<(&'a str, answ
         }
         _ => None,
     })
+}
+
+fn with_transcript(press: &Press, ticket: Uuid, content: String) -> Action {
+    let effect = Effect::Transcript {
+        interaction: press.interaction,
+        token: press.token.clone(),
+        application: press.application,
+        ticket,
+        content,
+    };
+    Action::Deliver(key(&press.interaction.0.to_string(), "respond", 0), effect)
 }
 
 /// How the ticket stands, to whoever wanted something of it that does not go from there.

@@ -14,6 +14,8 @@ use crate::discord::{ChannelId, MessageId};
 pub struct Shown {
     pub ticket: Ticket,
     pub conversation: Conversation,
+    /// What whoever began it was called then.
+    pub username: String,
     /// None: it was never posted.
     pub message: Option<MessageId>,
 }
@@ -114,7 +116,7 @@ pub async fn shown(database: &Database, server: ServerId, id: Uuid) -> Result<Op
             status: row.status,
         })?;
         let message = row.message_id.and_then(|id| id.parse().ok()).map(MessageId);
-        Ok(Shown { ticket, conversation, message })
+        Ok(Shown { ticket, conversation, username: row.username, message })
     })
     .transpose()
 }
@@ -133,4 +135,41 @@ pub async fn list_open(tx: &mut FencedTx, server: ServerId) -> Result<(Vec<Open>
         question: row.question.unwrap_or_default(),
     });
     Ok((open.collect(), total))
+}
+
+/// Keeps a suggestion, in the place of the one before.
+pub async fn suggest(
+    tx: &mut FencedTx,
+    server: ServerId,
+    ticket: Uuid,
+    id: Uuid,
+    content: &str,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into helpline.suggestions (server_id, ticket_id, id, content) values ($1, $2, $3, $4)
+         on conflict (server_id, ticket_id) do update set id = excluded.id, content = excluded.content",
+        server.db(),
+        ticket,
+        id,
+        content
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a suggestion to send it: its ticket and its words. None: it was sent, or there is a newer one.
+pub async fn take_suggestion(
+    tx: &mut FencedTx,
+    server: ServerId,
+    id: Uuid,
+) -> Result<Option<(Uuid, String)>, Error> {
+    let row = sqlx::query!(
+        "delete from helpline.suggestions where server_id = $1 and id = $2 returning ticket_id, content",
+        server.db(),
+        id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.ticket_id, row.content)))
 }

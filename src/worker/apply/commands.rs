@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::tickets::not_staff;
 use super::{Error, Relevant, T1};
-use crate::commands::config::{self, Request, Suggestion, Write};
+use crate::commands::config::{self, Decision, Request, Suggestion, Write};
 use crate::commands::{Handler, Slash, tickets};
 use crate::conversation::store;
 use crate::deliver::Effect;
@@ -34,7 +34,10 @@ impl T1 {
             }
             let suggestions = match command.handler {
                 Handler::Config if allowed => config::suggestions(interaction, config),
-                Handler::Config | Handler::Ask | Handler::Tickets => Vec::new(),
+                Handler::Reply => self.suggest_replies(server, interaction, config).await?,
+                Handler::Config | Handler::Ask | Handler::Setup | Handler::Stats | Handler::Tickets => {
+                    Vec::new()
+                }
             };
             return self.suggest(server, interaction, suggestions).await;
         }
@@ -44,6 +47,9 @@ impl T1 {
         }
         match command.handler {
             Handler::Ask => self.ask(relevant, interaction, config).await,
+            Handler::Reply => self.reply_command(relevant, interaction, config).await,
+            Handler::Setup => self.setup(relevant, interaction).await,
+            Handler::Stats => self.stats(relevant, interaction, config).await,
             Handler::Tickets => {
                 let support_role = config.support_role_id.map(RoleId);
                 let is_staff =
@@ -88,6 +94,15 @@ impl T1 {
 
     /// Does what `/config` asks for; returns what is said of it.
     async fn configure(&mut self, server: ServerId, request: &Request) -> Result<String, Error> {
+        self.configure_by(server, |stored| config::decide(request, stored)).await
+    }
+
+    /// Writes what is decided on what stands there; returns what is said of it.
+    pub(super) async fn configure_by(
+        &mut self,
+        server: ServerId,
+        decide: impl FnOnce(&str) -> Decision,
+    ) -> Result<String, Error> {
         self.lock(server).await?;
         // Whoever else changes the row waits, or is waited for: what is decided is decided on what stands there.
         let stored = sqlx::query_scalar!(
@@ -96,11 +111,11 @@ impl T1 {
         )
         .fetch_one(self.tx.conn())
         .await?;
-        let decision = config::decide(request, &stored);
+        let decision = decide(&stored);
         let Some(write) = decision.write else { return Ok(decision.text) };
         match self.write_config(server, &write).await {
             Ok(()) => {
-                tracing::info!(server = server.get(), "the config of {server} was changed by /config");
+                tracing::info!(server = server.get(), "the config of {server} was changed from Discord");
                 self.configured.push(server);
                 Ok(decision.text)
             }

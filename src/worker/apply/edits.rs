@@ -39,10 +39,15 @@ impl T1 {
         job.edited_at_ms = Some(at);
         store::change_job(&mut self.tx, server, id, &job).await?;
         let (conversation, _) = conversation.apply(Command::Edit { event_id: event, text });
-        Ok(store::save(&mut self.tx, server, &conversation, "").await?)
+        Ok(store::save(&mut self.tx, server, &conversation, "", config.patience()).await?)
     }
 
-    pub(super) async fn deleted(&mut self, server: ServerId, messages: &[MessageId]) -> Result<(), Error> {
+    pub(super) async fn deleted(
+        &mut self,
+        server: ServerId,
+        messages: &[MessageId],
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
         let tombstones: Vec<String> = messages.iter().map(|id| format!("message:{}", id.0)).collect();
         let tombstones: Vec<&str> = tombstones.iter().map(String::as_str).collect();
         self.tx.remember_events(&tombstones).await?;
@@ -55,7 +60,7 @@ impl T1 {
             store::end_job(&mut self.tx, server, id).await?;
             outbox::withdraw(&mut self.tx, server, &event).await?;
             let (conversation, _) = conversation.apply(Command::Retract { event_id: event });
-            store::save(&mut self.tx, server, &conversation, "").await?;
+            store::save(&mut self.tx, server, &conversation, "", config.patience()).await?;
         }
         Ok(())
     }

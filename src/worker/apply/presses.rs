@@ -92,7 +92,7 @@ impl T1 {
             Button::Unhelpful => Command::Vote { press, question, helpful: false },
             Button::Close => Command::Close { press },
         };
-        self.run(server, conversation, command, &member.user.username).await
+        self.run(server, conversation, command, &member.user.username, config).await
     }
 }
 

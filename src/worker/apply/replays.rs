@@ -29,6 +29,7 @@ pub async fn replay(
         }
         t1.apply(&Relevant { replayed: true, ..event }, &config).await?;
     }
+    t1.settle().await?;
     if letters::applied(&mut t1.tx, letter).await? {
         t1.tx.commit().await?;
         return Ok(t1.lanes);

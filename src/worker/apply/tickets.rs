@@ -88,14 +88,14 @@ impl T1 {
             What::Resolve => Act::Resolve { notes: notes(interaction) },
             What::AskNotes => {
                 let command = Command::AskNotes { press, ticket };
-                return self.run(server, conversation, command, "").await;
+                return self.run(server, conversation, command, "", config).await;
             }
             What::Transfer => match chosen(interaction, support_role) {
                 Ok(to) => Act::Transfer(to),
                 Err(why_not) => return self.respond(server, interaction, why_not).await,
             },
         };
-        self.run(server, conversation, Command::Act { press, ticket, act }, "").await
+        self.run(server, conversation, Command::Act { press, ticket, act }, "", config).await
     }
 }
 

@@ -126,7 +126,7 @@ impl Inner {
                 [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
             }
             Effect::PostInThread { channel, .. } => thread.into_iter().chain([*channel]).collect(),
-            Effect::EditOriginal { channel, .. } => vec![*channel],
+            Effect::EditOriginal { channel, .. } | Effect::Notice { channel, .. } => vec![*channel],
             _ => Vec::new(),
         };
         let tried_at = OffsetDateTime::now_utc() - tried_ago.unwrap_or_default();

@@ -71,6 +71,9 @@ impl Inner {
         if let Effect::ShowTicket { ticket } = effect {
             return self.show_ticket(lane, *ticket, mark).await;
         }
+        if let Some(outcome) = self.for_staff(lane, effect, mark).await? {
+            return Ok(outcome);
+        }
         let (client, fence) = (&self.shared.client, &self.lease.fence);
         if let (Effect::StartThreadOnOriginal { application, token, .. }, Some(id), Thread::None) =
             (effect, lane.conversation, *thread)

@@ -62,6 +62,12 @@ insert into helpline.answer_jobs (server_id, conversation_id, event_id, job)
 select server_id, id, 'event', '{"question": "secret"}' from public.conversations;
 insert into helpline.asked (server_id, user_id, event_id) select id, 99, 88 from public.servers;
 insert into helpline.model_spent (server_id, day, tokens) select id, current_date, 5 from public.servers;
+insert into helpline.silences (server_id, conversation_id, since, look_at)
+select server_id, id, now(), now() from public.conversations;
+insert into helpline.canned_replies (server_id, name, content, created_by) select id, 'name', 'secret', 99 from public.servers;
+insert into helpline.suggestions (server_id, ticket_id, id, content)
+select server_id, id, gen_random_uuid(), 'secret' from public.forwarded_tickets;
+insert into helpline.resolutions (server_id, question_id, day, assumed) select id, 88, '2026-01-01', true from public.servers;
 insert into helpline.feedback (server_id, question_id, conversation_id, user_id, helpful)
 select server_id, 88, id, 99, false from public.conversations;
 insert into helpline.outbox (server_id, conversation_id, event_id, effect, request)

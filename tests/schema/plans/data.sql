@@ -35,6 +35,14 @@ insert into helpline.feedback (server_id, question_id, conversation_id, user_id,
 select server_id, thread_id::bigint, id, user_id::bigint, status = 'completed' from public.conversations
 where status <> 'forwarded';
 
+insert into helpline.silences (server_id, conversation_id, since, look_at)
+select server_id, id, now(), now() + thread_id::bigint * interval '1 minute' from public.conversations
+where thread_id::bigint % 5 = 1;
+insert into helpline.resolutions (server_id, question_id, day, assumed)
+select server_id, question_id, current_date, false from helpline.feedback where helpful;
+insert into public.analytics (server_id, date)
+select s, current_date - n from generate_series(1, {servers}) s cross join generate_series(1, 3) n;
+
 insert into helpline.outbox (server_id, conversation_id, event_id, effect, request, state, sent_at)
 select c.server_id, c.id, c.thread_id, 'answer', '{}', case when c.n % ({n} / 200) = 0 then 'pending' else 'sent' end,
     case when c.n % ({n} / 200) <> 0 then now() - interval '25 hours' + c.n * interval '25 hours' / {n} end

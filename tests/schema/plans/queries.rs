@@ -81,12 +81,6 @@ const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "insert into public.conversations (server_id, id, channel_id, thread_id,",
-        "{server}, gen_random_uuid(), '1', '2', '3', 'ada', '[]', 'active'",
-        &["arbiter conversations_pkey"],
-    ),
-    hot(
-        WORKER,
         "update public.conversations set thread_id = $3 where server_id = $1",
         "{server}, gen_random_uuid(), '7'",
         &["conversations_pkey"],

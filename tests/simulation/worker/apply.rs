@@ -272,7 +272,11 @@ pub fn store_actions(store: &Store, tx: TxId, lane: Lane, actions: Vec<Action>) 
                 let row = OutboxRow { server, conversation, key, effect, sent: false, tried_at: None };
                 store.write(tx, move |tables| _ = tables.outbox.insert(id, row))?;
             }
-            Action::OpenTicket(_) | Action::ChangeTicket(_) | Action::Vote(_) => {}
+            Action::OpenTicket(_)
+            | Action::ChangeTicket(_)
+            | Action::Vote(_)
+            | Action::Resolved { .. }
+            | Action::Unresolved { .. } => {}
         }
     }
     Ok(())

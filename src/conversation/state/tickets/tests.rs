@@ -32,7 +32,7 @@ fn act(conversation: Conversation, ticket: &Ticket, by: UserId, act: Act) -> (Co
 fn after(conversation: Conversation, ticket: &Ticket, by: UserId, done: Act) -> (Conversation, Ticket) {
     let (conversation, actions) = act(conversation, ticket, by, done);
     match actions.as_slice() {
-        [Action::Deliver(..), Action::ChangeTicket(ticket)] => (conversation, ticket.clone()),
+        [Action::Deliver(..), Action::ChangeTicket(ticket), ..] => (conversation, ticket.clone()),
         other => panic!("a reply and a change: {other:?}"),
     }
 }
