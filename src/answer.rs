@@ -10,6 +10,7 @@ pub mod prompt;
 pub mod retrieve;
 pub mod spent;
 
+use crate::texts::Lang;
 use helpline_cluster::ids::ServerId;
 use std::future::Future;
 use std::pin::Pin;
@@ -50,6 +51,8 @@ pub struct AnswerRequest {
     pub question: String,
     /// Earlier turns of the same conversation, oldest first, without the question.
     pub history: Vec<Turn>,
+    /// Of what the answerer says in words of its own.
+    pub lang: Lang,
 }
 
 /// What the answerer decided to do.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::discord::{Interaction, Permissions};
 use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, NEW_REPLY_FORM, Need, When};
-use config::texts;
+use crate::texts::{Key, Lang};
 
 /// The option of `/ask`.
 pub const QUESTION: &str = "question";
@@ -24,7 +24,7 @@ pub const QUESTION: &str = "question";
 #[derive(Debug)]
 pub struct Slash {
     pub name: &'static str,
-    pub description: &'static str,
+    pub description: Key,
     /// Who is offered the command. A server's admins may offer it to others too, so the worker checks it again.
     pub needs: Option<Permission>,
     pub options: &'static [Choice],
@@ -48,16 +48,17 @@ pub enum Handler {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permission {
     pub bits: Permissions,
-    pub name: &'static str,
+    pub name: Key,
 }
 
-pub const MANAGE_SERVER: Permission = Permission { bits: Permissions::MANAGE_GUILD, name: "Manage Server" };
+pub const MANAGE_SERVER: Permission =
+    Permission { bits: Permissions::MANAGE_GUILD, name: Key("permission-manage-server") };
 
 /// What may be chosen or filled in after a command's name.
 #[derive(Debug)]
 pub struct Choice {
     pub name: &'static str,
-    pub description: &'static str,
+    pub description: Key,
     pub kind: Kind,
 }
 
@@ -72,7 +73,7 @@ pub enum Kind {
         suggested: bool,
     },
     /// One of these texts, each with the name that is shown for it.
-    OneOf(&'static [(&'static str, &'static str)]),
+    OneOf(&'static [(&'static str, Key)]),
     /// A channel of one of these types; of any when there are none.
     Channel(&'static [u8]),
     Role,
@@ -82,11 +83,11 @@ pub enum Kind {
 pub static TABLE: &[Slash] = &[
     Slash {
         name: "ask",
-        description: "Ask a question; the answer comes from this server's own knowledge",
+        description: Key("describe-ask"),
         needs: None,
         options: &[Choice {
             name: QUESTION,
-            description: "What do you want to know?",
+            description: Key("describe-ask-question"),
             kind: Kind::Text { max_chars: 2_000, suggested: false },
         }],
         first_replies: &[When {
@@ -97,7 +98,7 @@ pub static TABLE: &[Slash] = &[
     },
     Slash {
         name: "config",
-        description: texts::DESCRIPTION,
+        description: Key("describe-config"),
         needs: Some(MANAGE_SERVER),
         options: config::OPTIONS,
         first_replies: &[],
@@ -105,7 +106,7 @@ pub static TABLE: &[Slash] = &[
     },
     Slash {
         name: "reply",
-        description: reply::DESCRIPTION,
+        description: Key("describe-reply"),
         needs: None,
         options: reply::OPTIONS,
         // Also for whoever is no staff: he is told when he sends the form.
@@ -117,7 +118,7 @@ pub static TABLE: &[Slash] = &[
     },
     Slash {
         name: "setup",
-        description: setup::DESCRIPTION,
+        description: Key("describe-setup"),
         needs: Some(MANAGE_SERVER),
         options: &[],
         first_replies: &[],
@@ -125,7 +126,7 @@ pub static TABLE: &[Slash] = &[
     },
     Slash {
         name: "stats",
-        description: stats::DESCRIPTION,
+        description: Key("describe-stats"),
         needs: None,
         options: &[],
         first_replies: &[],
@@ -133,7 +134,7 @@ pub static TABLE: &[Slash] = &[
     },
     Slash {
         name: "tickets",
-        description: tickets::DESCRIPTION,
+        description: Key("describe-tickets"),
         // Staff are known by a role, which Discord is not told of here: the worker asks.
         needs: None,
         options: &[],
@@ -167,7 +168,8 @@ impl Slash {
         json!({
             "name": self.name,
             "type": 1,
-            "description": self.description,
+            "description": self.description.in_lang(Lang::En),
+            "description_localizations": self.description.localizations(),
             "contexts": [0],
             "integration_types": [0],
             "default_member_permissions": self.needs.map(|needed| needed.bits.bits().to_string()),
@@ -182,7 +184,11 @@ fn registered(choices: &[Choice]) -> Value {
 
 impl Choice {
     fn registered(&self) -> Value {
-        let mut option = json!({ "name": self.name, "description": self.description });
+        let mut option = json!({
+            "name": self.name,
+            "description": self.description.in_lang(Lang::En),
+            "description_localizations": self.description.localizations(),
+        });
         let kind = match self.kind {
             Kind::Subcommand(inner) | Kind::Group(inner) => {
                 // Discord leaves empty lists out of what it lists, and the two are compared.
@@ -199,7 +205,10 @@ impl Choice {
                 3
             }
             Kind::OneOf(values) => {
-                let choice = |(value, name): &(&str, &str)| json!({ "name": name, "value": value });
+                let choice = |(value, name): &(&str, Key)| {
+                    json!({ "name": name.in_lang(Lang::En), "name_localizations": name.localizations(),
+                        "value": value })
+                };
                 option["choices"] = values.iter().map(choice).collect();
                 3
             }

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::commands::config::Suggestion;
 use crate::conversation::ticket::TicketStatus;
 use crate::discord::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
+use crate::texts::Lang;
 
 /// Names one effect for ever: the event that caused it, what it is, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +101,9 @@ pub enum Effect {
         /// When the question was asked that this begins to answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked_at_ms: Option<i64>,
+        /// Of what is said around the content; rows of earlier releases are English.
+        #[serde(default)]
+        lang: Lang,
     },
     /// The first reply to an interaction, due within 3 s: "thinking…", public.
     Defer { interaction: InteractionId, token: String },
@@ -113,7 +117,13 @@ pub enum Effect {
         application: Option<ApplicationId>,
     },
     /// The first reply to an interaction, due within 3 s: the form for the notes on a ticket that is resolved.
-    AskNotes { interaction: InteractionId, token: String, ticket: uuid::Uuid },
+    AskNotes {
+        interaction: InteractionId,
+        token: String,
+        ticket: uuid::Uuid,
+        #[serde(default)]
+        lang: Lang,
+    },
     /// The first reply to an interaction, due within 3 s: a message only the member sees, with components of its own.
     Panel {
         interaction: InteractionId,
@@ -125,7 +135,7 @@ pub enum Effect {
         components: serde_json::Value,
     },
     /// The first reply to an interaction, due within 3 s: the form of that name, see [`crate::first_reply::form`].
-    OpenForm { interaction: InteractionId, token: String, form: String },
+    OpenForm { interaction: InteractionId, token: String, form: String, lang: Lang },
     /// A reply to an interaction that only whoever pressed sees: what the bot would answer in a ticket's conversation, made when
     /// this is carried out.
     SuggestAnswer {
@@ -133,6 +143,7 @@ pub enum Effect {
         token: String,
         application: ApplicationId,
         ticket: uuid::Uuid,
+        lang: Lang,
     },
     /// A reply to an interaction that only whoever pressed sees: words, and the conversation of a ticket as files, made when
     /// this is carried out.
@@ -146,7 +157,7 @@ pub enum Effect {
     /// The message of a ticket shows how the ticket stands when this is carried out. A trigger writes it.
     ShowTicket { ticket: uuid::Uuid },
     /// One of our messages reads like this; it is in one of these channels. Never stored.
-    Edit { message: MessageId, channels: Vec<ChannelId>, content: String, controls: Controls },
+    Edit { message: MessageId, channels: Vec<ChannelId>, content: String, controls: Controls, lang: Lang },
     /// What is offered for an option that is being typed, due within 3 s.
     Suggest { interaction: InteractionId, token: String, suggestions: Vec<Suggestion> },
     /// Fills in the deferred reply.
@@ -161,6 +172,9 @@ pub enum Effect {
         /// When the question was asked that this begins to answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked_at_ms: Option<i64>,
+        /// Of what is said around the content; rows of earlier releases are English.
+        #[serde(default)]
+        lang: Lang,
     },
     /// A thread on the reply to an interaction. Its id, that of the reply, is noted as the conversation's thread before it
     /// is started.
@@ -171,6 +185,8 @@ pub enum Effect {
         controls: Controls,
         /// Where to say it when the conversation has no thread.
         channel: ChannelId,
+        #[serde(default)]
+        lang: Lang,
     },
     /// A message that nobody misses where it cannot be said any more.
     Notice {
@@ -179,6 +195,7 @@ pub enum Effect {
         controls: Controls,
         /// The only member that it may ping.
         ping_user: Option<UserId>,
+        lang: Lang,
     },
     /// Said to a server as a whole, where it is seen. Its place is not known before, so that it is not looked for.
     TellServer { server: GuildId, content: String },
@@ -197,11 +214,11 @@ impl Effect {
     /// The effect as it is carried out at this moment: an answer that comes late opens with an apology.
     pub fn at(&self, now_ms: i64) -> Self {
         let mut effect = self.clone();
-        if let Self::Post { content, asked_at_ms: Some(asked), .. }
-        | Self::EditOriginal { content, asked_at_ms: Some(asked), .. } = &mut effect
+        if let Self::Post { content, asked_at_ms: Some(asked), lang, .. }
+        | Self::EditOriginal { content, asked_at_ms: Some(asked), lang, .. } = &mut effect
             && now_ms - *asked > render::LATE_AFTER_MS
         {
-            content.insert_str(0, render::SORRY);
+            content.insert_str(0, &render::sorry(*lang));
         }
         effect
     }

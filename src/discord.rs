@@ -363,6 +363,10 @@ pub struct Interaction {
     pub app_permissions: Option<Permissions>,
     #[serde(default)]
     pub data: Option<InteractionData>,
+    /// The language of the member's Discord.
+    /// Source: <https://discord.com/developers/docs/reference#locales>.
+    #[serde(default)]
+    pub locale: Option<String>,
 }
 
 /// The token answers for 15 minutes in the bot's name: it is never printed.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::commands;
 use crate::discord::Interaction;
+use crate::texts::{Key, Lang};
 
 /// Prefix of the custom id of "Ask a human"; the conversation's id follows.
 pub const HUMAN: &str = "human:";
@@ -41,10 +42,11 @@ pub const NOTES_INPUT: &str = "notes";
 pub const NOTES_FORM: Modal = Modal {
     custom_id: NOTES,
     about: None,
-    title: "Resolve this ticket",
+    lang: Lang::En,
+    title: Key("title-notes"),
     inputs: &[Input {
         custom_id: NOTES_INPUT,
-        label: "Notes: what was the matter, what helped?",
+        label: Key("label-notes"),
         max_chars: 4_000,
         several_lines: true,
         required: false,
@@ -59,18 +61,19 @@ pub const REPLY_TEXT: &str = "text";
 pub const NEW_REPLY_FORM: Modal = Modal {
     custom_id: NEW_REPLY,
     about: None,
-    title: "A reply to keep ready",
+    lang: Lang::En,
+    title: Key("title-new-reply"),
     inputs: &[
         Input {
             custom_id: REPLY_NAME,
-            label: "Name, by which staff find it",
+            label: Key("label-reply-name"),
             max_chars: 50,
             several_lines: false,
             required: true,
         },
         Input {
             custom_id: REPLY_TEXT,
-            label: "Text; {member} becomes whoever asked",
+            label: Key("label-reply-text"),
             max_chars: 1_800,
             several_lines: true,
             required: true,
@@ -103,7 +106,7 @@ pub enum FirstReply {
     Update,
     /// No choices.
     Choices,
-    /// A form that is the same for everybody, but for what it is about.
+    /// A form that is the same for everybody, but for what it is about and its language.
     Modal(Modal),
 }
 
@@ -113,7 +116,8 @@ pub struct Modal {
     pub custom_id: &'static str,
     /// What stands in the custom id of the component that opens it; comes behind the form's own.
     pub about: Option<Uuid>,
-    pub title: &'static str,
+    pub lang: Lang,
+    pub title: Key,
     pub inputs: &'static [Input],
 }
 
@@ -121,7 +125,7 @@ pub struct Modal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Input {
     pub custom_id: &'static str,
-    pub label: &'static str,
+    pub label: Key,
     pub max_chars: u16,
     pub several_lines: bool,
     pub required: bool,
@@ -157,12 +161,16 @@ impl Modal {
         Self { about: Some(id), ..self }
     }
 
+    pub fn in_lang(self, lang: Lang) -> Self {
+        Self { lang, ..self }
+    }
+
     fn data(self) -> Value {
         let row = |input: &Input| {
             json!({ "type": 1, "components": [{
                 "type": 4,
                 "custom_id": input.custom_id,
-                "label": input.label,
+                "label": input.label.in_lang(self.lang),
                 "style": if input.several_lines { 2 } else { 1 },
                 "max_length": input.max_chars,
                 "required": input.required,
@@ -170,7 +178,7 @@ impl Modal {
         };
         let rows: Vec<Value> = self.inputs.iter().map(row).collect();
         let about = self.about.map(|id| id.to_string()).unwrap_or_default();
-        json!({ "custom_id": format!("{}{about}", self.custom_id), "title": self.title, "components": rows })
+        json!({ "custom_id": format!("{}{about}", self.custom_id), "title": self.title.in_lang(self.lang), "components": rows })
     }
 }
 
@@ -283,7 +291,8 @@ fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, suppo
         Some(FirstReply::Modal(_)) if interaction.kind == MODAL_SUBMIT => FirstReply::Private,
         Some(FirstReply::Modal(modal)) => {
             let custom_id = data.and_then(|data| data.custom_id.as_deref());
-            FirstReply::Modal(Modal { about: custom_id.and_then(id_in), ..modal })
+            let lang = interaction.locale.as_deref().and_then(Lang::of_tag).unwrap_or_default();
+            FirstReply::Modal(Modal { about: custom_id.and_then(id_in), lang, ..modal })
         }
         Some(reply) => reply,
         None => FirstReply::Private,
@@ -311,10 +320,11 @@ mod tests {
     const FORM: Modal = Modal {
         custom_id: "details",
         about: None,
-        title: "Tell us more",
+        lang: Lang::En,
+        title: Key("title-notes"),
         inputs: &[Input {
             custom_id: "text",
-            label: "What happened?",
+            label: Key("label-notes"),
             max_chars: 4_000,
             several_lines: true,
             required: true,
@@ -383,7 +393,7 @@ mod tests {
         }
         assert_eq!(FirstReply::Update.callback(), json!({ "type": 6 }));
         let form = FirstReply::Modal(FORM).callback();
-        assert_eq!((&form["type"], &form["data"]["title"]), (&json!(9), &json!("Tell us more")));
+        assert_eq!((&form["type"], &form["data"]["title"]), (&json!(9), &json!("Resolve this ticket")));
         assert_eq!(form["data"]["components"][0]["components"][0]["max_length"], 4_000);
     }
 

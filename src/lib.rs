@@ -21,5 +21,6 @@ pub mod server_config;
 pub mod shards;
 pub mod store;
 pub mod telemetry;
+pub mod texts;
 pub mod up;
 pub mod worker;

@@ -53,6 +53,7 @@ fn request(server: ServerId, question: &str, earlier: &[&str]) -> AnswerRequest 
             .iter()
             .map(|text| Turn { speaker: Speaker::Member, text: (*text).to_owned(), asks_back: false })
             .collect(),
+        lang: helpline::texts::Lang::En,
     }
 }
 

@@ -35,6 +35,8 @@ const PURE: &[&str] = &[
     "src/deliver/resend.rs",
     "src/knowledge/passages",
     "src/proxy/markers.rs",
+    "src/texts.rs",
+    "src/texts/language.rs",
 ];
 
 /// What a pure module must not touch: stores, network, files, clocks, chance, tasks.

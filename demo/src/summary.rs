@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpline::answer::extract::UNSURE;
-use helpline::deliver::render::SOURCES;
+use helpline::answer::extract::unsure_text;
+use helpline::deliver::render::sources_line;
+use helpline::texts::Lang;
 use helpline_sim::matching::Answer;
 use helpline_sim::report::{Latency, Report, report};
 use helpline_sim::{Counters, Entry, Kind};
@@ -168,16 +169,16 @@ fn undisturbed(latency: &Latency, takeovers: &[Takeover]) -> bool {
 
 /// The last part of an answer.
 fn is_final(answer: &Answer) -> bool {
-    is_unsure(&answer.content) || answer.content.contains(SOURCES)
+    is_unsure(&answer.content) || answer.content.contains(&sources_line(Lang::En))
 }
 
 fn is_unsure(content: &str) -> bool {
     // An answer that could no longer be given as a reply to the interaction opens with the member's mention.
-    content.contains(UNSURE)
+    content.contains(&unsure_text(Lang::En))
 }
 
 fn cites(content: &str, title: &str) -> bool {
-    let Some((_, sources)) = content.rsplit_once(SOURCES) else { return false };
+    let Some((_, sources)) = content.rsplit_once(&sources_line(Lang::En)) else { return false };
     sources.split(" · ").any(|source| {
         let named = source.split_once("] ").map_or(source, |(_, named)| named);
         named == title || named.strip_prefix(title).is_some_and(|rest| rest.starts_with(" ›"))

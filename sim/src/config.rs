@@ -52,6 +52,8 @@ pub struct Config {
     pub bot_permissions: Permissions,
     /// Whether the bot may ping everyone. Default true, so that a slip of the bot shows.
     pub bot_may_mention_everyone: bool,
+    /// The language of every member's Discord, as interactions carry it. Default `en-US`.
+    pub locale: String,
     /// Decides every id, token and draw. Default 1.
     pub seed: u64,
     /// Wall time to start from, in Unix milliseconds; default the host's.
@@ -122,6 +124,7 @@ impl Default for Config {
             privileged_intents: PRIVILEGED_INTENTS,
             bot_permissions: Permissions::MEMBER | Permissions::MANAGE_MESSAGES | Permissions::PIN_MESSAGES,
             bot_may_mention_everyone: true,
+            locale: "en-US".to_owned(),
             seed: 1,
             start_unix_ms: None,
             skew: Skew::default(),

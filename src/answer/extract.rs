@@ -4,6 +4,7 @@ pub(super) mod quote;
 
 use super::retrieve::{Found, Retrieved, Retriever};
 use super::{Action, Answer, AnswerFuture, AnswerRequest, Answerer, Citation, Error, MAX_TEXT_CHARS};
+use crate::texts::{Lang, say};
 use quote::{Block, blocks};
 use std::collections::{HashMap, HashSet};
 
@@ -22,8 +23,9 @@ const FURTHER_WORTH: f32 = 0.25;
 const MAX_BLOCKS: usize = 80;
 
 /// What is said when the evidence is too thin; delivery offers the human below it.
-pub const UNSURE: &str = "I could not find an answer to that in this server's documents. \
-     You can put the question in other words, or ask a human with the button below.";
+pub fn unsure_text(lang: Lang) -> String {
+    say!(lang, "answer-unsure")
+}
 
 /// Answers by quoting.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ impl Extractive {
     /// Makes the answer of what was found.
     pub async fn quote(&self, request: &AnswerRequest, found: &Retrieved) -> Result<Answer, Error> {
         if found.evidence.is_thin() {
-            return Ok(unsure(found));
+            return Ok(unsure(found, request.lang));
         }
         let sections = sections(found);
         let texts: Vec<String> = std::iter::once(asked(request))
@@ -55,7 +57,7 @@ impl Extractive {
             .take(MAX_BLOCKS + 1)
             .collect();
         let lexemes = self.retriever.lexemes(&request.language, &texts).await?;
-        Ok(compose(found, &sections, &lexemes))
+        Ok(compose(found, &sections, &lexemes, request.lang))
     }
 }
 
@@ -65,10 +67,10 @@ impl Answerer for Extractive {
     }
 }
 
-fn unsure(found: &Retrieved) -> Answer {
+fn unsure(found: &Retrieved, lang: Lang) -> Answer {
     Answer {
         action: Action::Unsure,
-        text: UNSURE.to_owned(),
+        text: unsure_text(lang),
         citations: Vec::new(),
         confidence: found.evidence.confidence,
         tokens: 0,
@@ -116,7 +118,7 @@ fn sections(retrieved: &Retrieved) -> Vec<Section<'_>> {
 }
 
 /// `lexemes` are those of the question, then of every block.
-fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<String>]) -> Answer {
+fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<String>], lang: Lang) -> Answer {
     let (asked, of_blocks) = lexemes.split_first().expect("the question's lexemes come first");
     let asked: HashSet<&str> = asked.iter().map(String::as_str).collect();
     let weights = weights(&asked, of_blocks);
@@ -155,7 +157,7 @@ fn compose(retrieved: &Retrieved, sections: &[Section<'_>], lexemes: &[Vec<Strin
         });
     }
     if citations.is_empty() {
-        return unsure(retrieved);
+        return unsure(retrieved, lang);
     }
     Answer { action: Action::Answer, text, citations, confidence: retrieved.evidence.confidence, tokens: 0 }
 }

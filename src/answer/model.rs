@@ -25,20 +25,18 @@ use time::Date;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::extract::{Extractive, UNSURE};
+use super::extract::{Extractive, unsure_text};
 use super::prompt::{self, Prompt, Source};
 use super::retrieve::{Retrieved, Retriever};
 use super::{Action, Answer, AnswerFuture, AnswerRequest, Answerer, Citation, Error, Reason, spent};
 use crate::metrics as names;
+use crate::texts::say;
 use breaker::Breaker;
 use client::{Client, Failed};
 use gate::Gate;
 use guard::{Refused, Secrets};
 use reply::{Reply, Wanted};
 
-/// What is said when a human is called.
-pub const HANDED_OVER: &str =
-    "This is one for a human. I have asked the support team; they will answer here.";
 /// Replies that are asked for until one can be read.
 const READINGS: u32 = 2;
 /// Part of the deadline that a question waits for its place.
@@ -177,10 +175,10 @@ impl Model {
                     guard::question(&reply.text, request, &sources, &secrets).map_err(Instead::Refused)?;
                 Ok(answer(Action::Clarify, text, Vec::new()))
             }
-            Wanted::Unsure => Ok(answer(Action::Unsure, UNSURE.to_owned(), Vec::new())),
+            Wanted::Unsure => Ok(answer(Action::Unsure, unsure_text(request.lang), Vec::new())),
             Wanted::HandOver(reason) => {
                 let reason = self.confirm(request, &sources, reason, call).await?;
-                Ok(answer(Action::HandOver(reason), HANDED_OVER.to_owned(), Vec::new()))
+                Ok(answer(Action::HandOver(reason), say!(request.lang, "answer-handed-over"), Vec::new()))
             }
         }
     }

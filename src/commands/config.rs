@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::discord::{ChannelId, CommandOption, Interaction, InteractionData, Permissions, RoleId, holds};
 use crate::server_config::{self, ServerConfig, SetError};
+use crate::texts::{Key, Lang, say};
 pub use texts::OPTIONS;
 
 /// Channels in which members write and threads can be started: text and announcements.
@@ -21,6 +22,8 @@ pub const CHANNEL_TYPES: &[u8] = &[0, 5];
 const MOST_CHOICES: usize = 25;
 /// Discord takes no longer value of a choice, in characters.
 const MAX_CHOICE_CHARS: usize = 100;
+/// Room for the mark of the value that is set now.
+const NOW_CHARS: usize = 20;
 
 /// What an admin asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +70,8 @@ pub struct Suggestion {
 }
 
 /// Reads the interaction. The error is what the member is told.
-pub fn request(interaction: &Interaction, server: ServerId) -> Result<Request, String> {
-    let unknown = || texts::UNKNOWN_SUBCOMMAND.to_owned();
+pub fn request(interaction: &Interaction, server: ServerId, lang: Lang) -> Result<Request, String> {
+    let unknown = || say!(lang, "config-unknown");
     let data = interaction.data.as_ref().ok_or_else(unknown)?;
     let (path, options) = data.chosen();
     let option = |name: &str| options.iter().find(|option| option.name == name);
@@ -79,26 +82,28 @@ pub fn request(interaction: &Interaction, server: ServerId) -> Result<Request, S
         ["set"] => {
             let key = text("key")?;
             if !texts::SETTABLE.iter().any(|(known, _)| *known == key) {
-                return Err(texts::not_settable(key));
+                return Err(texts::not_settable(lang, key));
             }
             Ok(Request::Set { key: key.to_owned(), value: text("value")?.to_owned() })
         }
         ["reset"] => match text("key")? {
             texts::EVERYTHING => Ok(Request::ResetEverything),
             key if server_config::about(key).is_some() => Ok(Request::Reset { key: key.to_owned() }),
-            key => Err(texts::not_settable(key)),
+            key => Err(texts::not_settable(lang, key)),
         },
         ["channels", "add"] => {
             let channel = ChannelId(id("channel")?);
-            usable_channel(interaction, data, channel, server)?;
+            usable_channel(interaction, data, channel, server, lang)?;
             Ok(Request::AddChannel(channel))
         }
         ["channels", "remove"] => Ok(Request::RemoveChannel(ChannelId(id("channel")?))),
         ["support-role"] => {
             let role = RoleId(id("role")?);
-            let Some(known) = data.resolved.roles.get(&role) else { return Err(texts::NOT_HERE.to_owned()) };
+            let Some(known) = data.resolved.roles.get(&role) else {
+                return Err(say!(lang, "config-not-here"));
+            };
             if role.0 == server.get() {
-                return Err(texts::EVERYONE.to_owned());
+                return Err(say!(lang, "config-everyone"));
             }
             let may = |wanted| interaction.app_permissions.is_some_and(|held| holds(held, wanted));
             let pingable = known.mentionable || may(Permissions::MENTION_EVERYONE);
@@ -114,115 +119,118 @@ fn usable_channel(
     data: &InteractionData,
     id: ChannelId,
     server: ServerId,
+    lang: Lang,
 ) -> Result<(), String> {
     let channel = data.resolved.channels.get(&id);
     let here = channel.filter(|channel| channel.guild_id.is_none_or(|guild| guild.0 == server.get()));
-    let Some(channel) = here else { return Err(texts::NOT_HERE.to_owned()) };
+    let Some(channel) = here else { return Err(say!(lang, "config-not-here")) };
     if !CHANNEL_TYPES.contains(&channel.kind) {
-        return Err(texts::NO_TEXT_CHANNEL.to_owned());
+        return Err(say!(lang, "config-no-text-channel"));
     }
     let of_this_one = interaction.app_permissions.filter(|_| interaction.channel_id == Some(id));
     let Some(held) = channel.app_permissions.or(of_this_one) else { return Ok(()) };
-    let missing: Vec<&str> =
+    let missing: Vec<Key> =
         texts::NEEDED.iter().filter(|(bits, _)| !holds(held, *bits)).map(|(_, name)| *name).collect();
-    if missing.is_empty() { Ok(()) } else { Err(texts::missing(id, &missing)) }
+    if missing.is_empty() { Ok(()) } else { Err(texts::missing(lang, id, &missing)) }
 }
 
 /// Decides about a request. `stored`: the column as text, which may be anything that Postgres takes.
-pub fn decide(request: &Request, stored: &str) -> Decision {
-    let Decision { write, text } = judge(request, stored);
+pub fn decide(request: &Request, stored: &str, lang: Lang) -> Decision {
+    let Decision { write, text } = judge(request, stored, lang);
     Decision { write, text: texts::fit(text) }
 }
 
-fn judge(request: &Request, stored: &str) -> Decision {
+fn judge(request: &Request, stored: &str, lang: Lang) -> Decision {
     let before = match serde_json::from_str(stored) {
         Ok(before @ Value::Object(_)) => before,
-        _ => return about_the_unreadable(request, stored),
+        _ => return about_the_unreadable(request, stored, lang),
     };
     match request {
-        Request::Show => say(overview(&before)),
-        Request::Set { key, value } => set(&before, key, value),
+        Request::Show => told(overview(&before, lang)),
+        Request::Set { key, value } => set(&before, key, value, lang),
         Request::Reset { key } => {
             let default = server_config::about(key).map(|(_, default)| default).unwrap_or_default();
-            put(&before, key, default)
+            put(&before, key, default, lang)
         }
         Request::ResetEverything => {
             let unknown = unknown_keys(&before);
-            Decision { write: Some(Write::Merge(defaults())), text: texts::all_reset(&unknown) }
+            Decision { write: Some(Write::Merge(defaults())), text: texts::all_reset(lang, &unknown) }
         }
-        Request::AddChannel(channel) => with_channels(&before, |mut ids| {
+        Request::AddChannel(channel) => with_channels(&before, lang, |mut ids| {
             if ids.contains(&channel.0) {
-                return put(&before, "channels", before["channels"].clone());
+                return put(&before, "channels", before["channels"].clone(), lang);
             }
             ids.push(channel.0);
-            put(&before, "channels", as_strings(&ids))
+            put(&before, "channels", as_strings(&ids), lang)
         }),
-        Request::RemoveChannel(channel) => with_channels(&before, |mut ids| {
+        Request::RemoveChannel(channel) => with_channels(&before, lang, |mut ids| {
             if !ids.contains(&channel.0) {
-                return say(texts::no_support_channel(*channel));
+                return told(say!(lang, "config-no-support-channel", channel = *channel));
             }
             ids.retain(|id| *id != channel.0);
-            put(&before, "channels", as_strings(&ids))
+            put(&before, "channels", as_strings(&ids), lang)
         }),
         Request::CallRole { role, pingable } => {
-            let mut decision = put(&before, "support_role_id", Value::from(role.0.to_string()));
+            let mut decision = put(&before, "support_role_id", Value::from(role.0.to_string()), lang);
             if !pingable {
-                decision.text = format!("{}\n{}", decision.text, texts::not_pingable(*role));
+                decision.text =
+                    format!("{}\n{}", decision.text, say!(lang, "config-not-pingable", role = *role));
             }
             decision
         }
     }
 }
 
-fn say(text: String) -> Decision {
+fn told(text: String) -> Decision {
     Decision { write: None, text }
 }
 
 /// Only a reset of everything mends what is no object.
-fn about_the_unreadable(request: &Request, stored: &str) -> Decision {
+fn about_the_unreadable(request: &Request, stored: &str, lang: Lang) -> Decision {
     if let Request::ResetEverything = request {
-        return Decision { write: Some(Write::Replace(defaults())), text: texts::ALL_REPLACED.to_owned() };
+        return Decision { write: Some(Write::Replace(defaults())), text: say!(lang, "config-all-replaced") };
     }
-    say(texts::trouble(&server_config::parse_text(stored).err().unwrap_or_default()))
+    told(texts::trouble(lang, &server_config::parse_text(stored).err().unwrap_or_default()))
 }
 
-fn set(before: &Value, key: &str, value: &str) -> Decision {
+fn set(before: &Value, key: &str, value: &str, lang: Lang) -> Decision {
     let mut after = before.clone();
     match server_config::set_key(&mut after, &format!("{key}={value}")) {
-        Ok(()) => put(before, key, after[key].take()),
-        Err(SetError::BadValue(_)) => say(texts::refused(key, value)),
-        Err(error) => say(texts::not_stored(&error.to_string())),
+        Ok(()) => put(before, key, after[key].take(), lang),
+        Err(SetError::BadValue(_)) => told(texts::refused(lang, key, value)),
+        Err(error) => told(texts::not_stored(lang, &error.to_string())),
     }
 }
 
 /// Puts a value that is known to be good.
-fn put(before: &Value, key: &str, value: Value) -> Decision {
+fn put(before: &Value, key: &str, value: Value, lang: Lang) -> Decision {
     let mut after = before.clone();
     after[key] = value;
     let unchanged = before.get(key) == after.get(key);
     let mut text = match unchanged {
         true => format!(
             "{}\n{}",
-            texts::unchanged(key, &texts::value(key, &after[key])),
-            texts::meaning(key, &usable(&after))
+            say!(lang, "config-unchanged", key, value = texts::value(lang, key, &after[key])),
+            texts::meaning(lang, key, &usable(&after))
         ),
         false => {
-            let meaning = texts::meaning(key, &usable(&after));
-            texts::changed(key, &shown(before, key), &texts::value(key, &after[key]), &meaning)
+            let meaning = texts::meaning(lang, key, &usable(&after));
+            let (before, after) = (shown(before, key, lang), texts::value(lang, key, &after[key]));
+            format!("`{key}`: {before} → {after}\n{meaning}")
         }
     };
     if let Err(problems) = server_config::parse(&after) {
-        text = format!("{text}\n{}", texts::trouble(&problems));
+        text = format!("{text}\n{}", texts::trouble(lang, &problems));
     }
     let write = (!unchanged).then(|| Write::Merge(json!({ key: after[key].take() })));
     Decision { write, text }
 }
 
 /// Decides about the list of support channels, when there is one.
-fn with_channels(before: &Value, decide: impl FnOnce(Vec<u64>) -> Decision) -> Decision {
+fn with_channels(before: &Value, lang: Lang, decide: impl FnOnce(Vec<u64>) -> Decision) -> Decision {
     match server_config::parse(&only(before, "channels")) {
         Ok(config) => decide(config.channels),
-        Err(problems) => say(texts::trouble(&problems)),
+        Err(problems) => told(texts::trouble(lang, &problems)),
     }
 }
 
@@ -231,18 +239,19 @@ fn as_strings(ids: &[u64]) -> Value {
     ids.iter().map(u64::to_string).collect()
 }
 
-fn overview(config: &Value) -> String {
-    let shown: Vec<(&str, String)> = server_config::keys().map(|key| (key, shown(config, key))).collect();
+fn overview(config: &Value, lang: Lang) -> String {
+    let shown: Vec<(&str, String)> =
+        server_config::keys().map(|key| (key, shown(config, key, lang))).collect();
     let problems = server_config::parse(config).err().unwrap_or_default();
-    texts::overview(&shown, &unknown_keys(config), &problems, &usable(config))
+    texts::overview(lang, &shown, &unknown_keys(config), &problems, &usable(config))
 }
 
-fn shown(config: &Value, key: &str) -> String {
+fn shown(config: &Value, key: &str, lang: Lang) -> String {
     match config.get(key) {
-        Some(value) => texts::value(key, value),
+        Some(value) => texts::value(lang, key, value),
         None => {
             let default = server_config::about(key).map(|(_, default)| default).unwrap_or_default();
-            format!("{}{}", texts::value(key, &default), texts::DEFAULT)
+            format!("{} {}", texts::value(lang, key, &default), say!(lang, "config-default"))
         }
     }
 }
@@ -271,7 +280,7 @@ fn usable(config: &Value) -> ServerConfig {
 }
 
 /// What is offered for the value that is being typed.
-pub fn suggestions(interaction: &Interaction, current: &ServerConfig) -> Vec<Suggestion> {
+pub fn suggestions(interaction: &Interaction, current: &ServerConfig, lang: Lang) -> Vec<Suggestion> {
     let Some(data) = &interaction.data else { return Vec::new() };
     let (path, options) = data.chosen();
     let value_of = |name: &str| options.iter().find(|option| option.name == name)?.value.as_str();
@@ -284,16 +293,16 @@ pub fn suggestions(interaction: &Interaction, current: &ServerConfig) -> Vec<Sug
         value.to_lowercase().starts_with(&typed)
             || name.to_lowercase().split([' ', '(']).any(|word| word.starts_with(&typed))
     };
-    let now = now(key, current);
+    let (now, mark) = (now(key, current), format!(" {}", say!(lang, "config-now")));
     let suggestion = |(value, name): (Cow<'static, str>, Cow<'static, str>)| {
-        let mark = if value == now { texts::NOW } else { "" };
+        let mark = if value == now { mark.as_str() } else { "" };
         Suggestion { name: format!("{name}{mark}"), value: value.into_owned() }
     };
-    offers(key, &typed).into_iter().filter(fits).take(MOST_CHOICES).map(suggestion).collect()
+    offers(lang, key, &typed).into_iter().filter(fits).take(MOST_CHOICES).map(suggestion).collect()
 }
 
 /// Values of a key, each with the name that is shown for it.
-fn offers(key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+fn offers(lang: Lang, key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
     let numbers = |usual: &[u32]| {
         let least = u32::from(!usual.contains(&0));
         let own = typed.parse::<u32>().ok().filter(|number| *number >= least && !usual.contains(number));
@@ -301,7 +310,9 @@ fn offers(key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)>
         all.map(|number: u32| (Cow::from(number.to_string()), Cow::from(number.to_string()))).collect()
     };
     match key {
-        "enabled" => texts::ENABLED.iter().map(|(value, name)| ((*value).into(), (*name).into())).collect(),
+        "enabled" => {
+            texts::ENABLED.iter().map(|(value, name)| ((*value).into(), name.in_lang(lang).into())).collect()
+        }
         "language" => {
             let named = |(tag, name): &(&'static str, &str)| ((*tag).into(), format!("{tag}: {name}").into());
             texts::LANGUAGES.iter().map(named).collect()
@@ -312,7 +323,7 @@ fn offers(key: &str, typed: &str) -> Vec<(Cow<'static, str>, Cow<'static, str>)>
         "close_warning_hours" => numbers(&[1, 12, 24, 48]),
         "system_prompt" => {
             let default = ServerConfig::default().system_prompt;
-            let fits = default.chars().count() + texts::NOW.len() <= MAX_CHOICE_CHARS;
+            let fits = default.chars().count() + NOW_CHARS <= MAX_CHOICE_CHARS;
             fits.then(|| (default.clone().into(), default.into())).into_iter().collect()
         }
         _ => Vec::new(),

@@ -4,40 +4,32 @@ use super::config::Suggestion;
 use super::{Choice, Kind};
 use crate::deliver::render::ticket::quote;
 use crate::discord::{Interaction, MAX_CONTENT_CHARS, UserId};
+use crate::texts::{Key, Lang, say};
 
-pub const DESCRIPTION: &str = "For staff: texts that are kept ready, and that I say for you";
 /// Replies that one server may keep.
 pub const AT_MOST: i64 = 100;
 const NAME_CHARS: usize = 50;
 const TEXT_CHARS: usize = 1_800;
-/// Stands for whoever asked.
-const MEMBER: &str = "{member}";
+/// Either stands for whoever asked.
+const MEMBER: [&str; 2] = ["@member", "{member}"];
 /// Discord shows no more choices.
 const MOST_CHOICES: usize = 25;
 /// Room of what a list shows of a text.
 const LISTED_CHARS: usize = 80;
 
-const NAME: Choice =
-    Choice { name: "name", description: "Which reply", kind: Kind::Text { max_chars: 50, suggested: true } };
+const NAME: Choice = Choice {
+    name: "name",
+    description: Key("describe-reply-name"),
+    kind: Kind::Text { max_chars: 50, suggested: true },
+};
 
 /// Subcommands.
 pub const OPTIONS: &[Choice] = &[
-    Choice {
-        name: "use",
-        description: "Say it here, in the thread of a conversation, with your name",
-        kind: Kind::Subcommand(&[NAME]),
-    },
-    Choice { name: "add", description: "Keep a new one ready", kind: Kind::Subcommand(&[]) },
-    Choice { name: "list", description: "All that are kept ready", kind: Kind::Subcommand(&[]) },
-    Choice { name: "remove", description: "Keep one no longer", kind: Kind::Subcommand(&[NAME]) },
+    Choice { name: "use", description: Key("describe-reply-use"), kind: Kind::Subcommand(&[NAME]) },
+    Choice { name: "add", description: Key("describe-reply-add"), kind: Kind::Subcommand(&[]) },
+    Choice { name: "list", description: Key("describe-reply-list"), kind: Kind::Subcommand(&[]) },
+    Choice { name: "remove", description: Key("describe-reply-remove"), kind: Kind::Subcommand(&[NAME]) },
 ];
-
-pub const UNKNOWN: &str = "I do not know that. Try `/reply list`.";
-pub const NO_THREAD: &str =
-    "Use this in the thread of a conversation: I say it there, to whoever asked. Nothing was said.";
-pub const TOO_MANY: &str = "This server keeps 100 replies ready, as many as possible. `/reply remove` makes room. Nothing was stored.";
-const NO_NAME: &str = "A reply needs a name that can be read and typed. Nothing was stored.";
-const NO_TEXT: &str = "A reply needs a text that can be read. Nothing was stored.";
 
 /// What staff ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,20 +64,20 @@ pub fn request(interaction: &Interaction) -> Option<Request> {
 }
 
 /// A new reply, as it is stored. The error is what whoever sent it is told.
-pub fn check(name: &str, text: &str) -> Result<Reply, String> {
+pub fn check(lang: Lang, name: &str, text: &str) -> Result<Reply, String> {
     let name = one_line(name);
     if !name.chars().any(char::is_alphanumeric) {
-        return Err(NO_NAME.to_owned());
+        return Err(say!(lang, "reply-no-name"));
     }
     if name.chars().count() > NAME_CHARS {
-        return Err(format!("A name has {NAME_CHARS} characters at most. Nothing was stored."));
+        return Err(say!(lang, "reply-name-long", count = NAME_CHARS));
     }
     let text = text.replace('\0', "").trim().to_owned();
     if text.chars().all(|it| it.is_whitespace() || is_unseen(it)) {
-        return Err(NO_TEXT.to_owned());
+        return Err(say!(lang, "reply-no-text"));
     }
     if text.chars().count() > TEXT_CHARS {
-        return Err(format!("A reply has {TEXT_CHARS} characters at most. Nothing was stored."));
+        return Err(say!(lang, "reply-text-long", count = TEXT_CHARS));
     }
     Ok(Reply { name, text })
 }
@@ -106,7 +98,8 @@ fn one_line(name: &str) -> String {
 
 /// The text, said to whoever asked.
 pub fn filled(text: &str, asker: UserId) -> String {
-    text.replace(MEMBER, &format!("<@{}>", asker.0))
+    let mention = format!("<@{}>", asker.0);
+    MEMBER.iter().fold(text.to_owned(), |text, member| text.replace(member, &mention))
 }
 
 /// What is offered for the name that is being typed.
@@ -125,26 +118,32 @@ pub fn suggestions(interaction: &Interaction, names: &[String]) -> Vec<Suggestio
     all.map(|name| Suggestion { name: name.clone(), value: name.clone() }).collect()
 }
 
-pub fn unknown(name: &str) -> String {
-    format!("There is no reply {}. `/reply list` shows all.", shown(name))
+pub fn too_many(lang: Lang) -> String {
+    say!(lang, "reply-too-many", count = u32::try_from(AT_MOST).unwrap_or(u32::MAX))
+}
+
+pub fn unknown(lang: Lang, name: &str) -> String {
+    say!(lang, "reply-unknown", name = shown(name))
 }
 
 /// `again`: there was one of this name before.
-pub fn stored(reply: &Reply, again: bool) -> String {
-    let what = if again { "is changed" } else { "is kept ready" };
-    format!("{} {what}. `/reply use` says it in a conversation's thread.", shown(&reply.name))
+pub fn stored(lang: Lang, reply: &Reply, again: bool) -> String {
+    match again {
+        true => say!(lang, "reply-changed", name = shown(&reply.name)),
+        false => say!(lang, "reply-stored", name = shown(&reply.name)),
+    }
 }
 
 /// With its text, so that it can be had back.
-pub fn removed(reply: &Reply) -> String {
-    fit(format!("{} is removed. It said:\n{}", shown(&reply.name), reply.text))
+pub fn removed(lang: Lang, reply: &Reply) -> String {
+    fit(format!("{}\n{}", say!(lang, "reply-removed", name = shown(&reply.name)), reply.text))
 }
 
-pub fn list(replies: &[Reply]) -> String {
+pub fn list(lang: Lang, replies: &[Reply]) -> String {
     if replies.is_empty() {
-        return "No reply is kept ready. `/reply add` keeps one.".to_owned();
+        return say!(lang, "reply-none");
     }
-    let mut text = format!("{} kept ready.", count(replies.len()));
+    let mut text = say!(lang, "reply-kept", count = replies.len());
     for (n, reply) in replies.iter().enumerate() {
         let line = format!(
             "\n**{}** {}",
@@ -152,16 +151,13 @@ pub fn list(replies: &[Reply]) -> String {
             quote(&reply.text, LISTED_CHARS).trim_start_matches("> ")
         );
         if text.chars().count() + line.chars().count() + 40 > MAX_CONTENT_CHARS {
-            text.push_str(&format!("\nAnd {} more.", replies.len() - n));
+            text.push('\n');
+            text.push_str(&say!(lang, "reply-more", count = replies.len() - n));
             break;
         }
         text.push_str(&line);
     }
     text
-}
-
-fn count(replies: usize) -> String {
-    if replies == 1 { "1 reply is".to_owned() } else { format!("{replies} replies are") }
 }
 
 fn shown(name: &str) -> String {
@@ -184,27 +180,24 @@ mod tests {
 
     #[test]
     fn a_name_is_one_line_that_can_be_typed_and_a_text_is_kept_as_it_is() {
-        let reply = check(" re\u{200b}fund \n steps\u{202e} ", "  Hello {member},\n\u{202b}שלום\0 ")
+        let reply = check(Lang::En, " re\u{200b}fund \n steps\u{202e} ", "  Hello @member,\n\u{202b}שלום\0 ")
             .expect("it is good");
-        assert_eq!(
-            reply,
-            Reply { name: "refund steps".into(), text: "Hello {member},\n\u{202b}שלום".into() }
-        );
+        assert_eq!(reply, Reply { name: "refund steps".into(), text: "Hello @member,\n\u{202b}שלום".into() });
         assert_eq!(filled(&reply.text, UserId(7)), "Hello <@7>,\n\u{202b}שלום");
-        assert_eq!(check("שלום", "x").expect("letters of every script").name, "שלום");
+        assert_eq!(check(Lang::En, "שלום", "x").expect("letters of every script").name, "שלום");
     }
 
     #[test]
     fn what_cannot_be_read_or_is_too_long_is_refused_with_the_reason() {
         for name in ["", " ", "\u{200b}\u{202e}", "***", "\u{3164}"] {
-            assert_eq!(check(name, "text"), Err(NO_NAME.to_owned()), "{name:?}");
+            assert_eq!(check(Lang::En, name, "text"), Err(say!(Lang::En, "reply-no-name")), "{name:?}");
         }
         for text in ["", "\u{200b} \n", "\u{feff}\u{e0001}"] {
-            assert_eq!(check("name", text), Err(NO_TEXT.to_owned()), "{text:?}");
+            assert_eq!(check(Lang::En, "name", text), Err(say!(Lang::En, "reply-no-text")), "{text:?}");
         }
-        assert!(check(&"n".repeat(51), "text").unwrap_err().contains("50 characters"));
-        assert!(check("name", &"t".repeat(1_801)).unwrap_err().contains("1800 characters"));
-        assert!(check(&"ñ".repeat(50), &"ñ".repeat(1_800)).is_ok(), "characters, not bytes");
+        assert!(check(Lang::En, &"n".repeat(51), "text").unwrap_err().contains("50 characters"));
+        assert!(check(Lang::En, "name", &"t".repeat(1_801)).unwrap_err().contains("1800 characters"));
+        assert!(check(Lang::En, &"ñ".repeat(50), &"ñ".repeat(1_800)).is_ok(), "characters, not bytes");
     }
 
     #[test]
@@ -212,10 +205,10 @@ mod tests {
         let many: Vec<Reply> = (0..100)
             .map(|n| Reply { name: format!("{n} {}", "*".repeat(40)), text: "`long` ".repeat(250) })
             .collect();
-        let text = list(&many);
+        let text = list(Lang::En, &many);
         assert!(text.chars().count() <= MAX_CONTENT_CHARS, "{}", text.chars().count());
         let shown = text.lines().count() - 2;
         assert!(shown >= 5 && text.ends_with(&format!("And {} more.", 100 - shown)), "{text}");
-        assert!(removed(&many[0]).chars().count() <= MAX_CONTENT_CHARS);
+        assert!(removed(Lang::En, &many[0]).chars().count() <= MAX_CONTENT_CHARS);
     }
 }

@@ -7,11 +7,11 @@ use helpline_cluster::ids::ServerId;
 use serde_json::{Value, json};
 
 use super::config::{self, Write, texts};
-use crate::discord::{ChannelId, Interaction, MAX_CONTENT_CHARS, Permissions, RoleId, holds};
+use crate::discord::{ChannelId, Interaction, Permissions, RoleId, holds};
 use crate::first_reply::COMPONENT;
 use crate::server_config::{self, ServerConfig};
+use crate::texts::{Key, Lang, say};
 
-pub const DESCRIPTION: &str = "Set up support on this server, step by step";
 /// Prefix of the custom ids of the wizard.
 pub const SETUP: &str = "setup:";
 /// Channels that a menu holds.
@@ -37,7 +37,7 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lacks {
     /// The names of permissions, or none.
-    These(Vec<&'static str>),
+    These(Vec<Key>),
     /// Discord did not say what the bot may do there.
     Unknown,
 }
@@ -56,10 +56,11 @@ pub fn is_on(kind: u8, custom_id: &str) -> bool {
 }
 
 /// Reads the interaction. The error is what the admin is told.
-pub fn step(interaction: &Interaction, server: ServerId) -> Result<Step, String> {
-    let data = interaction.data.as_ref().ok_or(texts::NOT_HERE)?;
+pub fn step(interaction: &Interaction, server: ServerId, lang: Lang) -> Result<Step, String> {
+    let not_here = || say!(lang, "config-not-here");
+    let data = interaction.data.as_ref().ok_or_else(not_here)?;
     let Some(custom_id) = data.custom_id.as_deref() else { return Ok(Step::Open) };
-    let ids = || data.values.iter().map(|id| id.parse::<u64>().map_err(|_| texts::NOT_HERE.to_owned()));
+    let ids = || data.values.iter().map(|id| id.parse::<u64>().map_err(|_| not_here()));
     match custom_id.strip_prefix(SETUP).unwrap_or_default() {
         "channels" => {
             let channels = ids().take(MOST_CHANNELS).map(|id| {
@@ -68,7 +69,7 @@ pub fn step(interaction: &Interaction, server: ServerId) -> Result<Step, String>
                 let here = channel
                     .filter(|channel| channel.guild_id.is_none_or(|guild| guild.0 == server.get()))
                     .filter(|channel| config::CHANNEL_TYPES.contains(&channel.kind))
-                    .ok_or_else(|| texts::NOT_HERE.to_owned())?;
+                    .ok_or_else(not_here)?;
                 let of_this_one = interaction.app_permissions.filter(|_| interaction.channel_id == Some(id));
                 Ok((id, lacks(here.app_permissions.or(of_this_one))))
             });
@@ -78,9 +79,9 @@ pub fn step(interaction: &Interaction, server: ServerId) -> Result<Step, String>
             None => Ok(Step::Role(None)),
             Some(id) => {
                 let role = RoleId(id?);
-                let known = data.resolved.roles.get(&role).ok_or(texts::NOT_HERE)?;
+                let known = data.resolved.roles.get(&role).ok_or_else(not_here)?;
                 if role.0 == server.get() {
-                    return Err(texts::EVERYONE.to_owned());
+                    return Err(say!(lang, "config-everyone"));
                 }
                 let may = interaction
                     .app_permissions
@@ -91,13 +92,13 @@ pub fn step(interaction: &Interaction, server: ServerId) -> Result<Step, String>
         "language" => {
             let tag = data.values.first().map(String::as_str).unwrap_or_default();
             let known = texts::LANGUAGES.iter().any(|(known, _)| *known == tag);
-            if known { Ok(Step::Language(tag.to_owned())) } else { Err(texts::UNKNOWN_SUBCOMMAND.to_owned()) }
+            if known { Ok(Step::Language(tag.to_owned())) } else { Err(say!(lang, "config-unknown")) }
         }
         "on" => Ok(Step::Enabled(true)),
         "off" => Ok(Step::Enabled(false)),
         "reset" => Ok(Step::Reset),
         "done" => Ok(Step::Done),
-        _ => Err(texts::UNKNOWN_SUBCOMMAND.to_owned()),
+        _ => Err(say!(lang, "config-unknown")),
     }
 }
 
@@ -111,7 +112,7 @@ fn lacks(held: Option<Permissions>) -> Lacks {
 }
 
 /// Decides about a step. `stored`: the column as text.
-pub fn decide(step: &Step, stored: &str) -> Decided {
+pub fn decide(step: &Step, stored: &str, lang: Lang) -> Decided {
     let readable = serde_json::from_str::<Value>(stored).is_ok_and(|stored| stored.is_object());
     let merge = |keys: Value, note: String| Decided { write: readable.then_some(Write::Merge(keys)), note };
     match step {
@@ -121,125 +122,111 @@ pub fn decide(step: &Step, stored: &str) -> Decided {
                 .iter()
                 .filter(|(_, lacks)| !matches!(lacks, Lacks::These(names) if !names.is_empty()));
             let ids: Vec<String> = usable.map(|(id, _)| id.0.to_string()).collect();
-            let notes: Vec<String> = channels.iter().filter_map(|(id, lacks)| about(*id, lacks)).collect();
+            let notes: Vec<String> =
+                channels.iter().filter_map(|(id, lacks)| about(lang, *id, lacks)).collect();
             let note = match notes.as_slice() {
-                [] => format!("✅ {}.", stored_channels(ids.len())),
+                [] if ids.is_empty() => say!(lang, "meaning-no-channel"),
+                [] => say!(lang, "setup-channels-fine"),
                 notes => notes.join("\n"),
             };
             merge(json!({ "channels": ids }), note)
         }
-        Step::Role(None) => {
-            merge(json!({ "support_role_id": null }), "✅ Nobody is called for a human.".to_owned())
-        }
+        Step::Role(None) => merge(json!({ "support_role_id": null }), say!(lang, "setup-nobody-called")),
         Step::Role(Some((role, pingable))) => {
             let note = match pingable {
-                true => format!("✅ <@&{}> is called for a human.", role.0),
-                false => texts::not_pingable(*role),
+                true => say!(lang, "setup-role-called", role = *role),
+                false => say!(lang, "config-not-pingable", role = *role),
             };
             merge(json!({ "support_role_id": role.0.to_string() }), note)
         }
-        Step::Language(tag) => merge(json!({ "language": tag }), "✅ The language is stored.".to_owned()),
+        Step::Language(tag) => merge(json!({ "language": tag }), say!(lang, "setup-language-stored")),
         Step::Enabled(on) => {
-            let note = if *on { "✅ Support is **on**." } else { "Support is **off**: I answer nobody." };
-            merge(json!({ "enabled": on }), note.to_owned())
+            let note =
+                if *on { format!("✅ {}.", say!(lang, "setup-is-on")) } else { say!(lang, "meaning-off") };
+            merge(json!({ "enabled": on }), note)
         }
         Step::Reset => {
-            let decision = config::decide(&config::Request::ResetEverything, stored);
+            let decision = config::decide(&config::Request::ResetEverything, stored, lang);
             Decided { write: decision.write, note: decision.text }
         }
     }
 }
 
-fn stored_channels(count: usize) -> String {
-    match count {
-        0 => "There is no support channel: I answer mentions and `/ask`".to_owned(),
-        1 => "I may do everything there that I need".to_owned(),
-        count => format!("I may do everything that I need in these {count} channels"),
-    }
-}
-
 /// What is to be said of a channel that was chosen.
-fn about(channel: ChannelId, lacks: &Lacks) -> Option<String> {
+fn about(lang: Lang, channel: ChannelId, lacks: &Lacks) -> Option<String> {
     match lacks {
         Lacks::These(names) if names.is_empty() => None,
         Lacks::These(names) => {
-            let names: Vec<String> = names.iter().map(|name| format!("**{name}**")).collect();
-            Some(format!(
-                "⚠️ <#{}> is not stored: I lack {} there. Give my role that in the channel's settings, *Permissions*, \
-                 and choose again.",
-                channel.0,
-                names.join(", ")
-            ))
+            let names: Vec<String> = names.iter().map(|name| format!("**{}**", name.in_lang(lang))).collect();
+            Some(say!(lang, "setup-lacks", channel, permissions = names.join(", ")))
         }
-        Lacks::Unknown => Some(format!("<#{}> is stored; I could not see what I may do there.", channel.0)),
+        Lacks::Unknown => Some(say!(lang, "setup-not-seen", channel)),
     }
 }
 
 /// The message as it is now: its text, and what can be chosen. `documents`: how many the server has.
-pub fn panel(stored: &str, note: &str, documents: i64, step: &Step) -> (String, Value) {
+pub fn panel(lang: Lang, stored: &str, note: &str, documents: i64, step: &Step) -> (String, Value) {
     let config = match server_config::parse_text(stored) {
         Ok(config) => config,
         Err(problems) => {
-            let reset = json!([row(json!([button(4, "Put everything back to its default", "reset")]))]);
-            return (texts::fit(texts::trouble(&problems)), reset);
+            let reset = json!([row(json!([button(4, say!(lang, "button-reset"), "reset")]))]);
+            return (texts::fit(texts::trouble(lang, &problems)), reset);
         }
     };
     let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
+    let standing = overview(lang, &config, documents);
+    let next = next(lang, &config, documents);
     let text = match step {
-        Step::Done => format!(
-            "**Support is set up so:**\n{}\n\n{}",
-            overview(&config, documents),
-            next(&config, documents)
-        ),
-        _ => format!(
-            "**Set up support** · each choice is stored at once\n{note}{}\n\n-# Next: {}",
-            overview(&config, documents),
-            next(&config, documents)
-        ),
+        Step::Done => format!("{}\n{standing}\n\n{next}", say!(lang, "setup-done")),
+        _ => {
+            let next = say!(lang, "setup-next", step = next);
+            format!("{}\n{note}{standing}\n\n-# {next}", say!(lang, "setup-title"))
+        }
     };
-    let components = if *step == Step::Done { json!([]) } else { menus(&config) };
-    (text.chars().take(MAX_CONTENT_CHARS).collect(), components)
+    let components = if *step == Step::Done { json!([]) } else { menus(lang, &config) };
+    (texts::fit(text), components)
 }
 
-fn overview(config: &ServerConfig, documents: i64) -> String {
+fn overview(lang: Lang, config: &ServerConfig, documents: i64) -> String {
+    let none_yet = || say!(lang, "setup-none-yet");
     let channels = match config.channels.as_slice() {
-        [] => "none yet".to_owned(),
-        ids => texts::value("channels", &ids.iter().map(u64::to_string).collect()),
+        [] => none_yet(),
+        ids => texts::value(lang, "channels", &ids.iter().map(u64::to_string).collect()),
     };
-    let role = config.support_role_id.map_or_else(|| "none yet".to_owned(), |id| format!("<@&{id}>"));
+    let role = config.support_role_id.map_or_else(none_yet, |id| format!("<@&{id}>"));
     let language = texts::LANGUAGES.iter().find(|(tag, _)| *tag == config.language);
     let language = language.map_or(config.language.as_str(), |(_, name)| name);
     let documents = match documents {
-        0 => "nothing yet".to_owned(),
-        1 => "1 document".to_owned(),
-        count => format!("{count} documents"),
+        0 => none_yet(),
+        count => say!(lang, "setup-documents", count = u32::try_from(count).unwrap_or(u32::MAX)),
     };
-    let on = if config.enabled { "on" } else { "off" };
+    let on = if config.enabled { say!(lang, "setup-is-on") } else { say!(lang, "setup-is-off") };
     format!(
-        "1. Where I answer every question: {channels}\n2. Who is called for a human: {role}\n3. Language: {language}\n\
-         4. What I know: {documents}\n5. Support is **{on}**"
+        "1. {}\n2. {}\n3. {}\n4. {}\n5. {on}",
+        say!(lang, "setup-channels", channels),
+        say!(lang, "setup-role", role),
+        say!(lang, "setup-language", language),
+        say!(lang, "setup-knowledge", documents)
     )
 }
 
 /// The step that is missing, or what can be done when none is.
-fn next(config: &ServerConfig, documents: i64) -> String {
+fn next(lang: Lang, config: &ServerConfig, documents: i64) -> String {
     match config {
-        _ if documents == 0 => "give me something to answer from: `/knowledge add`.".to_owned(),
-        ServerConfig { enabled: false, .. } => "press **Turn support on**, here or with `/setup`.".to_owned(),
-        ServerConfig { support_role_id: None, .. } => "choose who is called for a human.".to_owned(),
+        _ if documents == 0 => say!(lang, "setup-next-knowledge"),
+        ServerConfig { enabled: false, .. } => say!(lang, "setup-next-on"),
+        ServerConfig { support_role_id: None, .. } => say!(lang, "setup-next-role"),
         ServerConfig { channels, .. } => match channels.first() {
-            Some(channel) => format!("ask me something in <#{channel}>. `/config show` has all settings."),
-            None => {
-                "ask me something with `/ask`, or choose a channel in which I answer everything.".to_owned()
-            }
+            Some(channel) => say!(lang, "setup-next-ask", channel = ChannelId(*channel)),
+            None => say!(lang, "setup-next-ask-anywhere"),
         },
     }
 }
 
-fn menus(config: &ServerConfig) -> Value {
+fn menus(lang: Lang, config: &ServerConfig) -> Value {
     let mut channels = json!({
         "type": 8, "custom_id": format!("{SETUP}channels"), "channel_types": config::CHANNEL_TYPES,
-        "min_values": 0, "max_values": MOST_CHANNELS, "placeholder": "1. Channels in which I answer every question",
+        "min_values": 0, "max_values": MOST_CHANNELS, "placeholder": say!(lang, "placeholder-setup-channels"),
     });
     let shown = config.channels.iter().take(MOST_CHANNELS);
     let defaults: Vec<Value> = shown.map(|id| json!({ "id": id.to_string(), "type": "channel" })).collect();
@@ -248,7 +235,7 @@ fn menus(config: &ServerConfig) -> Value {
     }
     let mut role = json!({
         "type": 6, "custom_id": format!("{SETUP}role"), "min_values": 0, "max_values": 1,
-        "placeholder": "2. Whom to call when a member asks for a human",
+        "placeholder": say!(lang, "placeholder-setup-role"),
     });
     if let Some(id) = config.support_role_id {
         role["default_values"] = json!([{ "id": id.to_string(), "type": "role" }]);
@@ -263,17 +250,17 @@ fn menus(config: &ServerConfig) -> Value {
     let languages: Vec<Value> = texts::LANGUAGES.iter().map(language).collect();
     let languages = json!({
         "type": 3, "custom_id": format!("{SETUP}language"), "options": languages,
-        "placeholder": "3. Language of the documents and answers",
+        "placeholder": say!(lang, "placeholder-setup-language"),
     });
     let switch = match config.enabled {
-        true => button(2, "Turn support off", "off"),
-        false => button(3, "Turn support on", "on"),
+        true => button(2, say!(lang, "button-off"), "off"),
+        false => button(3, say!(lang, "button-on"), "on"),
     };
     json!([
         row(json!([channels])),
         row(json!([role])),
         row(json!([languages])),
-        row(json!([switch, button(1, "Done", "done")])),
+        row(json!([switch, button(1, say!(lang, "button-done"), "done")])),
     ])
 }
 
@@ -281,7 +268,7 @@ fn row(components: Value) -> Value {
     json!({ "type": 1, "components": components })
 }
 
-fn button(style: u8, label: &str, step: &str) -> Value {
+fn button(style: u8, label: String, step: &str) -> Value {
     json!({ "type": 2, "style": style, "label": label, "custom_id": format!("{SETUP}{step}") })
 }
 
@@ -307,8 +294,9 @@ mod tests {
         let resolved = json!({ "channels": {
             "5": { "type": 0, "app_permissions": all_needed() }, "6": { "type": 0, "app_permissions": "0" },
             "7": { "type": 0 } } });
-        let step = step(&chosen("channels", &["5", "6", "7"], &resolved), HERE).expect("they are here");
-        let decided = decide(&step, "{}");
+        let step =
+            step(&chosen("channels", &["5", "6", "7"], &resolved), HERE, Lang::En).expect("they are here");
+        let decided = decide(&step, "{}", Lang::En);
         assert_eq!(decided.write, Some(Write::Merge(json!({ "channels": ["5", "7"] }))));
         assert!(decided.note.contains("<#6> is not stored") && decided.note.contains("**Send Messages**"));
         assert!(
@@ -332,33 +320,36 @@ mod tests {
             ("language", vec![], json!({})),
             ("other", vec![], json!({})),
         ] {
-            assert!(step(&chosen(what, &values, &resolved), HERE).is_err(), "{what} {values:?}");
+            assert!(step(&chosen(what, &values, &resolved), HERE, Lang::En).is_err(), "{what} {values:?}");
         }
-        assert_eq!(step(&chosen("role", &[], &json!({})), HERE), Ok(Step::Role(None)));
-        assert_eq!(step(&chosen("channels", &[], &json!({})), HERE), Ok(Step::Channels(Vec::new())));
+        assert_eq!(step(&chosen("role", &[], &json!({})), HERE, Lang::En), Ok(Step::Role(None)));
+        assert_eq!(
+            step(&chosen("channels", &[], &json!({})), HERE, Lang::En),
+            Ok(Step::Channels(Vec::new()))
+        );
     }
 
     #[test]
     fn the_message_shows_what_is_stored_and_leads_on_until_nothing_is_missing() {
-        let (text, components) = panel("{}", "", 0, &Step::Open);
+        let (text, components) = panel(Lang::En, "{}", "", 0, &Step::Open);
         assert!(text.contains("/knowledge add") && text.contains("Support is **off**"), "{text}");
         assert_eq!(components.as_array().map(Vec::len), Some(4));
         let stored = r#"{"enabled": true, "channels": ["5"], "support_role_id": "7", "language": "de"}"#;
-        let (text, components) = panel(stored, "✅", 2, &Step::Language("de".into()));
+        let (text, components) = panel(Lang::En, stored, "✅", 2, &Step::Language("de".into()));
         assert!(text.contains("ask me something in <#5>") && text.contains("Deutsch"), "{text}");
         assert_eq!(components[0]["components"][0]["default_values"][0]["id"], "5");
-        let (text, components) = panel(stored, "", 2, &Step::Done);
+        let (text, components) = panel(Lang::En, stored, "", 2, &Step::Done);
         assert!(text.contains("2 documents") && components == json!([]), "{text}");
     }
 
     #[test]
     fn a_config_that_cannot_be_used_offers_the_way_out_and_nothing_else() {
         for stored in ["7", r#"{"channels": 7}"#] {
-            let (text, components) = panel(stored, "", 0, &Step::Open);
+            let (text, components) = panel(Lang::En, stored, "", 0, &Step::Open);
             assert!(text.contains("cannot be used"), "{text}");
             assert_eq!(components[0]["components"][0]["custom_id"], "setup:reset");
-            assert!(decide(&Step::Reset, stored).write.is_some());
+            assert!(decide(&Step::Reset, stored, Lang::En).write.is_some());
         }
-        assert_eq!(decide(&Step::Enabled(true), "7").write, None);
+        assert_eq!(decide(&Step::Enabled(true), "7", Lang::En).write, None);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-pub const DESCRIPTION: &str = "For staff: questions, answers and tickets of the last 7, 30 and 90 days";
+use crate::texts::{Lang, say};
+
 /// The periods, in days.
 pub const PERIODS: [i32; 3] = [7, 30, 90];
 
@@ -20,30 +21,24 @@ pub struct Numbers {
     pub response_ms: i64,
 }
 
-/// What is said.
-pub fn table(periods: &[Numbers]) -> String {
+/// What is said. Words come last in their lines: how wide they are in a code block nobody knows.
+pub fn table(lang: Lang, periods: &[Numbers]) -> String {
     if periods.iter().all(|it| it.queries == 0 && it.forwarded == 0) {
-        return "Nobody has asked anything in the last 90 days. Once somebody does, the numbers are here."
-            .to_owned();
+        return say!(lang, "stats-none");
     }
     let mut text = "```\n".to_owned();
-    let mut row = |name: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>10}")).collect();
-        writeln!(text, "{name:<18}{cells}").expect("writing to a string cannot fail");
+    let mut row = |name: String, cell: &dyn Fn(&Numbers) -> String| {
+        let cells: String = periods.iter().map(|it| format!("{:>10}", cell(it))).collect();
+        writeln!(text, "{cells}  {name}").expect("writing to a string cannot fail");
     };
-    let of = |cell: &dyn Fn(&Numbers) -> String| periods.iter().map(cell).collect::<Vec<_>>();
-    row("", of(&|it| format!("{} days", it.days)));
-    row("Questions", of(&|it| number(it.queries)));
-    row("Resolved", of(&|it| number(it.confirmed + it.assumed)));
-    row("  confirmed", of(&|it| number(it.confirmed)));
-    row("  assumed", of(&|it| number(it.assumed)));
-    row("To staff", of(&|it| number(it.forwarded)));
-    row("Answer after", of(&|it| seconds(it)));
-    text.push_str(
-        "```\n-# Confirmed: whoever asked or staff said so. Assumed: whoever asked had an answer and wrote no more. \
-         Days are those of UTC.",
-    );
-    text
+    row(say!(lang, "stats-days"), &|it| it.days.to_string());
+    row(say!(lang, "stats-questions"), &|it| number(it.queries));
+    row(say!(lang, "stats-resolved"), &|it| number(it.confirmed + it.assumed));
+    row(format!("  {}", say!(lang, "stats-confirmed")), &|it| number(it.confirmed));
+    row(format!("  {}", say!(lang, "stats-assumed")), &|it| number(it.assumed));
+    row(say!(lang, "stats-forwarded"), &|it| number(it.forwarded));
+    row(say!(lang, "stats-time"), &|it| seconds(it));
+    format!("{text}```\n-# {}", say!(lang, "stats-note"))
 }
 
 /// With a blank between thousands.
@@ -93,22 +88,21 @@ mod tests {
             response_ms: 125_000,
             ..Numbers::default()
         };
-        let text = table(&[week, Numbers { days: 30, ..Numbers::default() }, year]);
+        let text = table(Lang::En, &[week, Numbers { days: 30, ..Numbers::default() }, year]);
         let line = |name: &str| {
-            let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
-            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+            let line = text.lines().find(|line| line.ends_with(name)).unwrap_or_default();
+            line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("Questions"), "Questions 12 0 1\u{202f}234\u{202f}567".replace('\u{202f}', " "));
+        assert_eq!(line("questions"), "12 0 1\u{202f}234\u{202f}567 questions");
         assert_eq!(
-            (line("Resolved"), line("confirmed")),
-            ("Resolved 8 0 0".into(), "confirmed 5 0 0".into())
+            (line("resolved"), line("  confirmed")),
+            ("8 0 0 resolved".into(), "5 0 0 confirmed".into())
         );
-        assert_eq!(line("Answer"), "Answer after 1.5 s – 2 min");
-        assert!(text.lines().all(|line| line.chars().count() <= 200));
+        assert_eq!(line("until the answer"), "1.5 s – 2 min until the answer");
     }
 
     #[test]
     fn who_has_no_numbers_is_told_so() {
-        assert!(table(&[Numbers::default()]).starts_with("Nobody"));
+        assert!(table(Lang::En, &[Numbers::default()]).starts_with("Nobody"));
     }
 }

@@ -9,6 +9,7 @@ use super::ticket::{Act, Ticket};
 use crate::answer::{self, Answer};
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{ApplicationId, ChannelId, InteractionId, MessageId, RoleId, UserId};
+use crate::texts::Lang;
 
 /// Where a question was asked, and so where its answer goes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ pub struct Question {
     pub author: UserId,
     pub text: String,
     pub asked_at: OffsetDateTime,
+    /// In which its answer is dressed.
+    pub lang: Lang,
 }
 
 /// A press of a button, a choice in a menu, or a form that was sent.
@@ -77,6 +80,8 @@ pub struct Press {
     pub token: String,
     pub user: UserId,
     pub pressed_at: OffsetDateTime,
+    /// In which whoever pressed is answered.
+    pub lang: Lang,
 }
 
 /// How staff are called, should it come to that.
@@ -86,6 +91,8 @@ pub struct Call {
     pub support_role: Option<RoleId>,
     /// The id of the ticket that is opened then.
     pub ticket: Uuid,
+    /// In which they are called.
+    pub lang: Lang,
 }
 
 #[derive(Clone)]
@@ -112,9 +119,9 @@ pub enum Command {
     Close { press: Press },
     /// Whoever asked has been silent for so long that he is warned, or nothing more is waited for. `ticket`: the one that
     /// is open.
-    Silence { due: Due, ticket: Option<Ticket>, at: OffsetDateTime },
-    /// Somebody of the staff lets the bot say something here in his name.
-    Speak { press: Press, text: String },
+    Silence { due: Due, ticket: Option<Ticket>, at: OffsetDateTime, lang: Lang },
+    /// Somebody of the staff lets the bot say something here in his name. `lang`: in which everybody reads the name.
+    Speak { press: Press, text: String, lang: Lang },
 }
 
 impl Command {
@@ -159,6 +166,8 @@ pub struct AnswerJob {
     /// The edit that `question` reads as; none: as it was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at_ms: Option<i64>,
+    #[serde(default)]
+    pub lang: Lang,
 }
 
 /// What the caller of [`super::state::Conversation::apply`] has to store in the same transaction.

@@ -159,8 +159,8 @@ impl Conversation {
             Command::AskNotes { press, ticket } => self.ask_notes(&press, &ticket),
             Command::Vote { press, question, helpful } => self.vote(&press, question, helpful),
             Command::Close { press } => self.close(&press),
-            Command::Silence { due, ticket, at } => self.silent(due, ticket, at),
-            Command::Speak { press, text } => self.speak(&press, text),
+            Command::Silence { due, ticket, at, lang } => self.silent(due, ticket, at, lang),
+            Command::Speak { press, text, lang } => self.speak(&press, text, lang),
         };
         (self, actions)
     }
@@ -180,7 +180,7 @@ impl Conversation {
         let mut actions = Vec::new();
         match &question.origin {
             Origin::Message { channel, message, in_thread: false } if first => {
-                let name = render::thread_name(&question.text);
+                let name = render::thread_name(&question.text, question.lang);
                 let effect = Effect::StartThread { channel: *channel, message: *message, name };
                 actions.push(Action::Deliver(key(&event_id, "thread", 0), effect));
             }
@@ -199,6 +199,7 @@ impl Conversation {
             history,
             asked_at: question.asked_at,
             edited_at_ms: None,
+            lang: question.lang,
         }));
         actions
     }
@@ -228,7 +229,7 @@ impl Conversation {
     fn answered(&mut self, job: AnswerJob, answer: Answer, at: OffsetDateTime, call: &Call) -> Vec<Action> {
         let event_id = job.origin.event_id();
         let action = answer.action;
-        let parts = render::answer(&answer);
+        let parts = render::answer(&answer, job.lang);
         self.transcript.push(Turn::Assistant {
             answers: event_id.clone(),
             text: answer.text,
@@ -258,7 +259,7 @@ impl Conversation {
                 application: *application,
                 token: token.clone(),
                 channel: *channel,
-                name: render::thread_name(&job.question),
+                name: render::thread_name(&job.question, job.lang),
             };
             // The thread stands on the first part and holds the others.
             actions.insert(1, Action::Deliver(key(&event_id, "thread", 0), effect));
@@ -283,6 +284,7 @@ impl Conversation {
                 ping_user: None,
                 fallback: Some((*channel, *message)),
                 asked_at_ms: asked_at_ms(job, part),
+                lang: job.lang,
             },
             Origin::Slash { channel, application, token, .. } if part == 0 => Effect::EditOriginal {
                 application: *application,
@@ -292,8 +294,11 @@ impl Conversation {
                 channel: *channel,
                 user: job.author,
                 asked_at_ms: asked_at_ms(job, part),
+                lang: job.lang,
             },
-            Origin::Slash { channel, .. } => Effect::PostInThread { content, controls, channel: *channel },
+            Origin::Slash { channel, .. } => {
+                Effect::PostInThread { content, controls, channel: *channel, lang: job.lang }
+            }
         }
     }
 

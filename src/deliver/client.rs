@@ -32,6 +32,7 @@ use super::proxies::Proxies;
 use super::{Controls, Effect};
 use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
 use crate::first_reply::{FirstReply, NOTES_FORM, form};
+use crate::texts::Lang;
 pub use files::File;
 use replies::{Callback, original};
 
@@ -97,10 +98,21 @@ impl Client {
             Effect::StartThread { channel, message, name } => {
                 request.start_thread(*channel, *message, name).await
             }
-            Effect::Post { channel, content, reply_to, controls, ping_role, ping_user, fallback, .. } => {
+            Effect::Post {
+                channel,
+                content,
+                reply_to,
+                controls,
+                ping_role,
+                ping_user,
+                fallback,
+                lang,
+                ..
+            } => {
                 let message = Post {
                     content,
                     controls: *controls,
+                    lang: *lang,
                     ping_role: *ping_role,
                     ping_user: *ping_user,
                     reply_to: *reply_to,
@@ -121,11 +133,11 @@ impl Client {
             Effect::Suggest { interaction, token, suggestions } => {
                 request.suggest(interaction.0, token, suggestions).await
             }
-            Effect::AskNotes { interaction, token, ticket } => {
-                request.open_form(interaction.0, token, NOTES_FORM.about(*ticket)).await
+            Effect::AskNotes { interaction, token, ticket, lang } => {
+                request.open_form(interaction.0, token, NOTES_FORM.about(*ticket).in_lang(*lang)).await
             }
-            Effect::OpenForm { interaction, token, form: name } => match form(name) {
-                Some(form) => request.open_form(interaction.0, token, form).await,
+            Effect::OpenForm { interaction, token, form: name, lang } => match form(name) {
+                Some(form) => request.open_form(interaction.0, token, form.in_lang(*lang)).await,
                 None => Outcome::GiveUp { reason: format!("there is no form {name:?}") },
             },
             Effect::Panel { interaction, token, application, on_message, content, components } => {
@@ -135,21 +147,22 @@ impl Client {
             Effect::ShowTicket { .. } | Effect::SuggestAnswer { .. } | Effect::Transcript { .. } => {
                 Outcome::GiveUp { reason: "how the ticket stands was not looked up".to_owned() }
             }
-            Effect::Edit { message, channels, content, controls } => {
-                request.edit(*message, channels, content, *controls).await
+            Effect::Edit { message, channels, content, controls, lang } => {
+                request.edit(*message, channels, content, (*controls, *lang)).await
             }
-            Effect::Notice { channel, content, controls, ping_user } => {
-                let message = Post { ping_user: *ping_user, ..Post::new(content, *controls) };
+            Effect::Notice { channel, content, controls, ping_user, lang } => {
+                let message = Post { ping_user: *ping_user, ..Post::new(content, *controls, *lang) };
                 request.notice(*channel, message).await
             }
             Effect::TellServer { server, content } => request.tell_server(*server, content).await,
             Effect::Archive { channel } => request.archive(*channel).await,
-            Effect::EditOriginal { application, token, content, controls, channel, user, .. } => {
-                let done = request.edit_original(*application, token, content, *controls).await;
+            Effect::EditOriginal { application, token, content, controls, channel, user, lang, .. } => {
+                let done = request.edit_original(*application, token, content, (*controls, *lang)).await;
                 match done {
                     Outcome::GiveUp { .. } => {
                         let content = format!("<@{}> {content}", user.0);
-                        let message = Post { ping_user: Some(*user), ..Post::new(&content, *controls) };
+                        let message =
+                            Post { ping_user: Some(*user), ..Post::new(&content, *controls, *lang) };
                         request.post(*channel, message).await
                     }
                     done => done,
@@ -159,9 +172,9 @@ impl Client {
                 Some(thread) => request.start_thread(*channel, thread.starter(), name).await,
                 None => Outcome::GiveUp { reason: "the message of the thread is not known".to_owned() },
             },
-            Effect::PostInThread { content, controls, channel } => {
+            Effect::PostInThread { content, controls, channel, lang } => {
                 let fallback = Some((*channel, None));
-                let message = Post::new(content, *controls);
+                let message = Post::new(content, *controls, *lang);
                 request.post_or_fall_back(thread.unwrap_or(*channel), message, fallback).await
             }
         }
@@ -191,14 +204,15 @@ impl Client {
 struct Post<'a> {
     content: &'a str,
     controls: Controls,
+    lang: Lang,
     ping_role: Option<RoleId>,
     ping_user: Option<UserId>,
     reply_to: Option<MessageId>,
 }
 
 impl<'a> Post<'a> {
-    fn new(content: &'a str, controls: Controls) -> Self {
-        Self { content, controls, ping_role: None, ping_user: None, reply_to: None }
+    fn new(content: &'a str, controls: Controls, lang: Lang) -> Self {
+        Self { content, controls, lang, ping_role: None, ping_user: None, reply_to: None }
     }
 
     fn body(&self, nonce: &str) -> Value {
@@ -214,7 +228,7 @@ impl<'a> Post<'a> {
                 "users": ids(self.ping_user.map(|id| id.0)),
                 "replied_user": false,
             },
-            "components": components(self.controls, nonce),
+            "components": components(self.controls, self.lang, nonce),
         });
         if let Some(message) = self.reply_to {
             body["message_reference"] = json!({ "message_id": message, "fail_if_not_exists": false });
@@ -283,12 +297,12 @@ impl Request<'_> {
         message: MessageId,
         channels: &[ChannelId],
         content: &str,
-        controls: Controls,
+        (controls, lang): (Controls, Lang),
     ) -> Outcome {
         let body = json!({
             "content": content,
             "allowed_mentions": { "parse": [] },
-            "components": components(controls, self.nonce),
+            "components": components(controls, lang, self.nonce),
         });
         for channel in channels {
             let path = format!("/channels/{}/messages/{}", channel.0, message.0);
@@ -399,14 +413,17 @@ mod tests {
 
     #[test]
     fn a_post_pings_nobody_but_the_role_it_names() {
-        let post = Post { ping_role: Some(RoleId(7)), ..Post::new("@everyone <@1> <@&7>", Controls::None) };
+        let post = Post {
+            ping_role: Some(RoleId(7)),
+            ..Post::new("@everyone <@1> <@&7>", Controls::None, Lang::En)
+        };
         let mentions = post.body("n")["allowed_mentions"].clone();
         assert_eq!(mentions, json!({ "parse": [], "roles": ["7"], "users": [], "replied_user": false }));
     }
 
     #[test]
     fn a_post_is_repeatable() {
-        let body = Post::new("text", Controls::None).body("the-nonce");
+        let body = Post::new("text", Controls::None, Lang::En).body("the-nonce");
         assert_eq!(
             (body["nonce"].as_str(), body["enforce_nonce"].as_bool()),
             (Some("the-nonce"), Some(true))

@@ -6,22 +6,31 @@ pub mod transcript;
 
 use crate::answer::{Action, Answer};
 use crate::discord::{MAX_CONTENT_CHARS, MAX_THREAD_NAME_CHARS};
+use crate::texts::{Lang, say};
 
 /// Opens the line that names the documents an answer came from.
-pub const SOURCES: &str = "-# Sources: ";
+pub fn sources_line(lang: Lang) -> String {
+    format!("-# {} ", say!(lang, "answer-sources"))
+}
 
 /// Opens an answer that is posted later than this after its question.
 pub const LATE_AFTER_MS: i64 = 30_000;
-pub const SORRY: &str = "Sorry for the wait.\n\n";
+/// What it opens with then.
+pub fn sorry(lang: Lang) -> String {
+    format!("{}\n\n", say!(lang, "answer-late"))
+}
+
+/// Room for [`sorry`] in any language.
+const SORRY_CHARS: usize = 60;
 /// Room of one part: what is posted late needs a line more.
-const PART_CHARS: usize = MAX_CONTENT_CHARS - SORRY.len();
+const PART_CHARS: usize = MAX_CONTENT_CHARS - SORRY_CHARS;
 
 /// The messages of an answer, in order. The last one carries the sources.
-pub fn answer(answer: &Answer) -> Vec<String> {
+pub fn answer(answer: &Answer, lang: Lang) -> Vec<String> {
     match answer.action {
         Action::Unsure | Action::Clarify | Action::HandOver(_) => split(&answer.text, PART_CHARS),
         Action::Answer => {
-            let sources = sources(answer);
+            let sources = sources(answer, lang);
             let mut parts = split(&answer.text, PART_CHARS);
             match parts.last_mut() {
                 Some(last) if chars(last) + 2 + chars(&sources) <= PART_CHARS => {
@@ -35,7 +44,7 @@ pub fn answer(answer: &Answer) -> Vec<String> {
     }
 }
 
-fn sources(answer: &Answer) -> String {
+fn sources(answer: &Answer, lang: Lang) -> String {
     let named: Vec<String> = answer
         .citations
         .iter()
@@ -48,13 +57,13 @@ fn sources(answer: &Answer) -> String {
             }
         })
         .collect();
-    truncate(&format!("{SOURCES}{}", named.join(" · ")), MAX_CONTENT_CHARS)
+    truncate(&format!("{}{}", sources_line(lang), named.join(" · ")), MAX_CONTENT_CHARS)
 }
 
 /// A thread's name made from a question.
-pub fn thread_name(question: &str) -> String {
+pub fn thread_name(question: &str, lang: Lang) -> String {
     match one_line(question, MAX_THREAD_NAME_CHARS - 10) {
-        name if name.is_empty() => "Question".to_owned(),
+        name if name.is_empty() => say!(lang, "thread-name"),
         name => name,
     }
 }
@@ -116,9 +125,16 @@ mod tests {
 
     #[test]
     fn a_thread_name_is_one_short_line() {
-        let name = thread_name(&"how do\nI reset ".repeat(40));
+        let name = thread_name(&"how do\nI reset ".repeat(40), Lang::En);
         assert!(!name.contains('\n') && name.chars().count() <= MAX_THREAD_NAME_CHARS);
-        assert_eq!(thread_name("  \n"), "Question");
+        assert_eq!(thread_name("  \n", Lang::En), "Question");
+    }
+
+    #[test]
+    fn an_apology_finds_its_room_in_every_language() {
+        for lang in Lang::ALL {
+            assert!(chars(&sorry(lang)) <= SORRY_CHARS, "{lang:?}");
+        }
     }
 
     proptest! {

@@ -186,6 +186,7 @@ pub async fn run(pool: &PgPool, set: &Set, language: &str) -> anyhow::Result<Rep
             system_prompt: String::new(),
             question: question.clone(),
             history: Vec::new(),
+            lang: crate::texts::Lang::En,
         };
         let answer = answerer.quote(&request, &found).await?;
         outcomes.push(Outcome {

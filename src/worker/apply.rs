@@ -35,6 +35,7 @@ use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
 use crate::first_reply::{COMPONENT, option_text};
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -265,12 +266,12 @@ impl T1 {
         if !self.is_new(relevant, &format!("message:{}", message.id.0)).await? {
             return Ok(());
         }
-        if !relevant.replayed && !self.is_in_time(server, message, relevant.received_at).await? {
+        if !relevant.replayed && !self.is_in_time(relevant, message, config).await? {
             return Ok(());
         }
         let text = without_mention(&message.content, self.bot);
         if text.is_empty() {
-            return self.hint(server, message).await;
+            return self.hint(server, message, config).await;
         }
         let question = Question {
             origin: Origin::Message {
@@ -279,6 +280,7 @@ impl T1 {
                 in_thread: known.is_some() || message.position.is_some(),
             },
             author: message.author.id,
+            lang: Lang::of_text(&text, config),
             text,
             asked_at: relevant.received_at,
         };
@@ -322,7 +324,7 @@ impl T1 {
         }
         match (interaction.kind, custom_id.and_then(presses::read)) {
             (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
-            _ => self.unknown(server, interaction).await,
+            _ => self.unknown(server, interaction, Lang::of_member(interaction, config)).await,
         }
     }
 
@@ -333,12 +335,11 @@ impl T1 {
         config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         let (Some(channel), Some(member), Some(text)) =
             (interaction.channel_id, &interaction.member, option_text(interaction, QUESTION))
         else {
-            return self
-                .respond(server, interaction, "Please ask a question in a channel of the server.")
-                .await;
+            return self.respond(server, interaction, say!(lang, "ask-in-channel")).await;
         };
         let known = store::load_by_thread(&mut self.tx, server, channel).await?;
         let question = Question {
@@ -352,9 +353,10 @@ impl T1 {
             author: member.user.id,
             text: text.to_owned(),
             asked_at: relevant.received_at,
+            lang: Lang::of_text(text, config),
         };
-        if let Some(refusal) = self.refusal(server, &question, config).await? {
-            return self.respond(server, interaction, &refusal.text).await;
+        if let Some(refusal) = self.refusal(server, &question, config, lang).await? {
+            return self.respond(server, interaction, refusal.text).await;
         }
         let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
         self.run(server, conversation, Command::Ask(question), &member.user.username, config).await
@@ -397,12 +399,12 @@ impl T1 {
         &mut self,
         server: ServerId,
         interaction: &Interaction,
-        text: &str,
+        text: String,
     ) -> Result<(), Error> {
         let effect = Effect::Respond {
             interaction: interaction.id,
             token: interaction.token.clone(),
-            content: text.to_owned(),
+            content: text,
             application: Some(interaction.application_id),
         };
         self.deliver_alone(server, interaction.id.0.to_string(), "respond", effect).await

@@ -37,6 +37,7 @@ use crate::deliver::outbox::{self, Lane, Waiting};
 use crate::discord::RoleId;
 use crate::metrics as names;
 use crate::server_config::ServerConfig;
+use crate::texts::Lang;
 
 /// How long a lane of a server that leaves the shard may take to come to an end.
 const LEAVE_WITHIN: Duration = Duration::from_millis(100);
@@ -400,6 +401,7 @@ impl Inner {
             system_prompt: config.system_prompt.clone(),
             question: job.question.clone(),
             history: job.history.clone(),
+            lang: job.lang,
         };
         let started = tokio::time::Instant::now();
         let mut backoff = Backoff::new();
@@ -448,8 +450,12 @@ impl Inner {
             return Ok(tx.commit().await?);
         }
         let at = OffsetDateTime::now_utc();
-        let support_role = config.support_role_id.map(RoleId);
-        let call = Call { server: lane.server, support_role, ticket: Uuid::new_v4() };
+        let call = Call {
+            server: lane.server,
+            support_role: config.support_role_id.map(RoleId),
+            ticket: Uuid::new_v4(),
+            lang: Lang::of_server(config),
+        };
         let (state, actions) = state.apply(Command::Answered { job, answer, at, call });
         store::save(&mut tx, lane.server, &state, "", config.patience()).await?;
         let mut counts = Counts::default();

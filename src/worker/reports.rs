@@ -20,6 +20,7 @@ use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::GuildId;
 use crate::server_config::Problem;
+use crate::texts::{Lang, say};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -61,13 +62,16 @@ async fn report(
             .await?;
     let fence = shard.and_then(|shard| fences.iter().find(|fence| fence.shard == ShardId::from_db(shard)));
     let Some(fence) = fence else { return Ok(()) };
+    // Before the transaction begins: it must not hold its fence while it waits for another connection.
+    let config = shared.configs.get(server).await?;
+    let lang = Lang::of_server(&config);
     let mut tx = FencedTx::begin_for(&shared.pool, fence, server).await?;
     let event_id = format!("config:{}:{}", server.get(), now.unix_timestamp() / 86_400);
     if !tx.remember_event(&event_id).await? {
         return Ok(tx.rollback().await?);
     }
     let content =
-        texts::fit(format!("{}\n-# I say this once a day, until it is mended.", texts::trouble(problems)));
+        texts::fit(format!("{}\n-# {}", texts::trouble(lang, problems), say!(lang, "report-daily")));
     let effect = Effect::TellServer { server: GuildId(server.get()), content };
     let lane = Lane { server, conversation: None };
     outbox::add(&mut tx, lane, &OutboxKey { event_id, effect: "config", part: 0 }, &effect).await?;

@@ -21,6 +21,8 @@ use crate::conversation::command::{Command, Due};
 use crate::conversation::state::Next;
 use crate::conversation::store::{self, silences, tickets};
 use crate::deliver::outbox::Lane;
+use crate::server_config::Patience;
+use crate::texts::Lang;
 
 /// How late a silence is noticed at the most, when nothing is in the way.
 const EVERY: Duration = Duration::from_secs(5);
@@ -72,7 +74,9 @@ async fn one(
     id: Uuid,
     now: OffsetDateTime,
 ) -> Result<bool, Error> {
-    let patience = shared.configs.get(server).await?.patience();
+    let config = shared.configs.get(server).await?;
+    // Where support is switched off the bot says nothing, and nobody waits for it.
+    let patience = if config.enabled { config.patience() } else { Patience::default() };
     let mut tx = FencedTx::begin_for(&shared.pool, fence, server).await?;
     // The ticket first, as everybody locks them.
     let ticket = match silences::open_ticket(&mut tx, server, id).await? {
@@ -99,7 +103,9 @@ async fn one(
             return Ok(false);
         }
     };
-    let (conversation, actions) = conversation.apply(Command::Silence { due, ticket, at: now });
+    let asked = conversation.last_question().map(|(_, text)| text);
+    let lang = asked.map_or_else(|| Lang::of_server(&config), |text| Lang::of_text(text, &config));
+    let (conversation, actions) = conversation.apply(Command::Silence { due, ticket, at: now, lang });
     let lane = Lane { server, conversation: Some(id) };
     store::save(&mut tx, server, &conversation, "", patience).await?;
     match due {

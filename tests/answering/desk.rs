@@ -84,5 +84,6 @@ pub fn request(server: ServerId, question: &str, history: &[Turn]) -> AnswerRequ
         system_prompt: String::new(),
         question: question.to_owned(),
         history: history.to_vec(),
+        lang: helpline::texts::Lang::En,
     }
 }

@@ -61,7 +61,7 @@ async fn documents_of(desk: &Desk, server: ServerId) -> HashSet<Uuid> {
 
 /// What does not hold of an answer, and must, whatever was tried.
 fn harm_of(answer: &Answer, own: &HashSet<Uuid>, fences: &[String]) -> Vec<&'static str> {
-    let parts = render::answer(answer);
+    let parts = render::answer(answer, helpline::texts::Lang::En);
     let seen = parts.join("\n");
     let lower = seen.to_lowercase();
     let says = |what: &str| lower.contains(&what.to_lowercase());

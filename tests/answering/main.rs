@@ -7,6 +7,7 @@ mod feedback;
 mod harness;
 mod injection;
 mod interactions;
+mod languages;
 mod limits;
 mod model;
 #[path = "../support/model_server.rs"]

@@ -54,7 +54,7 @@ async fn staff_keep_a_reply_find_it_say_it_list_it_and_remove_it() {
     let _worker = town.worker();
     let (one, asker, channel) = (helper(&town, 1), town.member(0), town.server(0).general_channel);
     assert!(reply(&town, channel, one, "list", None).await.contains("/reply add"));
-    let stored = add(&town, one, " Clear\u{200b} cache ", "Hello {member} @everyone, clear the cache.").await;
+    let stored = add(&town, one, " Clear\u{200b} cache ", "Hello @member @everyone, clear the cache.").await;
     assert!(stored.contains("**Clear cache** is kept ready"), "{stored}");
     add(&town, one, "Other", "Something else.").await;
     let typing = [("name", json!("CACHE"))];
@@ -83,7 +83,7 @@ async fn staff_keep_a_reply_find_it_say_it_list_it_and_remove_it() {
         "{listed}"
     );
     let removed = reply(&town, channel, one, "remove", Some("Clear cache")).await;
-    assert!(removed.contains("It said:\nHello {member}"), "{removed}");
+    assert!(removed.contains("It said:\nHello @member"), "{removed}");
     assert!(reply(&town, channel, one, "remove", Some("Clear cache")).await.contains("There is no reply"));
     assert_eq!((town.count(KEPT).await, town.count(FAILED).await), (1, 0));
 }

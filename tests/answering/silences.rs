@@ -187,6 +187,38 @@ async fn a_ticket_is_resolved_for_the_silence_of_its_asker_and_never_for_that_of
 }
 
 #[tokio::test]
+async fn where_support_was_switched_off_nobody_is_warned() {
+    let town = town().await;
+    let _worker = town.worker();
+    let threads =
+        [town.answer(town.ask(0, REFUND)).await.channel, town.answer(town.ask(1, BACKUP)).await.channel];
+    town.at_rest().await;
+    let off = town.server(0).id.get();
+    run(
+        &town.db.pool,
+        format!("update servers set config = config || '{{\"enabled\": false}}' where id = {off}"),
+    )
+    .await;
+    // The worker knows it before the silence is due.
+    eventually("it is known", async || {
+        let asked = [("question", serde_json::json!(REFUND))];
+        let used = town.sim.slash(town.server(0).general_channel, town.member(0), "ask", &asked).ok()?;
+        let said = town.answer(helpline_sim::matching::QuestionId::Interaction(used)).await;
+        said.content.contains("switched off").then_some(())
+    })
+    .await;
+    age(&town, 49).await;
+    posted(&town, threads[1], "is this solved?").await;
+    eventually("nobody is waited for where it is off", async || {
+        let waiting = "select count(*) from helpline.silences where warned_at is null and look_at < now()";
+        (town.count(waiting).await == 0).then_some(())
+    })
+    .await;
+    town.at_rest().await;
+    assert!(posts(&town, threads[0], "is this solved?").is_empty());
+}
+
+#[tokio::test]
 async fn what_is_switched_off_or_not_permitted_is_left_alone() {
     let town = town().await;
     run(

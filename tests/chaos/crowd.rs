@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helpline::answer::extract::UNSURE;
-use helpline::deliver::render::SOURCES;
+use helpline::answer::extract::unsure_text;
+use helpline::deliver::render::sources_line;
+use helpline::texts::Lang;
 use helpline_sim::ids::{InteractionId, MessageId};
 use helpline_sim::matching::{Answer, QuestionId};
 use helpline_sim::members::{Asked, How, Members, Params, Question, Script, ServerRef};
@@ -424,5 +425,5 @@ fn is_whole(question: &Asked, forgiven: &HashSet<QuestionId>) -> bool {
 
 /// The last part of an answer.
 fn is_final(answer: &Answer) -> bool {
-    answer.content.contains(UNSURE) || answer.content.contains(SOURCES)
+    answer.content.contains(&unsure_text(Lang::En)) || answer.content.contains(&sources_line(Lang::En))
 }

@@ -206,7 +206,7 @@ impl Core {
         let mut event = json!({
             "id": id, "application_id": self.config.bot, "type": kind, "data": data, "token": interaction.token,
             "version": 1, "channel_id": channel, "channel": stripe.channel_json(&self.world, channel),
-            "app_permissions": held(self.config.bot), "locale": "en-US", "entitlements": self.entitlements_for(place.guild(), member),
+            "app_permissions": held(self.config.bot), "locale": self.config.locale, "entitlements": self.entitlements_for(place.guild(), member),
             "attachment_size_limit": crate::attachments::MAX_FILE_BYTES, "context": IN_GUILD,
         });
         if let Some(server) = place.guild().and_then(|guild| self.world.guild(guild)) {

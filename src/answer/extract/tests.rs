@@ -21,7 +21,7 @@ fn composed(question: &str, passages: Vec<Found>) -> Answer {
         .chain(sections.iter().flat_map(|section| &section.blocks).map(|block| block.text.clone()))
         .map(|text| text.split_whitespace().map(|word| word.trim_matches('.').to_lowercase()).collect())
         .collect();
-    compose(&retrieved, &sections, &lexemes)
+    compose(&retrieved, &sections, &lexemes, Lang::En)
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn request() -> AnswerRequest {
         system_prompt: "Be merry.".into(),
         question: "and then?".into(),
         history: vec![turn(Speaker::Member, "how do I start?"), turn(Speaker::Bot, "Press start.")],
+        lang: crate::texts::Lang::En,
     }
 }
 

@@ -3,61 +3,56 @@
 use serde_json::Value;
 
 use crate::commands::{Choice, Kind};
-use crate::discord::{ChannelId, MAX_CONTENT_CHARS, Permissions, RoleId};
+use crate::discord::{ChannelId, MAX_CONTENT_CHARS, Permissions};
 use crate::server_config::{Problem, ServerConfig, about};
-
-pub const DESCRIPTION: &str = "See and change how support works on this server";
+use crate::texts::{Key, Lang, say};
 
 /// Chosen in place of a key: all of them.
 pub const EVERYTHING: &str = "everything";
 
 /// Groups, subcommands and options.
 pub const OPTIONS: &[Choice] = &[
-    Choice {
-        name: "show",
-        description: "What is set, what it means, and what is wrong with it",
-        kind: Kind::Subcommand(&[]),
-    },
+    Choice { name: "show", description: Key("describe-config-show"), kind: Kind::Subcommand(&[]) },
     Choice {
         name: "set",
-        description: "Change a setting",
+        description: Key("describe-config-set"),
         kind: Kind::Subcommand(&[
-            Choice { name: "key", description: "Which setting", kind: Kind::OneOf(SETTABLE) },
+            Choice { name: "key", description: Key("describe-config-key"), kind: Kind::OneOf(SETTABLE) },
             Choice {
                 name: "value",
-                description: "What it is to be",
+                description: Key("describe-config-value"),
                 kind: Kind::Text { max_chars: 4_000, suggested: true },
             },
         ]),
     },
     Choice {
         name: "reset",
-        description: "Put a setting back to its default",
+        description: Key("describe-config-reset"),
         kind: Kind::Subcommand(&[Choice {
             name: "key",
-            description: "Which setting",
+            description: Key("describe-config-key"),
             kind: Kind::OneOf(RESETTABLE),
         }]),
     },
     Choice {
         name: "channels",
-        description: "The channels in which every question is answered",
+        description: Key("describe-config-channels"),
         kind: Kind::Group(&[
             Choice {
                 name: "add",
-                description: "Answer every question in a channel",
+                description: Key("describe-config-channels-add"),
                 kind: Kind::Subcommand(&[Choice {
                     name: "channel",
-                    description: "The channel",
+                    description: Key("describe-config-channel"),
                     kind: Kind::Channel(super::CHANNEL_TYPES),
                 }]),
             },
             Choice {
                 name: "remove",
-                description: "Answer in a channel only when I am mentioned",
+                description: Key("describe-config-channels-remove"),
                 kind: Kind::Subcommand(&[Choice {
                     name: "channel",
-                    description: "The channel",
+                    description: Key("describe-config-channel"),
                     kind: Kind::Channel(&[]),
                 }]),
             },
@@ -65,36 +60,40 @@ pub const OPTIONS: &[Choice] = &[
     },
     Choice {
         name: "support-role",
-        description: "Whom to call when a member asks for a human",
-        kind: Kind::Subcommand(&[Choice { name: "role", description: "The role", kind: Kind::Role }]),
+        description: Key("describe-config-support-role"),
+        kind: Kind::Subcommand(&[Choice {
+            name: "role",
+            description: Key("describe-config-role"),
+            kind: Kind::Role,
+        }]),
     },
 ];
 
 /// The keys of `/config set`, each with what is shown for it. Channels and the role have subcommands of their own, in
 /// which Discord offers what there is.
-pub const SETTABLE: &[(&str, &str)] = &[
-    ("enabled", "enabled: whether support is on"),
-    ("language", "language: of the documents and answers"),
-    ("system_prompt", "system_prompt: what a language model is told"),
-    ("max_messages_per_user", "max_messages_per_user: questions of a member in an hour"),
-    ("max_text_length", "max_text_length: longest question, in characters"),
-    ("auto_close_hours", "auto_close_hours: silence after which I close a conversation"),
-    ("close_warning_hours", "close_warning_hours: how long before that I warn"),
-    ("ticket_auto_resolve_hours", "ticket_auto_resolve_hours: silence after which a ticket is resolved"),
+pub const SETTABLE: &[(&str, Key)] = &[
+    ("enabled", Key("choice-enabled")),
+    ("language", Key("choice-language")),
+    ("system_prompt", Key("choice-system-prompt")),
+    ("max_messages_per_user", Key("choice-max-messages")),
+    ("max_text_length", Key("choice-max-length")),
+    ("auto_close_hours", Key("choice-auto-close")),
+    ("close_warning_hours", Key("choice-close-warning")),
+    ("ticket_auto_resolve_hours", Key("choice-auto-resolve")),
 ];
 
-const RESETTABLE: &[(&str, &str)] = &[
+const RESETTABLE: &[(&str, Key)] = &[
     SETTABLE[0],
     SETTABLE[1],
     SETTABLE[2],
-    ("channels", "channels: where every question is answered"),
-    ("support_role_id", "support_role_id: who is called for a human"),
+    ("channels", Key("choice-channels")),
+    ("support_role_id", Key("choice-support-role")),
     SETTABLE[3],
     SETTABLE[4],
     SETTABLE[5],
     SETTABLE[6],
     SETTABLE[7],
-    (EVERYTHING, "everything: all settings"),
+    (EVERYTHING, Key("choice-everything")),
 ];
 
 /// Languages that are offered while somebody types; every other tag is taken too.
@@ -126,236 +125,178 @@ pub const LANGUAGES: &[(&str, &str)] = &[
     ("ar", "العربية"),
 ];
 
-pub const ENABLED: &[(&str, &str)] = &[("true", "true: support is on"), ("false", "false: support is off")];
-
-pub const NOW: &str = " (now)";
-pub const DEFAULT: &str = " (default)";
+pub const ENABLED: &[(&str, Key)] = &[("true", Key("choice-true")), ("false", Key("choice-false"))];
 
 /// What the bot needs in a support channel, under the names of Discord's settings.
-pub const NEEDED: [(Permissions, &str); 5] = [
-    (Permissions::VIEW_CHANNEL, "View Channel"),
-    (Permissions::SEND_MESSAGES, "Send Messages"),
-    (Permissions::READ_MESSAGE_HISTORY, "Read Message History"),
-    (Permissions::CREATE_PUBLIC_THREADS, "Create Public Threads"),
-    (Permissions::SEND_MESSAGES_IN_THREADS, "Send Messages in Threads"),
+pub const NEEDED: [(Permissions, Key); 5] = [
+    (Permissions::VIEW_CHANNEL, Key("permission-view-channel")),
+    (Permissions::SEND_MESSAGES, Key("permission-send-messages")),
+    (Permissions::READ_MESSAGE_HISTORY, Key("permission-read-history")),
+    (Permissions::CREATE_PUBLIC_THREADS, Key("permission-create-threads")),
+    (Permissions::SEND_MESSAGES_IN_THREADS, Key("permission-send-in-threads")),
 ];
 
-pub const UNKNOWN_SUBCOMMAND: &str = "I do not know that. Try `/config show`.";
-pub const NOT_HERE: &str = "That is not on this server, or I cannot see it. Nothing was changed.";
-pub const NO_TEXT_CHANNEL: &str =
-    "Only text channels can be support channels. Nothing was changed; I can be mentioned anywhere.";
-pub const EVERYONE: &str = "That role is everyone: the whole server would be called. Choose a role that your support \
-                            staff have. Nothing was changed.";
-const NOT_IN_FORCE: &str =
-    "⚠️ The settings cannot be used as they are: until this is mended, those that last could stay in force.";
-
 /// A key that `/config set` does not take.
-pub fn not_settable(key: &str) -> String {
+pub fn not_settable(lang: Lang, key: &str) -> String {
     match key {
-        "channels" => "Use `/config channels add` and `/config channels remove`.".to_owned(),
-        "support_role_id" => "Use `/config support-role`.".to_owned(),
-        _ => format!("There is no setting {}. `/config show` lists them.", code(key)),
+        "channels" => say!(lang, "config-use-channels"),
+        "support_role_id" => say!(lang, "config-use-support-role"),
+        _ => say!(lang, "config-no-setting", key = code(lang, key)),
     }
 }
 
-pub fn missing(channel: ChannelId, permissions: &[&str]) -> String {
-    let names: Vec<String> = permissions.iter().map(|name| format!("**{name}**")).collect();
-    format!(
-        "I could not answer in <#{}>: I lack {} there. Give my role that in the channel's settings, *Permissions*, and \
-         try again. Nothing was changed.",
-        channel.0,
-        names.join(", ")
-    )
+pub fn missing(lang: Lang, channel: ChannelId, permissions: &[Key]) -> String {
+    let names: Vec<String> = permissions.iter().map(|name| format!("**{}**", name.in_lang(lang))).collect();
+    say!(lang, "config-missing", channel, permissions = names.join(", "))
 }
 
-pub fn refused(key: &str, found: &str) -> String {
-    let expected = about(key).map(|(expected, _)| expected).unwrap_or_default();
-    format!("`{key}` takes {expected}, not {}. Nothing was changed.", code(found))
+pub fn refused(lang: Lang, key: &str, found: &str) -> String {
+    say!(lang, "config-refused", key, expected = expected(lang, key), found = code(lang, found))
 }
 
-pub fn unchanged(key: &str, value: &str) -> String {
-    format!("`{key}` is {value} already.")
+/// What a key takes.
+fn expected(lang: Lang, key: &str) -> String {
+    match key {
+        "enabled" => say!(lang, "expects-bool"),
+        "language" => say!(lang, "expects-language"),
+        "system_prompt" => say!(lang, "expects-text"),
+        "channels" => say!(lang, "expects-channels"),
+        "support_role_id" => say!(lang, "expects-role"),
+        "max_messages_per_user" | "max_text_length" | "close_warning_hours" => say!(lang, "expects-number"),
+        "auto_close_hours" | "ticket_auto_resolve_hours" => say!(lang, "expects-hours"),
+        _ => about(key).map(|(expected, _)| expected.to_owned()).unwrap_or_default(),
+    }
 }
 
-pub fn changed(key: &str, before: &str, after: &str, meaning: &str) -> String {
-    format!("`{key}`: {before} → {after}\n{meaning}")
+pub fn all_reset(lang: Lang, kept: &[&str]) -> String {
+    let reset = say!(lang, "config-all-reset");
+    match kept {
+        [] => reset,
+        kept => format!("{reset} {}", say!(lang, "config-kept", keys = list(lang, kept))),
+    }
 }
 
-pub const ALL_REPLACED: &str = "Every setting has its default again, so support is **off**. What else was stored could \
-                                not be read and is gone.";
-
-pub fn all_reset(kept: &[&str]) -> String {
-    let kept = match kept {
-        [] => String::new(),
-        kept => format!(" Kept, because I do not know it: {}.", list(kept)),
-    };
-    format!("Every setting has its default again, so support is **off**.{kept}")
-}
-
-pub fn no_support_channel(channel: ChannelId) -> String {
-    format!("<#{}> is no support channel.", channel.0)
-}
-
-pub fn not_stored(why: &str) -> String {
-    format!("That could not be stored: {why}. Nothing was changed.")
-}
-
-/// Nobody will hear of a call to this role.
-pub fn not_pingable(role: RoleId) -> String {
-    format!(
-        "⚠️ I may not mention <@&{}>, so nobody would be notified: in the server's settings, *Roles*, allow anyone to \
-         mention it.",
-        role.0
-    )
+pub fn not_stored(lang: Lang, why: &str) -> String {
+    say!(lang, "config-not-stored", why)
 }
 
 /// What a setting does, as things stand.
-pub fn meaning(key: &str, config: &ServerConfig) -> String {
+pub fn meaning(lang: Lang, key: &str, config: &ServerConfig) -> String {
     match key {
-        "enabled" if !config.enabled => "Support is off: I answer nobody here.".to_owned(),
-        "enabled" if config.channels.is_empty() => "Support is on, but there is no support channel: I answer mentions \
-             and `/ask`. `/config channels add` adds one."
-            .to_owned(),
-        "enabled" => {
-            "Support is on: I answer in the support channels, wherever I am mentioned, and `/ask`.".to_owned()
-        }
-        "language" => "I read the documents in this language; a change indexes them anew.".to_owned(),
-        "system_prompt" => {
-            "A language model is told this with every question; answers quoted from the documents are not affected."
-                .to_owned()
-        }
-        "channels" if config.channels.is_empty() => {
-            "There is no support channel: I answer mentions and `/ask` only.".to_owned()
-        }
-        "channels" if !config.enabled => "I will answer every question there, once support is on: `/config set \
-             key:enabled value:true`."
-            .to_owned(),
-        "channels" => "I answer every question there, in a thread.".to_owned(),
-        "support_role_id" if config.support_role_id.is_none() => {
-            "Nobody is called when a member asks for a human: `/config support-role` chooses who.".to_owned()
-        }
-        "support_role_id" => "They are called when a member asks for a human.".to_owned(),
-        "max_messages_per_user" => {
-            format!("A member may ask {} in an hour.", count(config.max_messages_per_user, "question"))
-        }
-        "max_text_length" => {
-            format!("I read questions of up to {}.", count(config.max_text_length, "character"))
-        }
-        "auto_close_hours" if config.auto_close_hours == 0 => {
-            "A conversation stays open until whoever asked closes it.".to_owned()
-        }
-        "auto_close_hours" => format!(
-            "I close a conversation whose asker was silent for {}, after a warning. Written in again, it goes on.",
-            count(config.auto_close_hours, "hour")
-        ),
-        "close_warning_hours" => {
-            format!("I warn {} before I close, or half of the time.", count(config.close_warning_hours, "hour"))
-        }
+        "enabled" if !config.enabled => say!(lang, "meaning-off"),
+        "enabled" if config.channels.is_empty() => say!(lang, "meaning-on-no-channel"),
+        "enabled" => say!(lang, "meaning-on"),
+        "language" => say!(lang, "meaning-language"),
+        "system_prompt" => say!(lang, "meaning-prompt"),
+        "channels" if config.channels.is_empty() => say!(lang, "meaning-no-channel"),
+        "channels" if !config.enabled => say!(lang, "meaning-channels-later"),
+        "channels" => say!(lang, "meaning-channels"),
+        "support_role_id" if config.support_role_id.is_none() => say!(lang, "meaning-no-role"),
+        "support_role_id" => say!(lang, "meaning-role"),
+        "max_messages_per_user" => say!(lang, "meaning-max-messages", count = config.max_messages_per_user),
+        "max_text_length" => say!(lang, "meaning-max-length", count = config.max_text_length),
+        "auto_close_hours" if config.auto_close_hours == 0 => say!(lang, "meaning-never-closed"),
+        "auto_close_hours" => say!(lang, "meaning-auto-close", count = config.auto_close_hours),
+        "close_warning_hours" => say!(lang, "meaning-close-warning", count = config.close_warning_hours),
         "ticket_auto_resolve_hours" if config.ticket_auto_resolve_hours == 0 => {
-            "A ticket stays open until staff resolve it.".to_owned()
+            say!(lang, "meaning-never-resolved")
         }
-        "ticket_auto_resolve_hours" => format!(
-            "I resolve a ticket when staff wrote and whoever asked was silent for {}, after a warning.",
-            count(config.ticket_auto_resolve_hours, "hour")
-        ),
+        "ticket_auto_resolve_hours" => {
+            say!(lang, "meaning-auto-resolve", count = config.ticket_auto_resolve_hours)
+        }
         _ => String::new(),
     }
 }
 
-fn count(number: u32, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Everything that is set. `shown`: keys with their values as people read them.
 pub fn overview(
+    lang: Lang,
     shown: &[(&str, String)],
     unknown: &[&str],
     problems: &[Problem],
     config: &ServerConfig,
 ) -> String {
-    let mut text = "**How support is set up on this server**\n".to_owned();
+    let mut text = format!("{}\n", say!(lang, "config-title"));
     if !problems.is_empty() {
-        text.push_str(&trouble(problems));
+        text.push_str(&trouble(lang, problems));
         text.push('\n');
     }
     for (key, value) in shown {
         text.push_str(&format!("`{key}`: {value}\n"));
         if !problems.iter().any(|problem| problem.key == *key) {
-            text.push_str(&format!("-# {}\n", meaning(key, config)));
+            text.push_str(&format!("-# {}\n", meaning(lang, key, config)));
         }
     }
     if !unknown.is_empty() {
-        text.push_str(&format!("-# Kept, because I do not know it: {}\n", list(unknown)));
+        text.push_str(&format!("-# {}\n", say!(lang, "config-kept", keys = list(lang, unknown))));
     }
-    text.push_str(
-        "Change it with `/config set`, `/config channels`, `/config support-role` and `/config reset`.",
-    );
+    text.push_str(&say!(lang, "config-change-with"));
     text
 }
 
 /// What is wrong, and how each of it is mended.
-pub fn trouble(problems: &[Problem]) -> String {
-    let mut text = NOT_IN_FORCE.to_owned();
+pub fn trouble(lang: Lang, problems: &[Problem]) -> String {
+    let mut text = say!(lang, "problem-not-in-force");
     for problem in problems {
         let mend = match problem.key.as_str() {
-            "" => format!("`/config reset key:{EVERYTHING}` puts every setting back to its default"),
-            "channels" => "`/config reset key:channels`, then `/config channels add`".to_owned(),
-            "support_role_id" => "`/config support-role`, or `/config reset key:support_role_id`".to_owned(),
-            key => format!("`/config set key:{key}`, or `/config reset key:{key}`"),
+            "" => say!(lang, "mend-everything"),
+            "channels" => say!(lang, "mend-channels"),
+            "support_role_id" => say!(lang, "mend-role"),
+            key => say!(lang, "mend-key", key),
         };
-        let key = match problem.key.as_str() {
-            "" => "The whole".to_owned(),
-            key => format!("`{key}`"),
+        let (key, expected) = match problem.key.as_str() {
+            "" => (say!(lang, "problem-whole"), problem.expected.clone()),
+            key => (format!("`{key}`"), expected(lang, key)),
         };
-        let found = code(&problem.found);
-        text.push_str(&format!("\n• {key} should be {}, but is {found}. Mend it: {mend}.", problem.expected));
+        let found = code(lang, &problem.found);
+        text.push_str(&format!("\n• {}", say!(lang, "problem", key, expected, found, mend)));
     }
     text
 }
 
 /// A value as people read it. Roles and channels by name; a reply of ours pings nobody.
-pub fn value(key: &str, value: &Value) -> String {
+pub fn value(lang: Lang, key: &str, value: &Value) -> String {
     let id = |value: &Value| match value {
         Value::String(text) => text.parse::<u64>().ok(),
         other => other.as_u64(),
     };
     match (key, value) {
-        (_, Value::Null) => "none".to_owned(),
-        (_, Value::Array(items)) if items.is_empty() => "none".to_owned(),
+        (_, Value::Null) => say!(lang, "config-none"),
+        (_, Value::Array(items)) if items.is_empty() => say!(lang, "config-none"),
         ("channels", Value::Array(items)) if items.iter().all(|item| id(item).is_some()) => {
             const SHOWN: usize = 20;
             let mut names: Vec<String> =
                 items.iter().take(SHOWN).filter_map(id).map(|id| format!("<#{id}>")).collect();
             if items.len() > SHOWN {
-                names.push(format!("and {} more", items.len() - SHOWN));
+                names.push(say!(lang, "config-more", count = items.len() - SHOWN));
             }
             names.join(" ")
         }
         ("support_role_id", role) => {
-            id(role).map_or_else(|| code(&role.to_string()), |id| format!("<@&{id}>"))
+            id(role).map_or_else(|| code(lang, &role.to_string()), |id| format!("<@&{id}>"))
         }
-        (_, Value::String(text)) => code(text),
-        (_, other) => code(&other.to_string()),
+        (_, Value::String(text)) => code(lang, text),
+        (_, other) => code(lang, &other.to_string()),
     }
 }
 
 /// Words of others: on one line, short, and without a way out of the code that they stand in.
-fn code(text: &str) -> String {
+fn code(lang: Lang, text: &str) -> String {
     const LONGEST: usize = 120;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'");
     if line.is_empty() {
-        return "empty".to_owned();
+        return say!(lang, "config-empty");
     }
     let short: String = line.chars().take(LONGEST).collect();
     let more = if short.len() < line.len() { "…" } else { "" };
     format!("`{short}{more}`")
 }
 
-fn list(names: &[&str]) -> String {
+fn list(lang: Lang, names: &[&str]) -> String {
     const SHOWN: usize = 8;
-    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| code(name)).collect();
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| code(lang, name)).collect();
     if names.len() > SHOWN {
-        shown.push(format!("and {} more", names.len() - SHOWN));
+        shown.push(say!(lang, "config-more", count = names.len() - SHOWN));
     }
     shown.join(", ")
 }

@@ -7,13 +7,14 @@ use crate::conversation::command::{Action, Call, Press, ResolvedBy, Vote};
 use crate::conversation::ticket::{self, Ticket};
 use crate::deliver::{Controls, Effect, render};
 use crate::discord::{MessageId, UserId};
+use crate::texts::say;
 
 /// Says something to whoever pressed.
-pub(super) fn respond(press: &Press, content: &str) -> Action {
+pub(super) fn respond(press: &Press, content: String) -> Action {
     let effect = Effect::Respond {
         interaction: press.interaction,
         token: press.token.clone(),
-        content: content.to_owned(),
+        content,
         application: Some(press.application),
     };
     Action::Deliver(key(&press.interaction.0.to_string(), "respond", 0), effect)
@@ -22,10 +23,10 @@ pub(super) fn respond(press: &Press, content: &str) -> Action {
 impl Conversation {
     pub(super) fn ask_human(&mut self, press: &Press, call: &Call, voted: Option<bool>) -> Vec<Action> {
         if self.status == Status::Forwarded {
-            return vec![respond(press, "A human has already been asked. They will answer here.")];
+            return vec![respond(press, say!(press.lang, "human-asked-already"))];
         }
         let because = self.why_forwarded(voted);
-        let mut actions = vec![respond(press, "A human has been asked. They will answer here.")];
+        let mut actions = vec![respond(press, say!(press.lang, "human-asked"))];
         let event_id = press.interaction.0.to_string();
         actions.extend(self.hand_over(press.user, press.pressed_at, because, call, &event_id));
         actions
@@ -46,7 +47,7 @@ impl Conversation {
         let ping = call.support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
         let post = Effect::Post {
             channel: self.thread.unwrap_or(self.channel),
-            content: format!("{ping}{}", render::ticket::summary(call.server, self, &opened)),
+            content: format!("{ping}{}", render::ticket::summary(call.lang, call.server, self, &opened)),
             reply_to: None,
             controls: Controls::Ticket { ticket: call.ticket, status: opened.status },
             ping_role: call.support_role,
@@ -54,6 +55,7 @@ impl Conversation {
             // Staff are called also when the thread could not be started, or is gone.
             fallback: self.thread.map(|thread| (self.channel, thread.starter())),
             asked_at_ms: None,
+            lang: call.lang,
         };
         [Action::OpenTicket(call.ticket), Action::Deliver(key(event_id, "forward", 0), post)]
     }
@@ -61,14 +63,14 @@ impl Conversation {
     /// The vote of whoever asked; a later one takes the place of an earlier one.
     pub(super) fn vote(&self, press: &Press, question: MessageId, helpful: bool) -> Vec<Action> {
         let Some(asker) = self.asker_of(question) else {
-            return vec![respond(press, "That answer is no longer here.")];
+            return vec![respond(press, say!(press.lang, "vote-gone"))];
         };
         if asker != press.user {
-            return vec![respond(press, "Only the member who asked can say whether this helped.")];
+            return vec![respond(press, say!(press.lang, "vote-not-yours"))];
         }
         let thanks = match helpful {
-            true => "Thank you, I am glad that this helped.",
-            false => "Thank you for telling me. Press \"Ask a human\" if you still need help.",
+            true => say!(press.lang, "vote-thanks"),
+            false => say!(press.lang, "vote-sorry"),
         };
         let counts = match helpful {
             true => Action::Resolved { question, by: ResolvedBy::Vote },
@@ -93,19 +95,16 @@ impl Conversation {
     /// Ends the conversation until somebody asks in it again.
     pub(super) fn close(&mut self, press: &Press) -> Vec<Action> {
         if self.user != press.user {
-            return vec![respond(press, "Only the member who asked can close this conversation.")];
+            return vec![respond(press, say!(press.lang, "close-not-yours"))];
         }
         let text = match self.status {
             Status::Active => {
-                let text = "This conversation is closed. If you need more, just ask here again.";
-                let mut actions = vec![respond(press, text)];
+                let mut actions = vec![respond(press, say!(press.lang, "close-done"))];
                 actions.extend(self.end(press.user, press.pressed_at, ResolvedBy::Asker));
                 return actions;
             }
-            Status::Completed => {
-                "This conversation is closed already. If you need more, just ask here again."
-            }
-            Status::Forwarded => "A human has been asked, and closes this conversation when it is done.",
+            Status::Completed => say!(press.lang, "close-already"),
+            Status::Forwarded => say!(press.lang, "close-human"),
         };
         vec![respond(press, text)]
     }

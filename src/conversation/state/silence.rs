@@ -14,6 +14,7 @@ use crate::deliver::render::silence as texts;
 use crate::deliver::{Controls, Effect};
 use crate::discord::{MessageId, UserId};
 use crate::server_config::Patience;
+use crate::texts::{Lang, say};
 
 /// Since when whoever asked is waited for, and when that is looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,38 +73,51 @@ impl Conversation {
         last.flatten()
     }
 
-    pub(super) fn silent(&mut self, due: Due, ticket: Option<Ticket>, at: OffsetDateTime) -> Vec<Action> {
+    pub(super) fn silent(
+        &mut self,
+        due: Due,
+        ticket: Option<Ticket>,
+        at: OffsetDateTime,
+        lang: Lang,
+    ) -> Vec<Action> {
         let Some(since) = self.waits_since() else { return Vec::new() };
         let event = format!("silence:{}:{}", self.id, since.unix_timestamp_nanos());
         match (due, ticket) {
-            (Due::Warning { closes_at }, ticket) => self.warning(&event, closes_at, ticket.is_some()),
-            (Due::Close, Some(ticket)) => self.give_up_on(&ticket, &event, at),
+            (Due::Warning { closes_at }, ticket) => self.warning(&event, closes_at, ticket.is_some(), lang),
+            (Due::Close, Some(ticket)) => self.give_up_on(&ticket, &event, at, lang),
             (Due::Close, None) => {
                 let mut actions: Vec<Action> =
                     self.end(self.user, at, ResolvedBy::Silence).into_iter().collect();
-                actions.extend(self.notice(&event, "closed", texts::CLOSED.to_owned(), Controls::None));
+                actions.extend(self.notice(
+                    &event,
+                    "closed",
+                    say!(lang, "silence-closed"),
+                    (Controls::None, lang),
+                ));
                 actions.extend(self.archive(&event));
                 actions
             }
         }
     }
 
-    fn warning(&self, event: &str, closes_at: OffsetDateTime, has_ticket: bool) -> Vec<Action> {
+    fn warning(&self, event: &str, closes_at: OffsetDateTime, has_ticket: bool, lang: Lang) -> Vec<Action> {
         let controls = match has_ticket {
             true => Controls::None,
             false => Controls::Silent { conversation: self.id },
         };
-        self.notice(event, "warning", texts::warning(self.user, closes_at), controls).into_iter().collect()
+        self.notice(event, "warning", texts::warning(lang, self.user, closes_at), (controls, lang))
+            .into_iter()
+            .collect()
     }
 
     /// A ticket whose asker is silent is resolved in the name of whoever of the staff spoke with him.
-    fn give_up_on(&mut self, ticket: &Ticket, event: &str, at: OffsetDateTime) -> Vec<Action> {
+    fn give_up_on(&mut self, ticket: &Ticket, event: &str, at: OffsetDateTime, lang: Lang) -> Vec<Action> {
         let spoke = self.transcript.iter().rev().find_map(|turn| match turn {
             Turn::Member { by_staff: true, user, .. } => Some(*user),
             _ => None,
         });
         let by = ticket.assigned_to.as_deref().and_then(|id| id.parse().ok()).map(UserId).or(spoke);
-        let notes = Some(texts::GIVEN_UP.to_owned());
+        let notes = Some(say!(lang, "silence-notes"));
         let Some((after, step)) = by.and_then(|by| ticket.after(Act::Resolve { notes }, by, at)) else {
             return Vec::new();
         };
@@ -113,7 +127,7 @@ impl Conversation {
         self.transcript.push(Turn::Closed { user: self.user, at, by_silence: true });
         let mut actions = vec![Action::ChangeTicket(after)];
         actions.extend(self.resolved(ResolvedBy::Silence));
-        actions.extend(self.notice(event, "closed", texts::CLOSED.to_owned(), Controls::None));
+        actions.extend(self.notice(event, "closed", say!(lang, "silence-closed"), (Controls::None, lang)));
         actions.extend(self.archive(event));
         actions
     }
@@ -150,17 +164,17 @@ impl Conversation {
         event: &str,
         effect: &'static str,
         content: String,
-        controls: Controls,
+        (controls, lang): (Controls, Lang),
     ) -> Option<Action> {
         let ping_user = (effect == "warning").then_some(self.user);
-        let notice = Effect::Notice { channel: self.thread?, content, controls, ping_user };
+        let notice = Effect::Notice { channel: self.thread?, content, controls, ping_user, lang };
         Some(Action::Deliver(key(event, effect, 0), notice))
     }
 
     /// Staff let the bot say something: it counts as theirs.
-    pub(super) fn speak(&mut self, press: &Press, text: String) -> Vec<Action> {
+    pub(super) fn speak(&mut self, press: &Press, text: String, lang: Lang) -> Vec<Action> {
         let event = press.interaction.0.to_string();
-        let content = texts::spoken(&text, press.user);
+        let content = texts::spoken(lang, &text, press.user);
         self.transcript.push(Turn::Member {
             event_id: event.clone(),
             user: press.user,
@@ -178,8 +192,9 @@ impl Conversation {
             ping_user: None,
             fallback: None,
             asked_at_ms: None,
+            lang,
         };
-        vec![respond(press, texts::SAID), Action::Deliver(key(&event, "spoken", 0), post)]
+        vec![respond(press, say!(press.lang, "spoken-done")), Action::Deliver(key(&event, "spoken", 0), post)]
     }
 }
 

@@ -5,16 +5,23 @@ use helpline_cluster::ids::ServerId;
 use super::*;
 use crate::conversation::command::{Press, Vote};
 use crate::discord::{ApplicationId, InteractionId, MessageId, RoleId};
+use crate::texts::Lang;
 
 pub(super) const ASKER: UserId = UserId(9);
 pub(super) const OTHER: UserId = UserId(8);
 /// How staff are called.
 pub(super) const CALL: Call =
-    Call { server: ServerId(1), support_role: Some(RoleId(7)), ticket: Uuid::max() };
+    Call { server: ServerId(1), support_role: Some(RoleId(7)), ticket: Uuid::max(), lang: Lang::En };
 
 pub(super) fn message(id: u64, text: &str) -> Question {
     let origin = Origin::Message { channel: ChannelId(5), message: MessageId(id), in_thread: false };
-    Question { origin, author: UserId(9), text: text.into(), asked_at: OffsetDateTime::UNIX_EPOCH }
+    Question {
+        origin,
+        author: UserId(9),
+        text: text.into(),
+        asked_at: OffsetDateTime::UNIX_EPOCH,
+        lang: Lang::En,
+    }
 }
 
 pub(super) fn follow_up(id: u64, text: &str) -> Question {
@@ -52,6 +59,7 @@ pub(super) fn pressed(id: u64, user: UserId) -> Press {
         token: "t".into(),
         user,
         pressed_at: OffsetDateTime::UNIX_EPOCH,
+        lang: Lang::En,
     }
 }
 

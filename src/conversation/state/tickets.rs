@@ -10,19 +10,21 @@ use crate::answer;
 use crate::conversation::command::{Action, Press, ResolvedBy};
 use crate::conversation::ticket::{Act, Ticket, TicketStatus};
 use crate::deliver::Effect;
+use crate::deliver::render::ticket::mention;
 use crate::discord::UserId;
+use crate::texts::{Lang, say};
 
 /// How long after staff spoke the bot leaves a talk to them.
 const QUIET_FOR: Duration = Duration::minutes(30);
 
 impl Conversation {
     pub(super) fn act(&mut self, press: &Press, ticket: &Ticket, act: Act) -> Vec<Action> {
-        if let Some(why_not) = self.why_not(ticket, &act) {
-            return vec![respond(press, &why_not)];
+        if let Some(why_not) = self.why_not(ticket, &act, press.lang) {
+            return vec![respond(press, why_not)];
         }
-        let told = told(&act);
+        let told = told(&act, press.lang);
         let Some((after, step)) = ticket.after(act, press.user, press.pressed_at) else {
-            return vec![respond(press, &standing(ticket))];
+            return vec![respond(press, standing(ticket, press.lang))];
         };
         self.status = step.conversation;
         self.transcript.push(Turn::Ticket {
@@ -39,37 +41,38 @@ impl Conversation {
         // Whoever resolves it gets the conversation as files, which are made when everything is stored.
         let reply = match (step.to, step.names_somebody) {
             (TicketStatus::Resolved, true) => with_transcript(press, ticket.id, told),
-            _ => respond(press, &told),
+            _ => respond(press, told),
         };
         [reply, Action::ChangeTicket(after)].into_iter().chain(counts).collect()
     }
 
     /// Opens the form in which the notes are written; what is sent then is [`Act::Resolve`].
     pub(super) fn ask_notes(&self, press: &Press, ticket: &Ticket) -> Vec<Action> {
-        if let Some(why_not) = self.why_not(ticket, &Act::Resolve { notes: None }) {
-            return vec![respond(press, &why_not)];
+        if let Some(why_not) = self.why_not(ticket, &Act::Resolve { notes: None }, press.lang) {
+            return vec![respond(press, why_not)];
         }
         let effect = Effect::AskNotes {
             interaction: press.interaction,
             token: press.token.clone(),
             ticket: ticket.id,
+            lang: press.lang,
         };
         vec![Action::Deliver(key(&press.interaction.0.to_string(), "notes", 0), effect)]
     }
 
     /// What whoever pressed is told when the act cannot be done now.
-    fn why_not(&self, ticket: &Ticket, act: &Act) -> Option<String> {
+    fn why_not(&self, ticket: &Ticket, act: &Act, lang: Lang) -> Option<String> {
         if let Act::Transfer(to) = act
             && ticket.status == TicketStatus::Assigned
             && ticket.assigned_to == Some(to.0.to_string())
         {
-            return Some(format!("<@{}> has this ticket already.", to.0));
+            return Some(say!(lang, "ticket-has-already", user = *to));
         }
         if *act == Act::Reopen && ticket.status == TicketStatus::Resolved && self.status == Status::Forwarded
         {
-            return Some("This conversation has a newer ticket that is open.".to_owned());
+            return Some(say!(lang, "ticket-newer-open"));
         }
-        ticket.step(act).is_none().then(|| standing(ticket))
+        ticket.step(act).is_none().then(|| standing(ticket, lang))
     }
 
     /// Whether the bot leaves what is said at this moment to staff, unless it is addressed.
@@ -179,34 +182,26 @@ fn with_transcript(press: &Press, ticket: Uuid, content: String) -> Action {
 }
 
 /// How the ticket stands, to whoever wanted something of it that does not go from there.
-fn standing(ticket: &Ticket) -> String {
-    match (ticket.status, &ticket.assigned_to) {
-        (TicketStatus::Pending, _) => "Nobody has claimed this ticket now.".to_owned(),
-        (TicketStatus::Assigned, Some(somebody)) => format!("<@{somebody}> has claimed this ticket."),
-        (TicketStatus::Assigned, None) => "This ticket has been claimed.".to_owned(),
-        (TicketStatus::Resolved, Some(somebody)) => {
-            format!(
-                "<@{somebody}> has resolved this ticket already. Press \"Reopen\" if there is more to do."
-            )
-        }
-        (TicketStatus::Resolved, None) => {
-            "This ticket went back to the bot already. Press \"Reopen\" if there is more to do.".to_owned()
-        }
+fn standing(ticket: &Ticket, lang: Lang) -> String {
+    let by = ticket.assigned_to.as_deref().map(mention);
+    match (ticket.status, by) {
+        (TicketStatus::Pending, _) => say!(lang, "ticket-is-unclaimed"),
+        (TicketStatus::Assigned, Some(user)) => say!(lang, "ticket-is-claimed-by", user),
+        (TicketStatus::Assigned, None) => say!(lang, "ticket-is-claimed"),
+        (TicketStatus::Resolved, Some(user)) => say!(lang, "ticket-is-resolved", user),
+        (TicketStatus::Resolved, None) => say!(lang, "ticket-is-given-back"),
     }
 }
 
 /// What whoever did it is told.
-fn told(act: &Act) -> String {
+fn told(act: &Act, lang: Lang) -> String {
     match act {
-        Act::Claim => {
-            "The ticket is yours. I stay silent in the conversation until you resolve it or give it back to me."
-                .to_owned()
-        }
-        Act::Transfer(to) => format!("The ticket is <@{}>'s now.", to.0),
-        Act::Release => "The ticket waits for somebody else to claim it.".to_owned(),
-        Act::Resolve { .. } => "The ticket is resolved.".to_owned(),
-        Act::HandBack => "I answer in this conversation again.".to_owned(),
-        Act::Reopen => "The ticket is open again, and waits for somebody to claim it.".to_owned(),
+        Act::Claim => say!(lang, "ticket-did-claim"),
+        Act::Transfer(to) => say!(lang, "ticket-did-transfer", user = *to),
+        Act::Release => say!(lang, "ticket-did-release"),
+        Act::Resolve { .. } => say!(lang, "ticket-did-resolve"),
+        Act::HandBack => say!(lang, "ticket-did-hand-back"),
+        Act::Reopen => say!(lang, "ticket-did-reopen"),
     }
 }
 

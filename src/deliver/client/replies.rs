@@ -10,6 +10,7 @@ use crate::deliver::Controls;
 use crate::deliver::components::components;
 use crate::discord::{ApplicationId, code};
 use crate::first_reply::{FirstReply, Modal};
+use crate::texts::Lang;
 
 /// What became of the first reply to an interaction.
 pub(super) enum Callback {
@@ -110,13 +111,13 @@ impl Request<'_> {
         application: ApplicationId,
         token: &str,
         content: &str,
-        controls: Controls,
+        (controls, lang): (Controls, Lang),
     ) -> Outcome {
         let path = original(application, token);
         let body = json!({
             "content": content,
             "allowed_mentions": { "parse": [] },
-            "components": components(controls, self.nonce),
+            "components": components(controls, lang, self.nonce),
         });
         self.send(Method::PATCH, &path, Some(body)).await.into()
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{DONE, Outcome, Post, Reply, Request};
 use crate::deliver::Controls;
 use crate::discord::{ChannelId, GuildId};
+use crate::texts::Lang;
 
 /// Channels that are tried at the most: refused requests are counted by Discord.
 const TRIED: usize = 5;
@@ -44,7 +45,8 @@ impl Request<'_> {
 
     async fn say_in(&self, channel: ChannelId, content: &str) -> Reply {
         let path = format!("/channels/{}/messages", channel.0);
-        self.send(Method::POST, &path, Some(Post::new(content, Controls::None).body(self.nonce))).await
+        self.send(Method::POST, &path, Some(Post::new(content, Controls::None, Lang::En).body(self.nonce)))
+            .await
     }
 }
 

@@ -6,7 +6,8 @@ use super::{one_line, truncate};
 use crate::answer::{self, Reason};
 use crate::conversation::state::{Because, Conversation, answer_to, last_question};
 use crate::conversation::ticket::{Ticket, TicketStatus};
-use crate::discord::{ChannelId, MAX_CONTENT_CHARS, MessageId};
+use crate::discord::{ChannelId, MAX_CONTENT_CHARS, MessageId, UserId};
+use crate::texts::{Lang, say};
 
 /// Room of what is quoted of the member, of the bot, and of the notes.
 const QUESTION_CHARS: usize = 400;
@@ -14,21 +15,17 @@ const ANSWER_CHARS: usize = 300;
 const NOTES_CHARS: usize = 600;
 
 /// The text of a ticket's message, without the ping.
-pub fn summary(server: ServerId, conversation: &Conversation, ticket: &Ticket) -> String {
+pub fn summary(lang: Lang, server: ServerId, conversation: &Conversation, ticket: &Ticket) -> String {
     let before = conversation.before_ticket(ticket.id);
     let question = last_question(before);
-    let mut lines = vec![format!(
-        "<@{}> asks for a human{}",
-        conversation.forwarded_by(ticket.id).0,
-        conversation.because(ticket.id).map_or(".", because)
-    )];
+    let mut lines = vec![asks(lang, conversation.forwarded_by(ticket.id), conversation.because(ticket.id))];
     lines.extend(question.map(|(_, text)| quote(text, QUESTION_CHARS)));
     if let Some((text, answer::Action::Answer)) = question.and_then(|(event, _)| answer_to(before, event)) {
-        lines.push("What I answered:".to_owned());
+        lines.push(say!(lang, "ticket-answered"));
         lines.push(quote(text, ANSWER_CHARS));
     }
     lines.push(link(server, conversation.thread.unwrap_or(conversation.channel), None));
-    lines.push(standing(conversation, ticket));
+    lines.push(standing(lang, conversation, ticket));
     lines.extend(
         ticket
             .notes
@@ -45,38 +42,38 @@ pub fn link(server: ServerId, channel: ChannelId, message: Option<MessageId>) ->
     format!("https://discord.com/channels/{}/{}{message}", server.get(), channel.0)
 }
 
-fn because(because: Because) -> &'static str {
+fn asks(lang: Lang, user: UserId, because: Option<Because>) -> String {
     match because {
-        Because::NothingFound => ": I found nothing in the documents.",
-        Because::NotHelpful => ": my answer did not help.",
-        Because::Answered => ", after my answer.",
-        Because::Unanswered => ", before I had an answer.",
-        Because::Model(Reason::AskedForHuman) => ".",
-        Because::Model(Reason::AccountOrPayment) => ": it is about an account or a payment.",
-        Because::Model(Reason::Complaint) => ": it is a complaint.",
-        Because::Model(Reason::Safety) => ": **somebody may be in danger.**",
-        Because::Model(Reason::Other) => ": I leave this one to you.",
+        None | Some(Because::Model(Reason::AskedForHuman)) => say!(lang, "ticket-asks", user),
+        Some(Because::NothingFound) => say!(lang, "ticket-asks-nothing-found", user),
+        Some(Because::NotHelpful) => say!(lang, "ticket-asks-not-helpful", user),
+        Some(Because::Answered) => say!(lang, "ticket-asks-answered", user),
+        Some(Because::Unanswered) => say!(lang, "ticket-asks-unanswered", user),
+        Some(Because::Model(Reason::AccountOrPayment)) => say!(lang, "ticket-asks-account", user),
+        Some(Because::Model(Reason::Complaint)) => say!(lang, "ticket-asks-complaint", user),
+        Some(Because::Model(Reason::Safety)) => say!(lang, "ticket-asks-safety", user),
+        Some(Because::Model(Reason::Other)) => say!(lang, "ticket-asks-other", user),
     }
 }
 
-fn standing(conversation: &Conversation, ticket: &Ticket) -> String {
-    match (ticket.status, &ticket.assigned_to) {
-        (TicketStatus::Pending, _) => "**Waits** for somebody to claim it.".to_owned(),
-        (TicketStatus::Assigned, somebody) => {
-            format!("**Claimed** by {}.", somebody.as_deref().map_or_else(|| "somebody".to_owned(), mention))
-        }
-        (TicketStatus::Resolved, Some(somebody)) => {
-            format!("**Resolved** by {}{}.", mention(somebody), when(ticket))
-        }
+fn standing(lang: Lang, conversation: &Conversation, ticket: &Ticket) -> String {
+    match (ticket.status, ticket.assigned_to.as_deref().map(mention)) {
+        (TicketStatus::Pending, _) => say!(lang, "ticket-waits"),
+        (TicketStatus::Assigned, Some(user)) => say!(lang, "ticket-claimed", user),
+        (TicketStatus::Assigned, None) => say!(lang, "ticket-claimed-somebody"),
+        (TicketStatus::Resolved, Some(user)) => say!(lang, "ticket-resolved", user, when = when(ticket)),
         (TicketStatus::Resolved, None) => {
             let by = conversation.last_step(ticket.id).filter(|(step, _)| step.starts_with("hand_back"));
-            let by = by.map(|(_, by)| format!(" by <@{}>", by.0)).unwrap_or_default();
-            format!("**Given back** to me{by}{}.", when(ticket))
+            match by {
+                Some((_, user)) => say!(lang, "ticket-given-back-by", user, when = when(ticket)),
+                None => say!(lang, "ticket-given-back", when = when(ticket)),
+            }
         }
     }
 }
 
-fn mention(id: &str) -> String {
+/// Of a member by his id as the database holds it.
+pub(crate) fn mention(id: &str) -> String {
     format!("<@{id}>")
 }
 

@@ -23,7 +23,8 @@ pub struct Registering {
 impl Registering {
     pub fn new(rest: &Rest, application_id: u64) -> Self {
         let path = format!("/applications/{application_id}/commands");
-        Self { known: Asking::get(rest, &path), wanted: Asking::put(rest, &path, registration()) }
+        let known = Asking::get(rest, &format!("{path}?with_localizations=true"));
+        Self { known, wanted: Asking::put(rest, &path, registration()) }
     }
 
     /// False: Discord does not answer now.

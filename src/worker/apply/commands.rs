@@ -14,6 +14,7 @@ use crate::deliver::Effect;
 use crate::discord::{Interaction, RoleId};
 use crate::first_reply::{AUTOCOMPLETE, FirstReply, first_reply};
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 /// Nobody waits any longer for what is offered while typing; generous, because clocks differ.
 const TYPED_WITHIN: Duration = Duration::seconds(10);
@@ -27,13 +28,14 @@ impl T1 {
         config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         let allowed = command.is_allowed(interaction);
         if interaction.kind == AUTOCOMPLETE {
             if OffsetDateTime::now_utc() - relevant.received_at > TYPED_WITHIN {
                 return Ok(());
             }
             let suggestions = match command.handler {
-                Handler::Config if allowed => config::suggestions(interaction, config),
+                Handler::Config if allowed => config::suggestions(interaction, config, lang),
                 Handler::Reply => self.suggest_replies(server, interaction, config).await?,
                 Handler::Config | Handler::Ask | Handler::Setup | Handler::Stats | Handler::Tickets => {
                     Vec::new()
@@ -42,13 +44,14 @@ impl T1 {
             return self.suggest(server, interaction, suggestions).await;
         }
         if let Some(needed) = command.needs.filter(|_| !allowed) {
-            let text = format!("You need the permission **{}** to use `/{}`.", needed.name, command.name);
-            return self.respond(server, interaction, &text).await;
+            let permission = needed.name.in_lang(lang);
+            let text = say!(lang, "need-permission", permission, command = command.name);
+            return self.respond(server, interaction, text).await;
         }
         match command.handler {
             Handler::Ask => self.ask(relevant, interaction, config).await,
             Handler::Reply => self.reply_command(relevant, interaction, config).await,
-            Handler::Setup => self.setup(relevant, interaction).await,
+            Handler::Setup => self.setup(relevant, interaction, config).await,
             Handler::Stats => self.stats(relevant, interaction, config).await,
             Handler::Tickets => {
                 let support_role = config.support_role_id.map(RoleId);
@@ -57,18 +60,18 @@ impl T1 {
                 let text = match is_staff {
                     true => {
                         let (open, total) = store::tickets::list_open(&mut self.tx, server).await?;
-                        tickets::list(server, &open, total)
+                        tickets::list(lang, server, &open, total)
                     }
-                    false => not_staff(support_role),
+                    false => not_staff(lang, support_role),
                 };
-                self.respond(server, interaction, &text).await
+                self.respond(server, interaction, text).await
             }
             Handler::Config => {
-                let text = match config::request(interaction, server) {
-                    Ok(request) => self.configure(server, &request).await?,
+                let text = match config::request(interaction, server, lang) {
+                    Ok(request) => self.configure(server, &request, lang).await?,
                     Err(refusal) => refusal,
                 };
-                self.respond(server, interaction, &text).await
+                self.respond(server, interaction, text).await
             }
         }
     }
@@ -83,24 +86,24 @@ impl T1 {
         if first_reply(interaction, config.enabled) == FirstReply::Public {
             return self.slash_ask(relevant, interaction, config).await;
         }
+        let lang = Lang::of_member(interaction, config);
         let text = match config.enabled {
-            true => "Please ask a question in a channel of the server.",
-            false => {
-                "Support is switched off on this server. Somebody who manages the server can switch it on."
-            }
+            true => say!(lang, "ask-in-channel"),
+            false => say!(lang, "support-off"),
         };
         self.respond(relevant.server, interaction, text).await
     }
 
     /// Does what `/config` asks for; returns what is said of it.
-    async fn configure(&mut self, server: ServerId, request: &Request) -> Result<String, Error> {
-        self.configure_by(server, |stored| config::decide(request, stored)).await
+    async fn configure(&mut self, server: ServerId, request: &Request, lang: Lang) -> Result<String, Error> {
+        self.configure_by(server, lang, |stored| config::decide(request, stored, lang)).await
     }
 
     /// Writes what is decided on what stands there; returns what is said of it.
     pub(super) async fn configure_by(
         &mut self,
         server: ServerId,
+        lang: Lang,
         decide: impl FnOnce(&str) -> Decision,
     ) -> Result<String, Error> {
         self.lock(server).await?;
@@ -120,7 +123,7 @@ impl T1 {
                 Ok(decision.text)
             }
             Err(sqlx::Error::Database(error)) if error.is_check_violation() => {
-                Ok(config::texts::not_stored(error.message()))
+                Ok(config::texts::not_stored(lang, error.message()))
             }
             Err(error) => Err(error.into()),
         }
@@ -146,10 +149,15 @@ impl T1 {
     }
 
     /// A command or component that this release does not know.
-    pub(super) async fn unknown(&mut self, server: ServerId, interaction: &Interaction) -> Result<(), Error> {
+    pub(super) async fn unknown(
+        &mut self,
+        server: ServerId,
+        interaction: &Interaction,
+        lang: Lang,
+    ) -> Result<(), Error> {
         match interaction.kind {
             AUTOCOMPLETE => self.suggest(server, interaction, Vec::new()).await,
-            _ => self.respond(server, interaction, "I do not know that command. Try `/ask`.").await,
+            _ => self.respond(server, interaction, say!(lang, "unknown-command")).await,
         }
     }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use helpline_cluster::ids::ServerId;
 use time::OffsetDateTime;
 
-use super::{Error, T1};
+use super::{Error, Relevant, T1};
 use crate::discord::Message;
 use crate::metrics as names;
+use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 use crate::worker::Repair;
 
 /// What to do with a question of this age.
@@ -34,10 +36,11 @@ impl T1 {
     /// Whether the question is to be answered; if not, what is to be done instead is done.
     pub(super) async fn is_in_time(
         &mut self,
-        server: ServerId,
+        relevant: &Relevant,
         message: &Message,
-        asked_at: OffsetDateTime,
+        config: &ServerConfig,
     ) -> Result<bool, Error> {
+        let (server, asked_at) = (relevant.server, relevant.received_at);
         let age = Duration::try_from(OffsetDateTime::now_utc() - asked_at).unwrap_or_default();
         let late = decide(age, self.repair);
         match late {
@@ -48,16 +51,15 @@ impl T1 {
                 let day = asked_at.unix_timestamp() / 86_400;
                 let once = format!("away:{}:{}:{day}", message.channel_id.0, message.author.id.0);
                 if self.tx.remember_event(&once).await? {
-                    self.tell(server, message).await?;
+                    self.tell(server, message, Lang::of_text(&message.content, config)).await?;
                 }
             }
         }
         Ok(false)
     }
 
-    async fn tell(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
-        let text = "Sorry, I was away when you asked. If you still need help, please ask again.";
-        self.reply(server, message.channel_id, message.id, "away", text).await
+    async fn tell(&mut self, server: ServerId, message: &Message, lang: Lang) -> Result<(), Error> {
+        self.reply(server, message.channel_id, message.id, "away", (say!(lang, "away"), lang)).await
     }
 }
 

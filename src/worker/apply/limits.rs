@@ -16,6 +16,7 @@ use crate::conversation::command::{Origin, Question};
 use crate::discord::MessageId;
 use crate::metrics as names;
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 /// The rolling hour of `max_messages_per_user`.
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -42,20 +43,12 @@ fn again_at(earliest: MessageId) -> u64 {
     (earliest.unix_ms() + 1).div_ceil(1_000) + HOUR.as_secs()
 }
 
-fn too_many(limit: u32, again_at: u64) -> String {
-    let questions = if limit == 1 { "one question".to_owned() } else { format!("{limit} questions") };
-    format!(
-        "You have asked {questions} within an hour, as many as this server allows. \
-         You can ask me again <t:{again_at}:R>."
-    )
+fn too_many(lang: Lang, limit: u32, again_at: u64) -> String {
+    say!(lang, "limit-many", limit, again = format!("<t:{again_at}:R>"))
 }
 
-fn too_long(length: usize, limit: u32) -> String {
-    let characters = if limit == 1 { "character" } else { "characters" };
-    format!(
-        "Your question has {length} characters, and on this server it may have {limit} {characters} at most. \
-         Please ask it in fewer words."
-    )
+fn too_long(lang: Lang, length: usize, limit: u32) -> String {
+    say!(lang, "limit-long", length, limit)
 }
 
 /// Whether a question is longer than the server's admins allow. Characters are those that people count.
@@ -70,12 +63,13 @@ impl T1 {
         server: ServerId,
         question: &Question,
         config: &ServerConfig,
+        lang: Lang,
     ) -> Result<Option<Refusal>, Error> {
         let event = question.origin.id();
         let (user, limit) = (question.author, config.max_messages_per_user);
         if is_too_long(&question.text, config) {
             metrics::counter!(names::REFUSED_QUESTIONS, "because" => "too_long").increment(1);
-            let text = too_long(question.text.chars().count(), config.max_text_length);
+            let text = too_long(lang, question.text.chars().count(), config.max_text_length);
             return Ok(Some(Refusal { text, once: once_in_a_while("long", server, user, event) }));
         }
         self.lock(server).await?;
@@ -95,7 +89,7 @@ impl T1 {
             metrics::counter!(names::REFUSED_QUESTIONS, "because" => "too_many").increment(1);
             let again_at = again_at(MessageId(nth.cast_unsigned()));
             let once = format!("limit:{}:{}:{nth}", server.get(), user.0);
-            Refusal { text: too_many(limit, again_at), once }
+            Refusal { text: too_many(lang, limit, again_at), once }
         }))
     }
 
@@ -106,10 +100,12 @@ impl T1 {
         question: &Question,
         config: &ServerConfig,
     ) -> Result<bool, Error> {
-        let Some(refusal) = self.refusal(server, question, config).await? else { return Ok(true) };
+        let Some(refusal) = self.refusal(server, question, config, question.lang).await? else {
+            return Ok(true);
+        };
         let Origin::Message { channel, message, .. } = question.origin else { return Ok(false) };
         if self.tx.remember_event(&refusal.once).await? {
-            self.reply(server, channel, message, "limit", &refusal.text).await?;
+            self.reply(server, channel, message, "limit", (refusal.text, question.lang)).await?;
         }
         Ok(false)
     }
@@ -146,9 +142,12 @@ mod tests {
 
     #[test]
     fn a_note_says_how_much_is_allowed_and_when_to_come_back() {
-        assert!(too_many(10, 77).contains("10 questions") && too_many(10, 77).ends_with("<t:77:R>."));
-        assert!(too_many(1, 77).contains("one question within"));
-        let note = too_long(2_345, 500);
+        assert!(
+            too_many(Lang::En, 10, 77).contains("10 questions")
+                && too_many(Lang::En, 10, 77).ends_with("<t:77:R>.")
+        );
+        assert!(too_many(Lang::En, 1, 77).contains("one question within"));
+        let note = too_long(Lang::En, 2_345, 500);
         assert!(note.contains("2345") && note.contains("500 characters"));
     }
 

@@ -7,6 +7,8 @@ use helpline_cluster::ids::ServerId;
 use super::{Error, T1};
 use crate::deliver::{Controls, Effect};
 use crate::discord::{ChannelId, Message, MessageId, UserId};
+use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 /// What nothing else bounds is said to one member at most once in such a while.
 const WHILE: Duration = Duration::from_secs(600);
@@ -25,28 +27,34 @@ impl T1 {
         channel: ChannelId,
         message: MessageId,
         effect: &'static str,
-        text: &str,
+        (text, lang): (String, Lang),
     ) -> Result<(), Error> {
         let post = Effect::Post {
             channel,
-            content: text.to_owned(),
+            content: text,
             reply_to: Some(message),
             controls: Controls::None,
             ping_role: None,
             ping_user: None,
             fallback: None,
             asked_at_ms: None,
+            lang,
         };
         self.deliver_alone(server, message.0.to_string(), effect, post).await
     }
 
     /// The bot was mentioned, and nothing was asked.
-    pub(super) async fn hint(&mut self, server: ServerId, message: &Message) -> Result<(), Error> {
+    pub(super) async fn hint(
+        &mut self,
+        server: ServerId,
+        message: &Message,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
         let once = once_in_a_while("hint", server, message.author.id, message.id);
         if !self.tx.remember_event(&once).await? {
             return Ok(());
         }
-        let text = "Ask me a question about this server and I look it up in its documents.";
-        self.reply(server, message.channel_id, message.id, "hint", text).await
+        let lang = Lang::of_server(config);
+        self.reply(server, message.channel_id, message.id, "hint", (say!(lang, "hint"), lang)).await
     }
 }

@@ -9,6 +9,7 @@ use crate::conversation::store;
 use crate::discord::{Interaction, MessageId, RoleId, UserId};
 use crate::first_reply::{CLOSE, HELPFUL, HUMAN, UNHELPFUL};
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Button {
@@ -46,7 +47,12 @@ pub(super) fn read(custom_id: &str) -> Option<Pressed> {
 }
 
 /// What a button, a menu or a form says of whoever used it.
-pub(super) fn press(relevant: &Relevant, interaction: &Interaction, user: UserId) -> Press {
+pub(super) fn press(
+    relevant: &Relevant,
+    interaction: &Interaction,
+    user: UserId,
+    config: &ServerConfig,
+) -> Press {
     Press {
         server: relevant.server,
         interaction: interaction.id,
@@ -54,6 +60,7 @@ pub(super) fn press(relevant: &Relevant, interaction: &Interaction, user: UserId
         token: interaction.token.clone(),
         user,
         pressed_at: relevant.received_at,
+        lang: Lang::of_member(interaction, config),
     }
 }
 
@@ -71,9 +78,10 @@ impl T1 {
             None => None,
         };
         let (Some(conversation), Some(member)) = (found, &interaction.member) else {
-            return self.respond(server, interaction, "That conversation is no longer here.").await;
+            let gone = say!(Lang::of_member(interaction, config), "conversation-gone");
+            return self.respond(server, interaction, gone).await;
         };
-        let press = press(relevant, interaction, member.user.id);
+        let press = press(relevant, interaction, member.user.id, config);
         // No question has this id, and no answer is found for it.
         let question = pressed.question.unwrap_or(MessageId(0));
         let command = match pressed.button {
@@ -85,7 +93,8 @@ impl T1 {
                     None => None,
                 };
                 let support_role = config.support_role_id.map(RoleId);
-                let call = Call { server, support_role, ticket: Uuid::new_v4() };
+                let lang = Lang::of_server(config);
+                let call = Call { server, support_role, ticket: Uuid::new_v4(), lang };
                 Command::AskHuman { press, call, voted }
             }
             Button::Helpful => Command::Vote { press, question, helpful: true },

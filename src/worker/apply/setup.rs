@@ -8,6 +8,8 @@ use crate::commands::setup::{self, Step};
 use crate::commands::{MANAGE_SERVER, config};
 use crate::deliver::Effect;
 use crate::discord::Interaction;
+use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 impl T1 {
     /// The command, or a press on its message. Whoever has lost the permission meanwhile is told so in its place.
@@ -15,25 +17,28 @@ impl T1 {
         &mut self,
         relevant: &Relevant,
         interaction: &Interaction,
+        config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         if !interaction.member.as_ref().is_some_and(|member| member.holds(MANAGE_SERVER.bits)) {
-            let text = format!("You need the permission **{}** to set support up.", MANAGE_SERVER.name);
+            let permission = MANAGE_SERVER.name.in_lang(lang);
+            let text = say!(lang, "need-permission", permission, command = "setup");
             return self.show_panel(server, interaction, (text, serde_json::json!([]))).await;
         }
-        let (step, refusal) = match setup::step(interaction, server) {
+        let (step, refusal) = match setup::step(interaction, server, lang) {
             Ok(step) => (step, None),
             Err(refusal) => (Step::Open, Some(refusal)),
         };
         let said = self
-            .configure_by(server, |stored| {
-                let decided = setup::decide(&step, stored);
+            .configure_by(server, lang, |stored| {
+                let decided = setup::decide(&step, stored, lang);
                 Decision { write: decided.write, text: decided.note }
             })
             .await?;
         let (stored, documents) = self.setting_and_documents(server).await?;
         let note = refusal.unwrap_or(said);
-        self.show_panel(server, interaction, setup::panel(&stored, &note, documents, &step)).await
+        self.show_panel(server, interaction, setup::panel(lang, &stored, &note, documents, &step)).await
     }
 
     async fn setting_and_documents(&mut self, server: ServerId) -> Result<(String, i64), Error> {

@@ -13,15 +13,16 @@ use crate::commands::reply::{self, Request};
 use crate::commands::setup;
 use crate::commands::stats::{self, Numbers, PERIODS};
 use crate::conversation::command::Command;
+use crate::conversation::state::Conversation;
 use crate::conversation::store::{self, tickets};
 use crate::deliver::outbox::{self, Lane};
-use crate::deliver::render::silence as texts;
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{Interaction, Member, RoleId};
 use crate::first_reply::{
     COMPONENT, MODAL_SUBMIT, NEW_REPLY, REPLY_NAME, REPLY_TEXT, SEND, SUGGEST, TRANSCRIPT, id_in,
 };
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 use crate::worker::replies::{self, Stored};
 
 /// A component or form of staff's, as its custom id names it.
@@ -56,7 +57,13 @@ pub(super) fn read(kind: u8, custom_id: &str) -> Option<OnStaff> {
 fn staff<'a>(interaction: &'a Interaction, config: &ServerConfig) -> Result<&'a Member, String> {
     let support_role = config.support_role_id.map(RoleId);
     let member = interaction.member.as_ref().filter(|member| member.is_staff(support_role));
-    member.ok_or_else(|| not_staff(support_role))
+    member.ok_or_else(|| not_staff(Lang::of_member(interaction, config), support_role))
+}
+
+/// In which everybody reads what is added to the words of staff.
+fn spoken_in(conversation: &Conversation, config: &ServerConfig) -> Lang {
+    let asked = conversation.last_question().map(|(_, text)| text);
+    asked.map_or_else(|| Lang::of_server(config), |text| Lang::of_text(text, config))
 }
 
 impl T1 {
@@ -68,16 +75,17 @@ impl T1 {
         config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         if on == OnStaff::Setup {
-            return self.setup(relevant, interaction).await;
+            return self.setup(relevant, interaction, config).await;
         }
         let member = match staff(interaction, config) {
             Ok(member) => member,
-            Err(refusal) => return self.respond(server, interaction, &refusal).await,
+            Err(refusal) => return self.respond(server, interaction, refusal).await,
         };
         match on {
             OnStaff::Suggest(ticket) | OnStaff::Transcript(ticket) => {
-                return self.show_alone(server, interaction, on, ticket).await;
+                return self.show_alone(server, interaction, on, ticket, lang).await;
             }
             OnStaff::Send(suggestion) => {
                 return self.send_suggestion(relevant, interaction, member, suggestion, config).await;
@@ -86,17 +94,17 @@ impl T1 {
         }
         let written =
             |name| interaction.data.as_ref().and_then(|data| data.written(name)).unwrap_or_default();
-        let text = match reply::check(written(REPLY_NAME), written(REPLY_TEXT)) {
+        let text = match reply::check(lang, written(REPLY_NAME), written(REPLY_TEXT)) {
             Ok(reply) => {
                 self.lock(server).await?;
                 match replies::store(&mut self.tx, server, &reply, member.user.id).await? {
-                    Stored::TooMany => reply::TOO_MANY.to_owned(),
-                    stored => reply::stored(&reply, stored == Stored::Again),
+                    Stored::TooMany => reply::too_many(lang),
+                    stored => reply::stored(lang, &reply, stored == Stored::Again),
                 }
             }
             Err(refusal) => refusal,
         };
-        self.respond(server, interaction, &text).await
+        self.respond(server, interaction, text).await
     }
 
     /// What is made when it is carried out, in the lane of the ticket's conversation.
@@ -106,6 +114,7 @@ impl T1 {
         interaction: &Interaction,
         on: OnStaff,
         ticket: Option<Uuid>,
+        lang: Lang,
     ) -> Result<(), Error> {
         self.lock(server).await?;
         let found = match ticket {
@@ -113,14 +122,14 @@ impl T1 {
             None => None,
         };
         let Some((ticket, conversation)) = found else {
-            return self.respond(server, interaction, texts::TICKET_GONE).await;
+            return self.respond(server, interaction, say!(lang, "ticket-gone")).await;
         };
         let (token, application) = (interaction.token.clone(), interaction.application_id);
         let (interaction, ticket) = (interaction.id, ticket.id);
         let effect = match on {
-            OnStaff::Suggest(_) => Effect::SuggestAnswer { interaction, token, application, ticket },
+            OnStaff::Suggest(_) => Effect::SuggestAnswer { interaction, token, application, ticket, lang },
             _ => {
-                let content = texts::TRANSCRIPT.to_owned();
+                let content = say!(lang, "transcript-files");
                 Effect::Transcript { interaction, token, application, ticket, content }
             }
         };
@@ -157,9 +166,11 @@ impl T1 {
             None => None,
         };
         let Some((conversation, text)) = found else {
-            return self.respond(server, interaction, texts::SUGGESTION_GONE).await;
+            let gone = say!(Lang::of_member(interaction, config), "suggest-gone");
+            return self.respond(server, interaction, gone).await;
         };
-        let command = Command::Speak { press: press(relevant, interaction, member.user.id), text };
+        let press = press(relevant, interaction, member.user.id, config);
+        let command = Command::Speak { press, text, lang: spoken_in(&conversation, config) };
         self.run(server, conversation, command, &member.user.username, config).await
     }
 
@@ -186,23 +197,24 @@ impl T1 {
     ) -> Result<(), Error> {
         let server = relevant.server;
         if let Err(refusal) = staff(interaction, config) {
-            return self.respond(server, interaction, &refusal).await;
+            return self.respond(server, interaction, refusal).await;
         }
         self.lock(server).await?;
+        let lang = Lang::of_member(interaction, config);
         let text = match reply::request(interaction) {
-            None => reply::UNKNOWN.to_owned(),
+            None => say!(lang, "reply-unknown-subcommand"),
             Some(Request::Use(name)) => return self.use_reply(relevant, interaction, &name, config).await,
-            Some(Request::Add) => return self.open_form(server, interaction, NEW_REPLY).await,
-            Some(Request::List) => reply::list(&replies::all(&mut self.tx, server).await?),
+            Some(Request::Add) => return self.open_form(server, interaction, NEW_REPLY, lang).await,
+            Some(Request::List) => reply::list(lang, &replies::all(&mut self.tx, server).await?),
             Some(Request::Remove(name)) => match replies::find(&mut self.tx, server, &name).await? {
                 Some(found) => {
                     let removed = replies::remove(&mut self.tx, server, &found.name).await?;
-                    reply::removed(&removed.unwrap_or(found))
+                    reply::removed(lang, &removed.unwrap_or(found))
                 }
-                None => reply::unknown(&name),
+                None => reply::unknown(lang, &name),
             },
         };
-        self.respond(server, interaction, &text).await
+        self.respond(server, interaction, text).await
     }
 
     /// Lets the bot say it in the thread that the command was used in.
@@ -214,18 +226,19 @@ impl T1 {
         config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         let (Some(channel), Some(member)) = (interaction.channel_id, &interaction.member) else {
-            return self.respond(server, interaction, reply::NO_THREAD).await;
+            return self.respond(server, interaction, say!(lang, "reply-no-thread")).await;
         };
         let Some(reply) = replies::find(&mut self.tx, server, name).await? else {
-            return self.respond(server, interaction, &reply::unknown(name)).await;
+            return self.respond(server, interaction, reply::unknown(lang, name)).await;
         };
         let Some(conversation) = store::load_by_thread(&mut self.tx, server, channel).await? else {
-            return self.respond(server, interaction, reply::NO_THREAD).await;
+            return self.respond(server, interaction, say!(lang, "reply-no-thread")).await;
         };
         let text = reply::filled(&reply.text, conversation.user);
-        let press = press(relevant, interaction, member.user.id);
-        let command = Command::Speak { press, text };
+        let press = press(relevant, interaction, member.user.id, config);
+        let command = Command::Speak { press, text, lang: spoken_in(&conversation, config) };
         self.run(server, conversation, command, &member.user.username, config).await
     }
 
@@ -235,11 +248,13 @@ impl T1 {
         server: ServerId,
         interaction: &Interaction,
         form: &str,
+        lang: Lang,
     ) -> Result<(), Error> {
         let effect = Effect::OpenForm {
             interaction: interaction.id,
             token: interaction.token.clone(),
             form: form.to_owned(),
+            lang,
         };
         self.deliver_alone(server, interaction.id.0.to_string(), "form", effect).await
     }
@@ -252,13 +267,13 @@ impl T1 {
     ) -> Result<(), Error> {
         let server = relevant.server;
         if let Err(refusal) = staff(interaction, config) {
-            return self.respond(server, interaction, &refusal).await;
+            return self.respond(server, interaction, refusal).await;
         }
         let today = relevant.received_at.to_offset(UtcOffset::UTC).date();
         let periods =
             sqlx::query_file_as!(Numbers, "src/worker/sql/stats.sql", server.db(), today, &PERIODS[..])
                 .fetch_all(self.tx.conn())
                 .await?;
-        self.respond(server, interaction, &stats::table(&periods)).await
+        self.respond(server, interaction, stats::table(Lang::of_member(interaction, config), &periods)).await
     }
 }

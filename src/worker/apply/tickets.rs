@@ -13,6 +13,7 @@ use crate::first_reply::{
     CLAIM, COMPONENT, HAND_BACK, MODAL_SUBMIT, NOTES, NOTES_INPUT, RELEASE, REOPEN, RESOLVE, TRANSFER, id_in,
 };
 use crate::server_config::ServerConfig;
+use crate::texts::{Lang, say};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -60,9 +61,10 @@ impl T1 {
         config: &ServerConfig,
     ) -> Result<(), Error> {
         let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
         let support_role = config.support_role_id.map(RoleId);
         let Some(member) = interaction.member.as_ref().filter(|member| member.is_staff(support_role)) else {
-            return self.respond(server, interaction, &not_staff(support_role)).await;
+            return self.respond(server, interaction, not_staff(lang, support_role)).await;
         };
         self.lock(server).await?;
         // The ticket first, as a dashboard's change locks them.
@@ -77,9 +79,9 @@ impl T1 {
             None => None,
         };
         let Some((ticket, conversation)) = found else {
-            return self.respond(server, interaction, "That ticket is no longer here.").await;
+            return self.respond(server, interaction, say!(lang, "ticket-gone")).await;
         };
-        let press = press(relevant, interaction, member.user.id);
+        let press = press(relevant, interaction, member.user.id, config);
         let act = match on.what {
             What::Claim => Act::Claim,
             What::Release => Act::Release,
@@ -90,7 +92,7 @@ impl T1 {
                 let command = Command::AskNotes { press, ticket };
                 return self.run(server, conversation, command, "", config).await;
             }
-            What::Transfer => match chosen(interaction, support_role) {
+            What::Transfer => match chosen(lang, interaction, support_role) {
                 Ok(to) => Act::Transfer(to),
                 Err(why_not) => return self.respond(server, interaction, why_not).await,
             },
@@ -100,10 +102,10 @@ impl T1 {
 }
 
 /// Also said by `/tickets`.
-pub(super) fn not_staff(support_role: Option<RoleId>) -> String {
+pub(super) fn not_staff(lang: Lang, support_role: Option<RoleId>) -> String {
     match support_role {
-        Some(role) => format!("Only <@&{}> and who may manage the server work on tickets.", role.0),
-        None => "Only who may manage the server works on tickets: there is no support role yet.".to_owned(),
+        Some(role) => say!(lang, "staff-only-role", role),
+        None => say!(lang, "staff-only"),
     }
 }
 
@@ -115,14 +117,14 @@ fn notes(interaction: &Interaction) -> Option<String> {
 }
 
 /// Whom a ticket is to go to: a member of this server, because Discord looked him up, and of its staff.
-fn chosen(interaction: &Interaction, support_role: Option<RoleId>) -> Result<UserId, &'static str> {
-    let nobody = "Choose somebody of this server.";
-    let data = interaction.data.as_ref().ok_or(nobody)?;
-    let id = data.values.first().and_then(|id| id.parse().ok()).map(UserId).ok_or(nobody)?;
-    let member = data.resolved.members.get(&id).ok_or(nobody)?;
+fn chosen(lang: Lang, interaction: &Interaction, support_role: Option<RoleId>) -> Result<UserId, String> {
+    let nobody = || say!(lang, "transfer-nobody");
+    let data = interaction.data.as_ref().ok_or_else(nobody)?;
+    let id = data.values.first().and_then(|id| id.parse().ok()).map(UserId).ok_or_else(nobody)?;
+    let member = data.resolved.members.get(&id).ok_or_else(nobody)?;
     let is_bot = data.resolved.users.get(&id).is_some_and(|user| user.bot);
     if is_bot || !member.is_staff(support_role) {
-        return Err("A ticket goes to somebody with the support role, or who may manage the server.");
+        return Err(say!(lang, "transfer-not-staff"));
     }
     Ok(id)
 }

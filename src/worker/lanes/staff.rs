@@ -14,6 +14,7 @@ use crate::deliver::outbox::Lane;
 use crate::deliver::render::{self, silence as texts, transcript};
 use crate::discord::{ApplicationId, InteractionId};
 use crate::first_reply::SEND;
+use crate::texts::{Lang, say};
 use crate::worker::apply::Error;
 
 /// The interaction that is answered.
@@ -28,8 +29,8 @@ impl Inner {
         mark: &str,
     ) -> Result<Option<Outcome>, Error> {
         match effect {
-            Effect::SuggestAnswer { interaction, token, application, ticket } => {
-                self.suggest(lane, (*interaction, *application, token), *ticket, mark).await.map(Some)
+            Effect::SuggestAnswer { interaction, token, application, ticket, lang } => {
+                self.suggest(lane, (*interaction, *application, token), *ticket, *lang, mark).await.map(Some)
             }
             Effect::Transcript { interaction, token, application, ticket, content } => self
                 .transcript(lane, (*interaction, *application, token), *ticket, content, mark)
@@ -39,12 +40,19 @@ impl Inner {
         }
     }
 
-    async fn suggest(&self, lane: Lane, to: To<'_>, ticket: Uuid, mark: &str) -> Result<Outcome, Error> {
+    async fn suggest(
+        &self,
+        lane: Lane,
+        to: To<'_>,
+        ticket: Uuid,
+        lang: Lang,
+        mark: &str,
+    ) -> Result<Outcome, Error> {
         let Some(shown) = tickets::shown(&self.shared.pool, lane.server, ticket).await? else {
-            return Ok(self.say(to, texts::TICKET_GONE.to_owned(), None, mark).await);
+            return Ok(self.say(to, say!(lang, "ticket-gone"), None, mark).await);
         };
         let Some((question, history)) = shown.conversation.open_question() else {
-            return Ok(self.say(to, texts::NOTHING_ASKED.to_owned(), None, mark).await);
+            return Ok(self.say(to, say!(lang, "suggest-unasked"), None, mark).await);
         };
         let config = self.shared.configs.get(lane.server).await?;
         let request = AnswerRequest {
@@ -53,6 +61,7 @@ impl Inner {
             system_prompt: config.system_prompt.clone(),
             question,
             history,
+            lang,
         };
         let answer = match self.shared.answerer.answer(&request).await {
             Ok(answer) => answer,
@@ -64,26 +73,26 @@ impl Inner {
         }
         if answer.action != answer::Action::Answer {
             tx.commit().await?;
-            return Ok(self.say(to, texts::NO_SUGGESTION.to_owned(), None, mark).await);
+            return Ok(self.say(to, say!(lang, "suggest-nothing"), None, mark).await);
         }
-        let text = render::answer(&answer).join("\n\n");
+        let text = render::answer(&answer, Lang::of_text(&request.question, &config)).join("\n\n");
         let text: String = text.chars().take(texts::SUGGESTION_CHARS).collect();
         let id = Uuid::new_v4();
         tickets::suggest(&mut tx, lane.server, ticket, id, &text).await?;
         tx.commit().await?;
-        Ok(self.say(to, texts::suggestion(&text), Some(id), mark).await)
+        Ok(self.say(to, texts::suggestion(lang, &text), Some((id, lang)), mark).await)
     }
 
     async fn say(
         &self,
         (interaction, application, token): To<'_>,
         content: String,
-        send: Option<Uuid>,
+        send: Option<(Uuid, Lang)>,
         mark: &str,
     ) -> Outcome {
-        let button = |id| {
+        let button = |(id, lang)| {
             json!([{ "type": 1, "components": [
-            { "type": 2, "style": 1, "label": "Send it", "custom_id": format!("{SEND}{id}:{mark}") }] }])
+            { "type": 2, "style": 1, "label": say!(lang, "button-send"), "custom_id": format!("{SEND}{id}:{mark}") }] }])
         };
         let panel = Effect::Panel {
             interaction,
@@ -105,7 +114,7 @@ impl Inner {
         mark: &str,
     ) -> Result<Outcome, Error> {
         let Some(shown) = tickets::shown(&self.shared.pool, lane.server, ticket).await? else {
-            return Ok(self.say(to, texts::TICKET_GONE.to_owned(), None, mark).await);
+            return Ok(self.say(to, content.to_owned(), None, mark).await);
         };
         let (conversation, name) = (&shown.conversation, &shown.username);
         let html = transcript::html(lane.server, conversation, name, &shown.ticket);

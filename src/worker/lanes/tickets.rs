@@ -11,6 +11,7 @@ use crate::deliver::outbox::Lane;
 use crate::deliver::render::ticket::summary;
 use crate::deliver::{Controls, Effect};
 use crate::discord::MessageId;
+use crate::texts::Lang;
 use crate::worker::apply::Error;
 
 impl Inner {
@@ -21,11 +22,14 @@ impl Inner {
         // Its post comes first in this lane: without a message it was refused, or is of an earlier release.
         let Some(message) = shown.message else { return Ok(done) };
         let conversation = &shown.conversation;
+        let config = self.shared.configs.get(lane.server).await?;
+        let lang = Lang::of_server(&config);
         let edit = Effect::Edit {
             message,
             channels: conversation.thread.into_iter().chain([conversation.channel]).collect(),
-            content: summary(lane.server, conversation, &shown.ticket),
+            content: summary(lang, lane.server, conversation, &shown.ticket),
             controls: Controls::Ticket { ticket: id, status: shown.ticket.status },
+            lang,
         };
         Ok(self.shared.client.carry_out(&self.lease.fence, &edit, mark, None).await)
     }

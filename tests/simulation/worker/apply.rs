@@ -11,6 +11,7 @@ use helpline::conversation::command::{Action, Command, Origin, Question};
 use helpline::conversation::state::Conversation;
 use helpline::deliver::outbox::Lane;
 use helpline::discord::{ApplicationId, ChannelId, InteractionId, MessageId, UserId};
+use helpline::texts::Lang;
 use helpline_cluster::consumer::{HeldStep, Item, Place, Step, held_step, step};
 use helpline_cluster::event_log::Entry;
 use helpline_cluster::ids::{MoveId, ServerId, ShardId, StreamId};
@@ -253,7 +254,7 @@ fn question(server: ServerId, event: u64, kind: Kind, received_at_ms: u64) -> Qu
     };
     let seconds = i64::try_from(received_at_ms / 1_000).expect("a time of our days");
     let asked_at = OffsetDateTime::from_unix_timestamp(seconds).expect("a time of our days");
-    Question { origin, author: UserId(server.get()), text: format!("#{event}#"), asked_at }
+    Question { origin, author: UserId(server.get()), text: format!("#{event}#"), asked_at, lang: Lang::En }
 }
 
 /// Stores what follows from a command.

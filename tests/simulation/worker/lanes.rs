@@ -12,6 +12,7 @@ use helpline::deliver::client::Outcome;
 use helpline::deliver::outbox::Lane;
 use helpline::deliver::resend::{self, Known, Next, Repeat};
 use helpline::deliver::{Effect, nonce};
+use helpline::texts::Lang;
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
@@ -300,7 +301,7 @@ impl Lanes {
             };
             let at = OffsetDateTime::UNIX_EPOCH;
             // It never hands over.
-            let call = Call { server: lane.server, support_role: None, ticket: conversation };
+            let call = Call { server: lane.server, support_role: None, ticket: conversation, lang: Lang::En };
             let (state, actions) = state.apply(Command::Answered { job, answer, at, call });
             store.save_conversation(tx, lane.server, &state)?;
             store_actions(&store, tx, lane, actions)

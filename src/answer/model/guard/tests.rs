@@ -18,6 +18,7 @@ fn request() -> AnswerRequest {
             .into(),
         question: "how do refunds work?".into(),
         history: vec![Turn { speaker: Speaker::Member, text: "hi".into(), asks_back: false }],
+        lang: crate::texts::Lang::En,
     }
 }
 

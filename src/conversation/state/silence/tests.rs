@@ -24,7 +24,7 @@ fn says(conversation: Conversation, user: UserId, by_staff: bool, hours: i64) ->
 }
 
 fn silence(conversation: Conversation, due: Due, ticket: Option<Ticket>) -> (Conversation, Vec<Action>) {
-    conversation.apply(Command::Silence { due, ticket, at: at(100) })
+    conversation.apply(Command::Silence { due, ticket, at: at(100), lang: Lang::En })
 }
 
 #[test]
@@ -112,8 +112,11 @@ fn a_ticket_whose_asker_is_silent_is_resolved_in_the_name_of_whoever_has_it_or_s
 
 #[test]
 fn what_staff_let_the_bot_say_counts_as_theirs_and_names_them_without_a_ping() {
-    let (conversation, actions) =
-        answered().apply(Command::Speak { press: pressed(400, HELPER), text: "Hello <@9>".into() });
+    let (conversation, actions) = answered().apply(Command::Speak {
+        press: pressed(400, HELPER),
+        text: "Hello <@9>".into(),
+        lang: Lang::En,
+    });
     assert_eq!(effects(&actions), ["respond", "post"]);
     let Action::Deliver(_, Effect::Post { content, ping_user: None, ping_role: None, .. }) = &actions[1]
     else {

@@ -156,7 +156,12 @@ fn staff_are_called_with_the_question_the_answer_and_why() {
 fn what_is_said_later_does_not_change_what_a_ticket_was_opened_for() {
     let (conversation, ticket) = forwarded();
     let summary = |conversation: &Conversation, ticket: &Ticket| {
-        crate::deliver::render::ticket::summary(helpline_cluster::ids::ServerId(1), conversation, ticket)
+        crate::deliver::render::ticket::summary(
+            Lang::En,
+            helpline_cluster::ids::ServerId(1),
+            conversation,
+            ticket,
+        )
     };
     let before = summary(&conversation, &ticket);
     let (conversation, _) = conversation.apply(Command::Ask(follow_up(101, "hello?")));
