@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-config bench-limits bench-moves bench-failover soak test-plans previous-queries prepare prepare-check clean
+.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-config bench-limits bench-moves bench-retrieval bench-failover soak test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,11 @@ bench: base-setup ## Measure the answering path: make bench ARGS='--for 60s'
 
 bench-sim: ## Measure what the simulated Discord delivers per core: make bench-sim ARGS='--compress none --seconds 20'
 	@cargo bench --package helpline-sim --bench load -- $(ARGS)
+
+bench-retrieval: base-setup ## Measure the search of 10,000 passages among a million, and with EVAL_DIR=sets how well questions are answered
+	@cargo test --workspace --test retrieval --no-run
+	@$(TARGET)/debug/with-services -- cargo test --workspace --test retrieval -- --ignored --nocapture bench_
+	@[ -z "$(EVAL_DIR)" ] || $(TARGET)/debug/with-services -- cargo bench --workspace --bench retrieval --profile dev
 
 bench-schema: base-setup ## Measure the promotion of a server with 100,000 of a million conversations, under load
 	@cargo test --workspace --no-run

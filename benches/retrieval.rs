@@ -3,18 +3,23 @@
 //! `EVAL_DIR` is a folder of sets. A set is a folder with `documents.jsonl` (`{"id","title","text"}`) and
 //! `questions.jsonl` (`{"id","question","relevant":[ids]}`), `EVAL_DIR` itself or below it. A name that ends in a
 //! language, `manual.de`, says the set's language; otherwise it is English. `EVAL_FEATURES` names a CSV file that
-//! receives the evidence of every question, for fitting the weights of `answer/retrieve/evidence.rs`.
+//! receives the evidence of every question, for fitting the weights of `answer/retrieve/evidence.rs`. With
+//! `EMBEDDING_MODEL_DIR` questions are looked up by their meaning too.
 //! Needs TEST_DATABASE_URL.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use helpline::answer::retrieve::{Evidence, Retriever};
+use helpline::answer::{Speaker, Turn};
+use helpline::embedding::{self, Embedder, Source, local, written};
 use helpline_cluster::ids::ServerId;
+use helpline_embed::int8;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -59,13 +64,14 @@ async fn main() {
         let mut file = std::fs::File::create(path).expect("EVAL_FEATURES can be written");
         writeln!(
             file,
-            "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,confidence,question"
+            "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,meant,cosine,confidence,question"
         )
         .expect("written");
         file
     });
+    let mut meaning = Meaning::open().await;
     println!(
-        "{:24} {:>9} {:>9} {:>6} {:>6} {:>6} {:>7} {:>6} {:>13} {:>8} {:>8} {:>8}",
+        "{:24} {:>9} {:>9} {:>6} {:>6} {:>6} {:>7} {:>13} {:>13} {:>6} {:>13} {:>8} {:>8} {:>8}",
         "set",
         "documents",
         "questions",
@@ -73,6 +79,8 @@ async fn main() {
         "hit@3",
         "mrr@10",
         "typos@3",
+        "@1 after else",
+        "@1 after same",
         "auc",
         "unsure no/yes",
         "p50 ms",
@@ -80,14 +88,19 @@ async fn main() {
         "load ms"
     );
     for set in sets(&folder) {
-        let (all, loaded) = run(&set, &set.documents, &set.questions).await;
+        let alone = |questions: &[Question]| {
+            questions.iter().cloned().map(|question| (Vec::new(), question)).collect()
+        };
+        let (all, loaded) = run(&mut meaning, &set, &set.documents, alone(&set.questions)).await;
         let typos: Vec<Question> = set.questions.iter().map(mistype).collect();
-        let (mistyped, _) = run(&set, &set.documents, &typos).await;
-        let (halved, _) = run(&set, &without_every_second(&set), &set.questions).await;
+        let (mistyped, _) = run(&mut meaning, &set, &set.documents, alone(&typos)).await;
+        let (halved, _) = run(&mut meaning, &set, &without_every_second(&set), alone(&set.questions)).await;
+        let (after_else, _) = run(&mut meaning, &set, &set.documents, after(&set, false)).await;
+        let (after_same, _) = run(&mut meaning, &set, &set.documents, after(&set, true)).await;
         let mut times: Vec<f64> = all.iter().map(|outcome| outcome.took.as_secs_f64() * 1e3).collect();
         times.sort_by(f64::total_cmp);
         println!(
-            "{:24} {:>9} {:>9} {:>6.3} {:>6.3} {:>6.3} {:>7.3} {:>6.3} {:>13} {:>8.2} {:>8.2} {:>8.1}",
+            "{:24} {:>9} {:>9} {:>6.3} {:>6.3} {:>6.3} {:>7.3} {:>13} {:>13} {:>6.3} {:>13} {:>8.2} {:>8.2} {:>8.1}",
             set.name,
             set.documents.len(),
             all.len(),
@@ -95,6 +108,8 @@ async fn main() {
             hits(&all, 3),
             mean_reciprocal_rank(&all),
             hits(&mistyped, 3),
+            conversation(&after_else),
+            conversation(&after_same),
             auc(&halved),
             format!("{:.2}/{:.2}", unsure(&halved, false), unsure(&halved, true)),
             times[times.len() / 2],
@@ -107,7 +122,7 @@ async fn main() {
             let (answerable, file) = (u8::from(outcome.answerable), features.as_ref());
             writeln!(
                 file.expect("there is a file"),
-                "{},{answerable},{rank},{},{},{},{},{},{},{},{},{},{:?}",
+                "{},{answerable},{rank},{},{},{},{},{},{},{},{},{},{},{},{:?}",
                 set.name,
                 e.z,
                 e.words,
@@ -117,6 +132,8 @@ async fn main() {
                 e.amount,
                 e.ideal,
                 e.margin,
+                e.meant,
+                e.cosine,
                 e.confidence,
                 outcome.question
             )
@@ -168,7 +185,90 @@ fn without_every_second(set: &Set) -> Vec<Document> {
     set.documents.iter().filter(|document| !removed.contains(&document.id)).cloned().collect()
 }
 
-async fn run(set: &Set, documents: &[Document], questions: &[Question]) -> (Vec<Outcome>, Duration) {
+/// Questions after another one of the member: about something else, or about the same document. The latter are cut in two
+/// where there is no such question and they have several sentences: what the first half said is known when the second is asked.
+fn after(set: &Set, same: bool) -> Vec<(Vec<Turn>, Question)> {
+    let said = |text: &str| vec![Turn { speaker: Speaker::Member, text: text.to_owned(), asks_back: false }];
+    let count = set.questions.len();
+    let questions = set.questions.iter().enumerate().filter_map(|(at, question)| {
+        let others = (1..count).map(|step| &set.questions[(at + count / 2 + step) % count]);
+        let shares = |other: &&Question| other.relevant.iter().any(|id| question.relevant.contains(id));
+        if !same {
+            return Some((said(&others.clone().find(|other| !shares(other))?.question), question.clone()));
+        }
+        if let Some(other) = others.clone().find(shares) {
+            return Some((said(&other.question), question.clone()));
+        }
+        let (first, rest) = question.question.split_once(". ")?;
+        Some((said(first), Question { question: rest.to_owned(), relevant: question.relevant.clone() }))
+    });
+    questions.collect()
+}
+
+/// Share with a relevant document first, and of those told that there is none.
+fn conversation(outcomes: &[Outcome]) -> String {
+    format!("{:.3}/{:.3}", hits(outcomes, 1), unsure(outcomes, true))
+}
+
+/// A sentence model, if there is one, and the vectors that it has made.
+struct Meaning {
+    embedder: Option<Arc<Embedder>>,
+    known: HashMap<String, Vec<u8>>,
+}
+
+impl Meaning {
+    async fn open() -> Self {
+        let dir = std::env::var_os("EMBEDDING_MODEL_DIR").map(PathBuf::from);
+        let embedder = match dir {
+            None => None,
+            Some(dir) => {
+                let source = Source::Local(local::Config { dir, at_once: 2 });
+                let config = embedding::Config { source, patience: Duration::from_secs(30) };
+                Some(Arc::new(Embedder::open(config).await.expect("EMBEDDING_MODEL_DIR is a model")))
+            }
+        };
+        Self { embedder, known: HashMap::new() }
+    }
+
+    /// Gives all passages of the server their vectors.
+    async fn embed(&mut self, pool: &sqlx::PgPool, server: ServerId) {
+        let Some(embedder) = &self.embedder else { return };
+        let passages: Vec<(Uuid, i32, String, String, String)> = sqlx::query_as(
+            "select p.document_id, p.ordinal, d.title, p.heading, p.content
+             from helpline.knowledge_passages p join public.knowledge_documents d on d.id = p.document_id",
+        )
+        .fetch_all(pool)
+        .await
+        .expect("passages are read");
+        let texts: Vec<String> =
+            passages.iter().map(|(.., title, heading, content)| written(title, heading, content)).collect();
+        let mut new: Vec<String> =
+            texts.iter().filter(|text| !self.known.contains_key(*text)).cloned().collect();
+        new.sort_unstable();
+        new.dedup();
+        let made = embedder.passages(&new).await.expect("the model is there");
+        let made = made.into_iter().map(|vector| int8::to_bytes(&vector.expect("a vector")));
+        self.known.extend(new.into_iter().zip(made));
+        for ((document, ordinal, ..), text) in passages.into_iter().zip(texts) {
+            sqlx::query("insert into helpline.knowledge_vectors values ($1, $2, $3, $4, $5)")
+                .bind(server.db())
+                .bind(document)
+                .bind(ordinal)
+                .bind(embedder.model())
+                .bind(&self.known[&text])
+                .execute(pool)
+                .await
+                .expect("the vector is written");
+        }
+    }
+}
+
+async fn run(
+    meaning: &mut Meaning,
+    set: &Set,
+    documents: &[Document],
+    questions: Vec<(Vec<Turn>, Question)>,
+) -> (Vec<Outcome>, Duration) {
     let db = support::TestDb::new().await;
     let server = ServerId(4_000_000_001);
     sqlx::query("insert into public.servers (id, name) values ($1, 'evaluation')")
@@ -192,16 +292,17 @@ async fn run(set: &Set, documents: &[Document], questions: &[Question]) -> (Vec<
         ids.insert(id, &document.id);
     }
     Retriever::new(db.pool.clone()).retrieve(server, &set.language, "index", &[]).await.expect("indexed");
-    let retriever = Retriever::new(db.pool.clone());
+    meaning.embed(&db.pool, server).await;
+    let retriever = Retriever::new(db.pool.clone()).with_embedder(meaning.embedder.clone());
     // The first question after a takeover: the passages are there, the index is not.
     let start = Instant::now();
     retriever.retrieve(server, &set.language, "load", &[]).await.expect("the index is loaded");
     let loaded = start.elapsed();
     let mut outcomes = Vec::new();
-    for question in questions {
+    for (history, question) in questions {
         let start = Instant::now();
         let found =
-            retriever.retrieve(server, &set.language, &question.question, &[]).await.expect("retrieved");
+            retriever.retrieve(server, &set.language, &question.question, &history).await.expect("retrieved");
         let took = start.elapsed();
         let mut ranked: Vec<&str> = Vec::new();
         for passage in &found.passages {

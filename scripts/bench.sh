@@ -13,7 +13,7 @@ run() {
   "$demo" --json "$@" | tail -n 1
 }
 if [ -n "${EVAL_DIR:-}" ]; then
-  "${demo%/demo}/with-services" -- cargo bench --package helpline --bench retrieval --profile dev
+  "${demo%/demo}/with-services" -- cargo bench --workspace --bench retrieval --profile dev
 fi
 # Two follow-ups come for every three first questions: 9 a second are about 15 in all.
 run '15 questions/s in all, 50 REST/s' --questions-per-second 9 --rest-per-second 50 "$@"

@@ -26,7 +26,7 @@ while IFS='|' read -r package licence; do
 done < <(tree '{p}|{l}' | grep -v '^helpline')
 
 # A declared dependency must be named in the package's sources.
-for manifest in Cargo.toml cluster/Cargo.toml sim/Cargo.toml demo/Cargo.toml; do
+for manifest in Cargo.toml cluster/Cargo.toml embed/Cargo.toml sim/Cargo.toml demo/Cargo.toml; do
   dir=$(dirname "$manifest")
   sources=()
   for part in src tests benches examples; do [ ! -d "$dir/$part" ] || sources+=("$dir/$part"); done

@@ -10,7 +10,8 @@ use helpline_cluster::ids::ServerId;
 use helpline_cluster::keys::Keys;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AdminArgs, ProxyArgs, WorkerArgs};
+use crate::config::{AdminArgs, EmbeddingArgs, ProxyArgs, WorkerArgs};
+use crate::embedding::Embedder;
 use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -68,6 +69,8 @@ pub struct EvalArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
     /// Postgres, of which only the stemming is used [default: that of `helpline up`, or a temporary one]
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -178,13 +181,20 @@ pub async fn knowledge_import(
 
 pub async fn knowledge_eval(args: &EvalArgs) -> anyhow::Result<()> {
     let set = knowledge::eval::Set::read(&args.documents, &args.questions)?;
+    telemetry::install_crypto();
+    let embedder = match args.embedding.for_a_command()? {
+        Some(config) => Some(Arc::new(Embedder::open(config).await?)),
+        None => None,
+    };
     let report = match args.database.url() {
-        Ok(_) => knowledge::eval::run(&args.database.connect().await?, &set, &args.language).await?,
+        Ok(_) => {
+            knowledge::eval::run(&args.database.connect().await?, &set, &args.language, embedder).await?
+        }
         Err(_) => {
             let services = crate::up::services::Services::temporary(&std::env::temp_dir()).await?;
             let pool = store::postgres_once(&services.database_url()).await?;
             migrate::run(&pool, migrate::Options { shards: 1 }).await?;
-            let report = knowledge::eval::run(&pool, &set, &args.language).await;
+            let report = knowledge::eval::run(&pool, &set, &args.language, embedder).await;
             pool.close().await;
             services.stop().await?;
             report?

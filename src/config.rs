@@ -2,6 +2,7 @@
 //!
 //! clap only collects strings; [`Checker`] turns them into values and gathers the problems.
 
+mod embedding;
 mod model;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use helpline_cluster::keys::Keys;
 use helpline_cluster::redis_link::RedisLink;
 
 use crate::{proxy, worker};
+pub use embedding::EmbeddingArgs;
 pub use model::ModelArgs;
 
 /// A secret that never shows itself in a log or an error.
@@ -131,6 +133,8 @@ pub struct WorkerTuning {
     pub answer_within_s: String,
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 impl WorkerTuning {
@@ -349,6 +353,7 @@ impl WorkerArgs {
             drain_deadline: Duration::from_secs(20),
             repair: self.tuning.repair(&mut check),
             model: self.tuning.model.resolve(&mut check),
+            embedding: self.tuning.embedding.resolve(&mut check),
         };
         if let Some(address) = &self.admin.admin_addr {
             check.address("ADMIN_ADDR", address);

@@ -6,3 +6,4 @@ pub mod import;
 pub mod index;
 pub mod language;
 pub mod passages;
+pub mod vectors;

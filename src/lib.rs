@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod dead_letters;
 pub mod deliver;
 pub mod discord;
+pub mod embedding;
 pub mod first_reply;
 pub mod knowledge;
 pub mod metrics;

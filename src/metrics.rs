@@ -15,6 +15,11 @@ pub const MODEL_BREAKER_OPEN: &str = "helpline_model_breaker_open";
 /// Labels: `because` = busy, spent, breaker_open, failed, unreadable, leak, uncited, unfounded, no_question, unconfirmed,
 /// asks_again.
 pub const MODEL_FALLBACKS: &str = "helpline_model_fallbacks_total";
+/// Labels: `result` = ok, late, resting, failed. All but ok: looked up by its words alone.
+pub const QUESTION_VECTORS: &str = "helpline_question_vectors_total";
+pub const QUESTION_VECTOR_SECONDS: &str = "helpline_question_vector_seconds";
+pub const VECTORS_WRITTEN: &str = "helpline_vectors_written_total";
+pub const VECTORS_PENDING: &str = "helpline_vectors_pending_servers";
 /// Labels: `effect`, `result` = done, given_up.
 pub const EFFECTS: &str = "helpline_effects_total";
 pub const EVENTS_APPLIED: &str = "helpline_events_applied_total";
@@ -63,6 +68,17 @@ pub fn describe() {
         MODEL_FALLBACKS,
         "Questions answered without the chat model although one is set, by reason"
     );
+    describe_counter!(
+        QUESTION_VECTORS,
+        "Questions that the sentence model was asked for, by result; all but ok were looked up by their words alone"
+    );
+    describe_histogram!(
+        QUESTION_VECTOR_SECONDS,
+        Unit::Seconds,
+        "From a question to its vector, or to going on without"
+    );
+    describe_counter!(VECTORS_WRITTEN, "Passages that got their vector");
+    describe_gauge!(VECTORS_PENDING, "Servers of this worker that wait for vectors of their passages");
     describe_counter!(EFFECTS, "Acts on Discord that ended, by kind and result");
     describe_counter!(EVENTS_APPLIED, "Events read from the logs of owned shards");
     describe_counter!(DEAD_LETTERS, "Events put aside after three failures");

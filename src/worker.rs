@@ -21,6 +21,7 @@ pub mod shard_loop;
 pub mod silences;
 mod ticket_news;
 pub mod trial;
+pub mod vectors;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ use crate::answer::model::{self, Model};
 use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
+use crate::embedding::{self, Embedder};
 use crate::store;
 use configs::Configs;
 use shard_loop::Ending;
@@ -72,6 +74,8 @@ pub struct Config {
     pub repair: Repair,
     /// None: answers are quoted from the documents.
     pub model: Option<model::Config>,
+    /// None: documents are searched by their words alone.
+    pub embedding: Option<embedding::Config>,
 }
 
 /// What is done about what is late or in doubt.
@@ -190,9 +194,10 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let reader = Reader::start(&redis, config.keys.clone(), handed_over.clone());
     let (identity_tx, identity) = watch::channel(None);
     let database = Database::from(pool);
+    let embedder = embedder(config.embedding).await?;
     let shared = Arc::new(Shared {
         configs: Configs::new(Database::from(first.clone()), &redis, config.keys.clone()),
-        answerer: answerer(config.model.as_ref(), &database)?,
+        answerer: answerer(config.model.as_ref(), &database, embedder.clone())?,
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Turns::new(config.lanes),
         turns: Turns::new(usize::try_from(lanes).unwrap_or(usize::MAX)),
@@ -219,6 +224,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(ticket_news::watch(Arc::clone(&shared), config.session_url.clone(), cancel.clone())),
         tokio::spawn(silences::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
         tokio::spawn(reports::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
+        tokio::spawn(embed(database.clone(), claims.clone(), embedder, cancel.clone())),
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
@@ -241,9 +247,32 @@ async fn follow_configs(shared: Arc<Shared>, session_url: String, cancel: Cancel
     shared.configs.follow(&session_url, cancel).await;
 }
 
+/// The sentence model, where one is set.
+async fn embedder(config: Option<embedding::Config>) -> anyhow::Result<Option<Arc<Embedder>>> {
+    let Some(config) = config else { return Ok(None) };
+    let embedder = Embedder::open(config).await.context("open the sentence model")?;
+    tracing::info!("documents are searched by their meaning too, as {} reads them", embedder.model());
+    Ok(Some(Arc::new(embedder)))
+}
+
+async fn embed(
+    database: Database,
+    claims: Claims,
+    embedder: Option<Arc<Embedder>>,
+    cancel: CancellationToken,
+) {
+    if let Some(embedder) = embedder {
+        vectors::run(database, claims, embedder, cancel).await;
+    }
+}
+
 /// A chat model where one is set, else the built-in answerer.
-fn answerer(model: Option<&model::Config>, database: &Database) -> anyhow::Result<Box<dyn Answerer>> {
-    let retriever = Retriever::new(database.clone());
+fn answerer(
+    model: Option<&model::Config>,
+    database: &Database,
+    embedder: Option<Arc<Embedder>>,
+) -> anyhow::Result<Box<dyn Answerer>> {
+    let retriever = Retriever::new(database.clone()).with_embedder(embedder);
     let Some(config) = model else { return Ok(Box::new(Extractive::new(retriever))) };
     tracing::info!("answers are written by {}", config.endpoint.name);
     let model = Model::new(config.clone(), database, retriever);

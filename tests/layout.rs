@@ -13,6 +13,9 @@ const PURE: &[&str] = &[
     "cluster/src/rate_limit/bucket.rs",
     "cluster/src/rate_limit/global.rs",
     "cluster/src/rate_limit/route.rs",
+    "embed/src/bert.rs",
+    "embed/src/int8.rs",
+    "embed/src/wordpiece.rs",
     "src/answer/model/breaker.rs",
     "src/answer/model/events.rs",
     "src/answer/model/grounds.rs",
@@ -20,8 +23,12 @@ const PURE: &[&str] = &[
     "src/answer/model/links.rs",
     "src/answer/model/reply.rs",
     "src/answer/prompt.rs",
+    "src/answer/retrieve/dense.rs",
     "src/answer/retrieve/evidence.rs",
+    "src/answer/retrieve/index.rs",
+    "src/answer/retrieve/postings.rs",
     "src/answer/retrieve/rank.rs",
+    "src/answer/retrieve/topic.rs",
     "src/answer/retrieve/typos.rs",
     "src/commands",
     "src/conversation/command.rs",
@@ -111,9 +118,11 @@ const REDIS: &[&str] = &[
 
 #[test]
 fn the_cluster_knows_nothing_of_support_and_the_simulation_nothing_of_either() {
-    for (crate_dir, forbidden) in
-        [("cluster", ["helpline", "helpline_sim"]), ("sim", ["helpline", "helpline_cluster"])]
-    {
+    for (crate_dir, forbidden) in [
+        ("cluster", ["helpline", "helpline_sim"]),
+        ("sim", ["helpline", "helpline_cluster"]),
+        ("embed", ["helpline", "helpline_cluster"]),
+    ] {
         let manifest = std::fs::read_to_string(root().join(crate_dir).join("Cargo.toml")).expect("manifest");
         for name in forbidden {
             let package = name.replace('_', "-");
@@ -223,7 +232,7 @@ fn recorded(code: &str) -> Vec<&str> {
 #[test]
 fn modules_are_files_of_their_own_name_that_open_by_saying_what_they_own() {
     let mut offences = Vec::new();
-    for file in sources(&["src", "cluster", "sim", "demo", "tests", "benches"]) {
+    for file in sources(&["src", "cluster", "embed", "sim", "demo", "tests", "benches"]) {
         let name = Path::new(&file).file_name().and_then(|name| name.to_str()).expect("file name");
         // Under tests/ a mod.rs is the way to share code: any other file there is a test of its own.
         if name == "mod.rs" && !file.contains("tests/") {
@@ -242,7 +251,7 @@ fn modules_are_files_of_their_own_name_that_open_by_saying_what_they_own() {
 
 #[test]
 fn files_stay_under_five_hundred_lines() {
-    for file in sources(&["src", "cluster", "sim", "demo", "tests", "benches"]) {
+    for file in sources(&["src", "cluster", "embed", "sim", "demo", "tests", "benches"]) {
         let lines = text(&file).lines().count();
         assert!(lines < 500, "{file} has {lines} lines: split it by what its parts own");
     }
@@ -277,7 +286,7 @@ fn sources(dirs: &[&str]) -> Vec<String> {
 
 /// Those of the product's files that begin with a prefix and are no tests.
 fn code_files(prefixes: &[&str]) -> Vec<String> {
-    let mut files = sources(&["src", "cluster/src"]);
+    let mut files = sources(&["src", "cluster/src", "embed/src"]);
     files.retain(|file| is_in(file, prefixes) && !file.ends_with("tests.rs") && !file.contains("/tests/"));
     files
 }

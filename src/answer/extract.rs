@@ -52,7 +52,7 @@ impl Extractive {
             return Ok(unsure(found, request.lang));
         }
         let sections = sections(found);
-        let texts: Vec<String> = std::iter::once(asked(request))
+        let texts: Vec<String> = std::iter::once(asked(request, found))
             .chain(sections.iter().flat_map(|section| &section.blocks).map(|block| block.text.clone()))
             .take(MAX_BLOCKS + 1)
             .collect();
@@ -77,9 +77,10 @@ fn unsure(found: &Retrieved, lang: Lang) -> Answer {
     }
 }
 
-/// The words that a sentence should have: those of the question and of the member's turn before it.
-fn asked(request: &AnswerRequest) -> String {
+/// The words that a sentence should have: those of the question, and of the member's turn before it where it goes on with that.
+fn asked(request: &AnswerRequest, found: &Retrieved) -> String {
     let before = request.history.iter().rev().find(|turn| turn.speaker == super::Speaker::Member);
+    let before = before.filter(|_| found.follows_on);
     format!("{} {}", request.question, before.map_or("", |turn| &turn.text))
 }
 

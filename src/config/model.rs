@@ -39,7 +39,7 @@ pub struct ModelArgs {
 }
 
 /// An empty variable is an unset one: composed environments have them.
-fn given(value: Option<&String>) -> Option<&str> {
+pub(super) fn given(value: Option<&String>) -> Option<&str> {
     value.map(|value| value.trim()).filter(|value| !value.is_empty())
 }
 
@@ -64,17 +64,13 @@ impl ModelArgs {
             }
             return None;
         };
-        if key.is_some_and(|key| key.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii())) {
-            check.problem(
-                "MODEL_API_KEY contains characters that no key has: copy it again, as one word".to_owned(),
-            );
-        }
+        check.key("MODEL_API_KEY", key);
         let name = check.required(
             "MODEL_NAME",
             name.map(str::to_owned),
             "give the name of the model that MODEL_API_URL is to be asked for",
         );
-        let url = check.model_url(url)?;
+        let url = check.endpoint_url("MODEL_API_URL", url, "MODEL_API_KEY")?;
         let endpoint = client::Config {
             url,
             key: key.map(Secret::new),
@@ -87,16 +83,22 @@ impl ModelArgs {
 }
 
 impl Checker {
+    pub(super) fn key(&mut self, name: &str, key: Option<&str>) {
+        if key.is_some_and(|key| key.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii())) {
+            self.problem(format!("{name} contains characters that no key has: copy it again, as one word"));
+        }
+    }
+
     /// The URL itself may hold a secret and is not told.
-    fn model_url(&mut self, url: &str) -> Option<Url> {
+    pub(super) fn endpoint_url(&mut self, name: &str, url: &str, key_name: &str) -> Option<Url> {
         let parsed =
             Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let Some(parsed) = parsed else {
-            self.problem("MODEL_API_URL is not a URL of the form https://… or http://…".to_owned());
+            self.problem(format!("{name} is not a URL of the form https://… or http://…"));
             return None;
         };
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            self.problem("MODEL_API_URL holds a login: give a key in MODEL_API_KEY".to_owned());
+            self.problem(format!("{name} holds a login: give a key in {key_name}"));
         }
         Some(parsed)
     }

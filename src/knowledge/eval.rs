@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use helpline_cluster::ids::ServerId;
+use helpline_embed::int8::Vectors;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -18,8 +20,10 @@ use uuid::Uuid;
 use super::passages::{self, Format};
 use super::{index as indexing, language};
 use crate::answer::extract::Extractive;
-use crate::answer::retrieve::{Index, Retrieved, Retriever, Row, look_up};
+use crate::answer::retrieve::vector::Lexemes;
+use crate::answer::retrieve::{Index, Retrieved, Retriever, Row, Titled};
 use crate::answer::{Action, AnswerRequest};
+use crate::embedding::{Embedder, written};
 
 /// Nobody's: its questions meet no stored knowledge.
 const NO_SERVER: ServerId = ServerId(0);
@@ -163,8 +167,13 @@ struct Outcome {
     took: Duration,
 }
 
-/// Indexes the documents and asks every question.
-pub async fn run(pool: &PgPool, set: &Set, language: &str) -> anyhow::Result<Report> {
+/// Indexes the documents and asks every question, with a sentence model where one is given.
+pub async fn run(
+    pool: &PgPool,
+    set: &Set,
+    language: &str,
+    embedder: Option<Arc<Embedder>>,
+) -> anyhow::Result<Report> {
     if set.orphans > 0 {
         tracing::warn!(
             questions = set.orphans,
@@ -172,13 +181,17 @@ pub async fn run(pool: &PgPool, set: &Set, language: &str) -> anyhow::Result<Rep
         );
     }
     let index = index(pool, set, language).await.context("index the documents")?;
-    let retriever = Retriever::new(pool.clone());
+    let vectors = match &embedder {
+        Some(embedder) => Some(vectors(&index, embedder).await?),
+        None => None,
+    };
+    let retriever = Retriever::new(pool.clone()).with_embedder(embedder);
     let answerer = Extractive::new(retriever.clone());
     let mut outcomes = Vec::with_capacity(set.questions.len());
     for (question, relevant) in &set.questions {
         let start = Instant::now();
         let asked = retriever.ask(NO_SERVER, language, question, &[]).await?;
-        let found = look_up(&index, &asked.query);
+        let found = retriever.look_up(&index, vectors.as_ref(), &asked).await;
         let took = start.elapsed();
         let request = AnswerRequest {
             server: NO_SERVER,
@@ -203,21 +216,36 @@ pub async fn run(pool: &PgPool, set: &Set, language: &str) -> anyhow::Result<Rep
 async fn index(pool: &PgPool, set: &Set, language: &str) -> sqlx::Result<Index> {
     let configuration = language::configuration(language);
     let mut conn = pool.acquire().await?;
-    let mut rows = Vec::new();
+    let (mut titles, mut rows) = (Vec::new(), Vec::new());
     for (document, number) in set.documents.iter().map(|(_, document)| document).zip(0..) {
         let format = if document.text.starts_with("# ") { Format::Markdown } else { Format::Text };
         let passages = passages::split(&document.text, format);
         let lexemes = indexing::lexemes(&mut conn, configuration, &document.title, &passages).await?;
+        let id = Uuid::from_u128(number);
+        titles.push(Titled { id, title: document.title.clone() });
         rows.extend(passages.into_iter().zip(lexemes).zip(0..).map(|((passage, lexemes), ordinal)| Row {
-            document_id: Uuid::from_u128(number),
-            title: document.title.clone(),
+            document_id: id,
             ordinal,
             heading: passage.heading,
             content: passage.content,
-            lexemes,
+            lexemes: Lexemes::parse(&lexemes),
         }));
     }
-    Ok(Index::new(rows))
+    Ok(Index::new(titles, rows))
+}
+
+/// The vectors of all passages.
+async fn vectors(index: &Index, embedder: &Embedder) -> anyhow::Result<Vectors> {
+    let texts: Vec<String> =
+        index.texts().map(|(title, heading, content)| written(title, heading, content)).collect();
+    let made = embedder.passages(&texts).await;
+    let made = made.map_err(|failed| anyhow::anyhow!("the sentence model: {}", failed.failure.name()))?;
+    let dimensions = made.iter().flatten().next().map_or(0, Vec::len);
+    let mut vectors = Vectors::new(texts.len(), dimensions);
+    for (at, vector) in made.into_iter().enumerate() {
+        vectors.set(at, vector.unwrap_or_default().into_iter());
+    }
+    Ok(vectors)
 }
 
 fn ranks(set: &Set, found: &Retrieved, relevant: &[String]) -> Vec<usize> {

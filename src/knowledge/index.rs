@@ -16,19 +16,27 @@ const REVISION: u32 = 1;
 const BATCH: i64 = 50;
 
 /// Makes the passages of every stale document of a server; returns how many documents that were.
-/// `configuration` is what [`language::configuration`] says of the server's language.
+/// `configuration` is what [`language::configuration`] says of the server's language. Where nothing has changed since it was
+/// last done this is one short query: documents are read, and hashed, only when the server's version has moved on.
 pub async fn index_stale(
     conn: &mut PgConnection,
     server: ServerId,
     configuration: &str,
 ) -> Result<usize, sqlx::Error> {
     let made_from = format!("{REVISION} {configuration}");
+    let version = sqlx::query_file_scalar!("src/knowledge/sql/undone_version.sql", server.db(), made_from)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(version) = version else { return Ok(0) };
     let mut indexed = 0;
     loop {
         let stale = sqlx::query_file!("src/knowledge/sql/stale_documents.sql", server.db(), made_from, BATCH)
             .fetch_all(&mut *conn)
             .await?;
         if stale.is_empty() {
+            sqlx::query_file!("src/knowledge/sql/passages_done.sql", server.db(), version, made_from)
+                .execute(&mut *conn)
+                .await?;
             return Ok(indexed);
         }
         for document in stale {
@@ -72,6 +80,10 @@ async fn replace_passages(
     )
     .execute(&mut *conn)
     .await?;
+    // Vectors went with the passages, and who made others of another language meanwhile is not done.
+    sqlx::query!("delete from helpline.knowledge_derived where server_id = $1", server.db())
+        .execute(&mut *conn)
+        .await?;
     let passages = passages::split(source.content, source.format);
     let lexemes = lexemes(conn, configuration, source.title, &passages).await?;
     let (headings, contents): (Vec<String>, Vec<String>) =

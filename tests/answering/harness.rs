@@ -6,6 +6,7 @@ use std::time::Duration;
 use helpline::admin::Health;
 use helpline::answer::model;
 use helpline::config::Secret;
+use helpline::embedding;
 use helpline::{proxy, worker};
 use helpline_cluster::ids::ShardId;
 use helpline_cluster::keys::Keys;
@@ -175,6 +176,14 @@ impl Town {
         start(worker::Config { model: Some(model), ..config })
     }
 
+    /// Its servers' documents are searched by their meaning too.
+    #[allow(dead_code, reason = "others share this file")]
+    pub fn worker_with_embedding(&self, embedding: embedding::Config) -> Process {
+        let database_url = self.db.role_url("helpline_worker");
+        let config = self.worker_config("test", database_url, worker::Repair::default());
+        start(worker::Config { embedding: Some(embedding), ..config })
+    }
+
     fn worker_config(&self, name: &str, database_url: String, repair: worker::Repair) -> worker::Config {
         worker::Config {
             name: name.to_owned(),
@@ -189,6 +198,7 @@ impl Town {
             drain_deadline: Duration::from_secs(5),
             repair,
             model: None,
+            embedding: None,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod commands;
 mod desk;
+#[path = "../support/embedding_server.rs"]
+mod embedding_server;
 mod faults;
 mod feedback;
 mod harness;
@@ -9,6 +11,7 @@ mod injection;
 mod interactions;
 mod languages;
 mod limits;
+mod meaning;
 mod model;
 #[path = "../support/model_server.rs"]
 mod model_server;

@@ -40,6 +40,7 @@ fn start_worker(bench: &Bench, proxies: [SocketAddr; 2]) -> (CancellationToken, 
         drain_deadline: Duration::from_secs(5),
         repair: worker::Repair::default(),
         model: None,
+        embedding: None,
     };
     let (health, stop) = (Arc::new(Health::default()), cancel.clone());
     let task =

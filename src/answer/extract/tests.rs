@@ -15,7 +15,11 @@ fn found(document: u128, heading: &str, content: &str, score: f32) -> Found {
 
 /// Lower-case words stand in for Postgres' lexemes.
 fn composed(question: &str, passages: Vec<Found>) -> Answer {
-    let retrieved = Retrieved { passages, evidence: Evidence { confidence: 0.9, ..Evidence::default() } };
+    let retrieved = Retrieved {
+        passages,
+        evidence: Evidence { confidence: 0.9, ..Evidence::default() },
+        follows_on: false,
+    };
     let sections = sections(&retrieved);
     let lexemes: Vec<Vec<String>> = std::iter::once(question.to_owned())
         .chain(sections.iter().flat_map(|section| &section.blocks).map(|block| block.text.clone()))

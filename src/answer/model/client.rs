@@ -90,7 +90,7 @@ impl Failure {
         !matches!(self, Self::Refused | Self::TooLong)
     }
 
-    fn may_pass(self) -> bool {
+    pub fn may_pass(self) -> bool {
         matches!(
             self,
             Self::Unreachable
@@ -205,6 +205,19 @@ pub fn chat_url(given: &Url) -> Url {
     url
 }
 
+/// An HTTP client for an endpoint that is sent a key.
+pub fn http(url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    let mut http = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        // The key goes to nobody else.
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(Duration::from_secs(30));
+    if url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.")) {
+        http = http.no_proxy();
+    }
+    http.build()
+}
+
 /// A client of one endpoint.
 #[derive(Debug)]
 pub struct Client {
@@ -216,16 +229,8 @@ pub struct Client {
 
 impl Client {
     pub fn new(config: Config) -> Result<Self, reqwest::Error> {
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            // The key goes to nobody else.
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(Duration::from_secs(30));
-        if config.url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.")) {
-            http = http.no_proxy();
-        }
-        let url = chat_url(&config.url);
-        Ok(Self { http: http.build()?, config, url, dialect: Mutex::new(Dialect::FULL) })
+        let (http, url) = (http(&config.url)?, chat_url(&config.url));
+        Ok(Self { http, config, url, dialect: Mutex::new(Dialect::FULL) })
     }
 
     /// The text of the reply. `tokens` grows by what was spent, also where nothing comes of it.
@@ -290,7 +295,8 @@ impl Client {
     }
 }
 
-fn failure(status: StatusCode) -> Failure {
+/// What a refusal means.
+pub fn failure(status: StatusCode) -> Failure {
     match status.as_u16() {
         408 | 425 | 429 => Failure::RateLimited,
         401..=405 => Failure::Misconfigured,
@@ -301,7 +307,7 @@ fn failure(status: StatusCode) -> Failure {
 }
 
 /// Seconds, as nearly all endpoints give them, or milliseconds as some do besides; a date is not read.
-fn retry_after(headers: &header::HeaderMap) -> Duration {
+pub fn retry_after(headers: &header::HeaderMap) -> Duration {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"));
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()

@@ -30,7 +30,7 @@ fn found(document: u128, ordinal: i32, heading: &str, content: &str, score: f32)
 }
 
 fn retrieved(passages: Vec<Found>, confidence: f32) -> Retrieved {
-    Retrieved { passages, evidence: Evidence { confidence, ..Evidence::default() } }
+    Retrieved { passages, evidence: Evidence { confidence, ..Evidence::default() }, follows_on: false }
 }
 
 #[test]

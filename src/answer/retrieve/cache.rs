@@ -2,6 +2,7 @@
 
 use super::index::Index;
 use helpline_cluster::ids::ServerId;
+use helpline_embed::int8::Vectors;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,8 +13,19 @@ pub(super) struct Key {
     pub(super) configuration: &'static str,
 }
 
+/// A server's index with the vectors of its passages.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) key: Key,
+    /// What was known of the vectors when they were read, see [`super::Asked`].
+    pub(super) vectors_version: i64,
+    pub(super) index: Arc<Index>,
+    /// None without a sentence model, and as long as no passage has a vector.
+    pub(super) vectors: Option<Arc<Vectors>>,
+}
+
 /// A server's index, or none yet. The lock is held while it is built, so that it is built once.
-pub(super) type Slot = Arc<tokio::sync::Mutex<Option<(Key, Arc<Index>)>>>;
+pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
 
 #[derive(Debug)]
 struct Entry {

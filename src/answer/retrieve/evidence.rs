@@ -20,6 +20,10 @@ pub struct Evidence {
     pub ideal: f32,
     /// How far the second document is behind the first, 0 to 1.
     pub margin: f32,
+    /// How much more like the question the best passage is than all are in the mean, in standard deviations of their cosines,
+    /// and its cosine; 0 where its words alone were looked at.
+    pub meant: f32,
+    pub cosine: f32,
     /// Probability that the best passages answer the question, 0 to 1.
     pub confidence: f32,
 }

@@ -1,20 +1,27 @@
 //! The passages of one server in memory, ready to be ranked. Pure.
 
+use super::postings::{Collected, Postings};
 use super::typos::Trigrams;
-use super::vector::{self, Place};
+use super::vector::{Lexemes, Place};
 use std::collections::HashMap;
+use std::ops::Range;
 use uuid::Uuid;
 
-/// A passage as it is read from the database.
+/// The title of a document as it is read from the database.
 #[derive(Clone, Debug)]
+pub struct Titled {
+    pub id: Uuid,
+    pub title: String,
+}
+
+/// A passage as it is read from the database.
+#[derive(Clone, Debug, Default)]
 pub struct Row {
     pub document_id: Uuid,
-    pub title: String,
     pub ordinal: i32,
     pub heading: String,
     pub content: String,
-    /// Text form of the lexemes (`tsvector`).
-    pub lexemes: String,
+    pub lexemes: Lexemes,
 }
 
 #[derive(Debug)]
@@ -29,59 +36,26 @@ pub(super) struct Passage {
     pub(super) ordinal: i32,
     pub(super) heading: Box<str>,
     pub(super) content: Box<str>,
+    /// Its part of [`Index::sequence`].
+    from: u32,
+    to: u32,
 }
 
-/// For each term the units (passages or documents) that have it, with the weighted number of times.
-#[derive(Debug, Default)]
-pub(super) struct Postings {
-    lists: Vec<Vec<(u32, f32)>>,
-    /// Weighted length of each unit.
-    lengths: Vec<f32>,
-    mean_length: f32,
-}
-
-impl Postings {
-    /// Units must be added in the order of their ids.
-    fn add(&mut self, unit: u32, counts: &HashMap<u32, f32>) {
-        self.lengths.resize(unit as usize + 1, 0.0);
-        self.lengths[unit as usize] = counts.values().sum();
-        for (term, count) in counts {
-            if self.lists.len() <= *term as usize {
-                self.lists.resize_with(*term as usize + 1, Vec::new);
-            }
-            self.lists[*term as usize].push((unit, *count));
-        }
-    }
-
-    fn finish(&mut self) {
-        self.lists.iter_mut().for_each(Vec::shrink_to_fit);
-        self.mean_length = self.lengths.iter().sum::<f32>() / self.lengths.len().max(1) as f32;
-    }
-
-    pub(super) fn of(&self, term: u32) -> &[(u32, f32)] {
-        self.lists.get(term as usize).map_or(&[], Vec::as_slice)
-    }
-
-    /// Length of a unit over the mean length.
-    pub(super) fn relative_length(&self, unit: u32) -> f32 {
-        self.lengths[unit as usize] / self.mean_length.max(f32::MIN_POSITIVE)
-    }
-
-    fn bytes(&self) -> usize {
-        self.lists.iter().map(|list| 8 * list.capacity() + 24).sum::<usize>() + 4 * self.lengths.len()
-    }
-}
+/// Words by their text. The hasher is seeded by chance, since others choose the words.
+type Words = HashMap<Box<str>, u32, foldhash::fast::RandomState>;
 
 /// All that ranking needs of a server's knowledge.
 #[derive(Debug, Default)]
 pub struct Index {
     pub(super) documents: Vec<Document>,
     pub(super) passages: Vec<Passage>,
-    terms: HashMap<Box<str>, u32>,
+    /// Where the passages of each document stand.
+    ranges: HashMap<Uuid, Range<u32>, foldhash::fast::RandomState>,
+    terms: Words,
     pub(super) in_passages: Postings,
     pub(super) in_documents: Postings,
-    /// Terms of each passage in the order of its text: title, heading, content.
-    pub(super) sequences: Vec<Box<[u32]>>,
+    /// Terms of all passages in the order of their texts: title, heading, content.
+    sequence: Vec<u32>,
     pub(super) trigrams: Trigrams,
     bytes: usize,
 }
@@ -90,62 +64,33 @@ pub struct Index {
 const HEADING_WEIGHT: f32 = 2.0;
 
 impl Index {
-    /// Builds the index; rows of one document must follow each other.
-    pub fn new(rows: impl IntoIterator<Item = Row>) -> Self {
-        let mut index = Self::default();
-        let mut of_document: HashMap<u32, f32> = HashMap::new();
-        for row in rows {
-            if index.documents.last().is_none_or(|document| document.id != row.document_id) {
-                index.end_document(&mut of_document);
-                index.documents.push(Document { id: row.document_id, title: row.title.as_str().into() });
+    /// Builds the index. Documents rank by their title where scores are equal, so that equal documents are ranked alike
+    /// wherever they were imported; passages of documents that are not named are left out.
+    pub fn new(mut documents: Vec<Titled>, rows: Vec<Row>) -> Self {
+        documents.sort_unstable_by(|one, other| (&one.title, one.id).cmp(&(&other.title, other.id)));
+        let numbers: HashMap<Uuid, u32, foldhash::fast::RandomState> =
+            documents.iter().map(|document| document.id).zip(0u32..).collect();
+        let mut ordered: Vec<(u32, i32, Row)> = rows
+            .into_iter()
+            .filter_map(|row| Some((*numbers.get(&row.document_id)?, row.ordinal, row)))
+            .collect();
+        ordered.sort_unstable_by_key(|(document, ordinal, _)| (*document, *ordinal));
+        let mut building = Building::default();
+        for of_document in ordered.chunk_by_mut(|one, other| one.0 == other.0) {
+            let document = &mut documents[of_document[0].0 as usize];
+            building.add_document(std::mem::take(&mut document.title), document.id);
+            for (at, (_, _, row)) in of_document.iter_mut().enumerate() {
+                building.add_passage(std::mem::take(row), at == 0);
             }
-            index.add_passage(row, &mut of_document);
+            building.end_document();
         }
-        index.end_document(&mut of_document);
-        index.in_passages.finish();
-        index.in_documents.finish();
-        let mut words: Vec<(&str, u32)> = index.terms.iter().map(|(word, id)| (&**word, *id)).collect();
-        words.sort_unstable_by_key(|(_, id)| *id);
-        index.trigrams = Trigrams::new(words.into_iter().map(|(word, _)| word));
-        index.bytes = index.count_bytes();
-        index
+        building.finish()
     }
 
-    fn add_passage(&mut self, row: Row, of_document: &mut HashMap<u32, f32>) {
-        let is_first = of_document.is_empty();
-        let mut of_passage: HashMap<u32, f32> = HashMap::new();
-        let mut sequence = Vec::new();
-        for token in vector::tokens(&row.lexemes) {
-            let next =
-                u32::try_from(self.terms.len()).expect("fewer than 2^32 different words fit in memory");
-            let term = *self.terms.entry(token.lexeme.into_boxed_str()).or_insert(next);
-            let weight = if token.place == Place::Body { 1.0 } else { HEADING_WEIGHT };
-            *of_passage.entry(term).or_default() += weight;
-            // The title is in every passage of the document; the document has it once.
-            if token.place != Place::Title || is_first {
-                *of_document.entry(term).or_default() += weight;
-            }
-            sequence.push(term);
-        }
-        let id = u32::try_from(self.passages.len()).expect("fewer than 2^32 passages fit in memory");
-        let document =
-            u32::try_from(self.documents.len() - 1).expect("there are no more documents than passages");
-        self.in_passages.add(id, &of_passage);
-        self.sequences.push(sequence.into_boxed_slice());
-        self.passages.push(Passage {
-            document,
-            ordinal: row.ordinal,
-            heading: row.heading.into_boxed_str(),
-            content: row.content.into_boxed_str(),
-        });
-    }
-
-    fn end_document(&mut self, of_document: &mut HashMap<u32, f32>) {
-        if let Some(last) = self.documents.len().checked_sub(1) {
-            let id = u32::try_from(last).expect("there are no more documents than passages");
-            self.in_documents.add(id, of_document);
-        }
-        of_document.clear();
+    /// Terms of a passage in the order of its text.
+    pub(super) fn sequence(&self, passage: u32) -> &[u32] {
+        let Passage { from, to, .. } = self.passages[passage as usize];
+        &self.sequence[from as usize..to as usize]
     }
 
     pub(super) fn term(&self, lexeme: &str) -> Option<u32> {
@@ -162,17 +107,38 @@ impl Index {
         self.passages.is_empty()
     }
 
+    /// How many passages there are.
+    pub fn len(&self) -> usize {
+        self.passages.len()
+    }
+
+    /// Where a passage stands among all.
+    pub fn place(&self, document: Uuid, ordinal: i32) -> Option<usize> {
+        let range = self.ranges.get(&document)?;
+        let passages = &self.passages[range.start as usize..range.end as usize];
+        let at = passages.binary_search_by_key(&ordinal, |passage| passage.ordinal).ok()?;
+        Some(range.start as usize + at)
+    }
+
+    /// Title, heading and content of every passage, in their order.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.passages.iter().map(|passage| {
+            let title = &self.documents[passage.document as usize].title;
+            (&**title, &*passage.heading, &*passage.content)
+        })
+    }
+
     /// Memory that the index holds, estimated.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     fn count_bytes(&self) -> usize {
-        let documents: usize = self.documents.iter().map(|document| document.title.len() + 40).sum();
+        let documents: usize = self.documents.iter().map(|document| document.title.len() + 72).sum();
         let passages: usize =
-            self.passages.iter().map(|passage| passage.heading.len() + passage.content.len() + 56).sum();
+            self.passages.iter().map(|passage| passage.heading.len() + passage.content.len() + 48).sum();
         let terms: usize = self.terms.keys().map(|word| word.len() + 40).sum();
-        let sequences: usize = self.sequences.iter().map(|sequence| 4 * sequence.len() + 16).sum();
+        let sequences = 4 * self.sequence.len();
         documents
             + passages
             + terms
@@ -181,4 +147,94 @@ impl Index {
             + self.in_documents.bytes()
             + self.trigrams.bytes()
     }
+}
+
+/// An index that grows.
+#[derive(Default)]
+struct Building {
+    index: Index,
+    of_passages: Collected,
+    of_documents: Collected,
+    /// How often the document in hand has each term, and which it has.
+    counts: Vec<f32>,
+    counted: Vec<u32>,
+    /// Its first passage.
+    begun: u32,
+    /// Places and terms of the passage in hand.
+    placed: Vec<(u16, u32)>,
+}
+
+impl Building {
+    fn add_document(&mut self, title: String, id: Uuid) {
+        self.index.documents.push(Document { id, title: title.into_boxed_str() });
+    }
+
+    fn add_passage(&mut self, row: Row, is_first: bool) {
+        let Self { index, of_passages, counts, counted, placed, .. } = self;
+        placed.clear();
+        for (lexeme, positions) in row.lexemes.iter() {
+            let term = match index.terms.get(lexeme) {
+                Some(term) => *term,
+                None => {
+                    let next = small(counts.len());
+                    index.terms.insert(lexeme.into(), next);
+                    counts.push(0.0);
+                    next
+                }
+            };
+            let (mut in_passage, mut in_document) = (0.0, 0.0);
+            for (position, place) in positions.iter() {
+                let weight = if place == Place::Body { 1.0 } else { HEADING_WEIGHT };
+                in_passage += weight;
+                // The title is in every passage of the document; the document has it once.
+                in_document += if place != Place::Title || is_first { weight } else { 0.0 };
+                placed.push((position, term));
+            }
+            of_passages.add(term, in_passage);
+            let count = &mut counts[term as usize];
+            if *count == 0.0 && in_document > 0.0 {
+                counted.push(term);
+            }
+            *count += in_document;
+        }
+        of_passages.end_unit();
+        placed.sort_unstable();
+        let from = small(index.sequence.len());
+        index.sequence.extend(placed.iter().map(|(_, term)| *term));
+        index.passages.push(Passage {
+            document: small(index.documents.len() - 1),
+            ordinal: row.ordinal,
+            heading: row.heading.into_boxed_str(),
+            content: row.content.into_boxed_str(),
+            from,
+            to: small(index.sequence.len()),
+        });
+    }
+
+    fn end_document(&mut self) {
+        for term in self.counted.drain(..) {
+            self.of_documents.add(term, std::mem::take(&mut self.counts[term as usize]));
+        }
+        self.of_documents.end_unit();
+        if let Some(document) = self.index.documents.last() {
+            let (from, to) = (self.begun, small(self.index.passages.len()));
+            self.index.ranges.insert(document.id, from..to);
+            self.begun = to;
+        }
+    }
+
+    fn finish(self) -> Index {
+        let Self { mut index, of_passages, of_documents, .. } = self;
+        index.in_passages = of_passages.finish(index.terms.len());
+        index.in_documents = of_documents.finish(index.terms.len());
+        let mut words: Vec<(&str, u32)> = index.terms.iter().map(|(word, id)| (&**word, *id)).collect();
+        words.sort_unstable_by_key(|(_, id)| *id);
+        index.trigrams = Trigrams::new(words.into_iter().map(|(word, _)| word));
+        index.bytes = index.count_bytes();
+        index
+    }
+}
+
+fn small(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer than 2^32 words fit in memory")
 }

@@ -1,8 +1,10 @@
 //! Ranks the passages of an [`Index`] against a question: BM25 over passages (Robertson, Zaragoza 2009), with
 //! adjacent word pairs and the whole document added. Any shared lexeme counts (OR), none is required. Pure.
 
+use super::dense::Likeness;
 use super::evidence::{self, Evidence};
-use super::index::{Index, Postings};
+use super::index::Index;
+use super::postings::Postings;
 use super::vector::Token;
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +57,7 @@ struct Word {
     telling: f32,
 }
 
-pub(super) fn rank(index: &Index, query: &Query) -> (Vec<Hit>, Evidence) {
+pub(super) fn rank(index: &Index, query: &Query, likeness: Option<&Likeness>) -> (Vec<Hit>, Evidence) {
     let words = words(index, query);
     let mut scores = vec![0.0; index.passages.len()];
     let mut of_documents = vec![0.0; index.documents.len()];
@@ -72,8 +74,13 @@ pub(super) fn rank(index: &Index, query: &Query) -> (Vec<Hit>, Evidence) {
             *score += DOCUMENT_WEIGHT * of_documents[passage.document as usize];
         }
     }
-    let hits = best(index, &scores);
-    let evidence = weigh(index, &words, &pairs, &scores, &words_only, &hits);
+    let fused = likeness.map(|likeness| likeness.fused(&scores));
+    let hits = best(index, fused.as_ref().unwrap_or(&scores));
+    let mut evidence = weigh(index, &words, &pairs, &scores, &words_only, &hits);
+    if let (Some(likeness), Some(top)) = (likeness, hits.first()) {
+        (evidence.meant, evidence.cosine) = likeness.standing(top.passage);
+    }
+    let evidence = if hits.is_empty() { evidence } else { evidence.judged(index.documents.len()) };
     (hits, evidence)
 }
 
@@ -146,7 +153,7 @@ fn count_pair(index: &Index, first: u32, second: u32) -> HashMap<u32, u16> {
     let rarer = if one.len() <= other.len() { one } else { other };
     let mut counts = HashMap::new();
     for (passage, _) in rarer {
-        let sequence = &index.sequences[*passage as usize];
+        let sequence = index.sequence(*passage);
         let count = sequence.windows(2).filter(|pair| pair[0] == first && pair[1] == second).count();
         if count > 0 {
             counts.insert(*passage, u16::try_from(count).unwrap_or(u16::MAX));
@@ -196,7 +203,7 @@ fn weigh(
     let deviation = (of_documents.iter().map(|score| (score - mean).powi(2)).sum::<f32>() / all).sqrt();
     let top_document = index.passages[top.passage as usize].document;
     let second = hits.iter().find(|hit| index.passages[hit.passage as usize].document != top_document);
-    let sequence = &index.sequences[top.passage as usize];
+    let sequence = index.sequence(top.passage);
     let asked: f32 = words.iter().map(|word| word.telling).sum();
     let ideal: f32 = words.iter().map(|word| word.weight * word.idf * (K1 + 1.0)).sum();
     let telling = |has: &dyn Fn(u32) -> bool| -> f32 {
@@ -211,16 +218,18 @@ fn weigh(
     let pairs_found: f32 =
         pairs.iter().filter(|pair| pair.counts.contains_key(&top.passage)).map(|pair| pair.idf).sum();
     let share = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
+    // Words alone: how they score was fitted, and a hit may have been found by its meaning.
+    let of_top = scores[top.passage as usize];
+    let of_second = second.map_or(0.0, |hit| scores[hit.passage as usize]);
     Evidence {
-        z: share(top.score - mean, deviation),
+        z: share(of_top - mean, deviation),
         words: share(found, asked),
         pairs: share(pairs_found, pairs_asked),
         in_document: share(in_document, asked),
         known: share(telling(&|_| true), asked),
         amount: found / index.idf(1),
         ideal: share(words_only[top.passage as usize], ideal),
-        margin: 1.0 - share(second.map_or(0.0, |hit| hit.score), top.score),
-        confidence: 0.0,
+        margin: (1.0 - share(of_second, of_top)).max(0.0),
+        ..Evidence::default()
     }
-    .judged(index.documents.len())
 }

@@ -13,28 +13,69 @@ const SLIP_LIKENESS: f32 = 0.9;
 /// Part of the similarity that counts when it is no slip: most such words are only spelt alike.
 const OTHER_LIKENESS: f32 = 0.4;
 
+type ByTrigram = HashMap<u64, u32, foldhash::fast::RandomState>;
+
 /// Trigrams of every word of a vocabulary that may be mistyped: letters only, at least three of them.
 #[derive(Debug, Default)]
 pub(super) struct Trigrams {
-    words_of: HashMap<[char; 3], Vec<u32>>,
+    /// A number for each trigram, and where its words begin and end among `ids`.
+    numbers: ByTrigram,
+    begins: Vec<u32>,
+    ids: Vec<u32>,
     /// Number of different trigrams by word; 0 for words that are never a correction.
     sizes: Vec<u8>,
-    words: Vec<Box<str>>,
+    /// All words behind each other, and where each ends.
+    text: String,
+    ends: Vec<u32>,
 }
 
 impl Trigrams {
     /// Words come in the order of their ids, 0 first.
     pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>) -> Self {
         let mut trigrams = Self::default();
+        let (mut pairs, mut sizes): (Vec<(u32, u32)>, Vec<u32>) = Default::default();
+        let mut of_word = Vec::new();
         for (word, id) in words.zip(0u32..) {
-            let of_word = if may_be_mistyped(word) { trigrams_of(word) } else { Vec::new() };
-            trigrams.words.push(word.into());
+            of_word.clear();
+            if may_be_mistyped(word) {
+                trigrams_of(word, &mut of_word);
+            }
+            trigrams.text.push_str(word);
+            trigrams.ends.push(u32::try_from(trigrams.text.len()).unwrap_or(u32::MAX));
             trigrams.sizes.push(u8::try_from(of_word.len()).unwrap_or(u8::MAX));
-            for trigram in of_word {
-                trigrams.words_of.entry(trigram).or_default().push(id);
+            for trigram in &of_word {
+                let next = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
+                let number = *trigrams.numbers.entry(*trigram).or_insert(next);
+                if number == next {
+                    sizes.push(0);
+                }
+                sizes[number as usize] += 1;
+                pairs.push((number, id));
             }
         }
+        trigrams.begins = std::iter::once(0)
+            .chain(sizes.iter().scan(0, |end, size| {
+                *end += size;
+                Some(*end)
+            }))
+            .collect();
+        let mut next = trigrams.begins.clone();
+        trigrams.ids = vec![0; pairs.len()];
+        for (number, id) in pairs {
+            trigrams.ids[next[number as usize] as usize] = id;
+            next[number as usize] += 1;
+        }
         trigrams
+    }
+
+    fn words_of(&self, trigram: u64) -> &[u32] {
+        let Some(number) = self.numbers.get(&trigram) else { return &[] };
+        &self.ids[self.begins[*number as usize] as usize..self.begins[*number as usize + 1] as usize]
+    }
+
+    fn word(&self, id: u32) -> &str {
+        let from = id.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        &self.text[from as usize..self.ends[id as usize] as usize]
     }
 
     /// The word most likely meant and how likely that is, 0 to 1; of equals the one with the lower id.
@@ -42,9 +83,10 @@ impl Trigrams {
         if !may_be_mistyped(word) {
             return None;
         }
-        let of_word = trigrams_of(word);
-        let mut shared: HashMap<u32, u8> = HashMap::new();
-        for id in of_word.iter().filter_map(|trigram| self.words_of.get(trigram)).flatten() {
+        let mut of_word = Vec::new();
+        trigrams_of(word, &mut of_word);
+        let mut shared: HashMap<u32, u8, foldhash::fast::RandomState> = HashMap::default();
+        for id in of_word.iter().flat_map(|trigram| self.words_of(*trigram)) {
             *shared.entry(*id).or_default() += 1;
         }
         let mut near: Vec<(u32, f32)> = shared
@@ -57,15 +99,14 @@ impl Trigrams {
             .collect();
         near.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         near.truncate(LOOKED_AT);
-        let slip = near.iter().find(|(id, _)| is_slip(word, &self.words[*id as usize]));
+        let slip = near.iter().find(|(id, _)| is_slip(word, self.word(*id)));
         let other = near.first().filter(|(_, similarity)| *similarity >= NEAREST);
         slip.map(|(id, _)| (*id, SLIP_LIKENESS))
             .or_else(|| other.map(|(id, similarity)| (*id, similarity * OTHER_LIKENESS)))
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.words_of.values().map(|ids| 4 * ids.capacity() + 60).sum::<usize>()
-            + self.words.iter().map(|word| word.len() + 17).sum::<usize>()
+        18 * self.numbers.len() + 4 * (self.ids.len() + self.ends.len()) + self.text.len() + self.sizes.len()
     }
 }
 
@@ -73,14 +114,16 @@ fn may_be_mistyped(word: &str) -> bool {
     (3..=40).contains(&word.chars().count()) && word.chars().all(char::is_alphabetic)
 }
 
-/// Different trigrams of a word, padded as pg_trgm does: two blanks before, one after.
-fn trigrams_of(word: &str) -> Vec<[char; 3]> {
-    let padded: Vec<char> = [' ', ' '].into_iter().chain(word.chars()).chain([' ']).collect();
-    let mut trigrams: Vec<[char; 3]> =
-        padded.windows(3).map(|three| [three[0], three[1], three[2]]).collect();
+/// Different trigrams of a word, padded as pg_trgm does: two blanks before, one after. A character has 21 bits.
+fn trigrams_of(word: &str, trigrams: &mut Vec<u64>) {
+    let blank = u64::from(u32::from(' '));
+    let mut last = blank << 21 | blank;
+    for c in word.chars().chain([' ']) {
+        last = (last << 21 | u64::from(u32::from(c))) & ((1 << 63) - 1);
+        trigrams.push(last);
+    }
     trigrams.sort_unstable();
     trigrams.dedup();
-    trigrams
 }
 
 /// An ending that the stemmer left (`ddosed`, `ddos`), one slip in a word of at least five letters, two in one of at least eight; the first letter is seldom wrong.

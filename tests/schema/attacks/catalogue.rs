@@ -75,6 +75,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.gaps", "select delete"),
     ("helpline_worker", "helpline.knowledge_passages", "select insert update delete"),
     ("helpline_worker", "helpline.knowledge_indexed", "select insert update delete"),
+    ("helpline_worker", "helpline.knowledge_vectors", "select insert update"),
+    ("helpline_worker", "helpline.knowledge_derived", "select insert update delete"),
     ("helpline_worker", "helpline.server_moves", "select insert update delete"),
     ("helpline_worker", "helpline.held_events", "select insert update delete"),
     ("helpline_worker", "helpline.server_load", "select insert update delete"),

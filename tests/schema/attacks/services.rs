@@ -33,6 +33,7 @@ const EXPLICIT: &[Refused] = &[
     (Who::proxy, "read a partition", "select * from helpline.conversations_default"),
     (Who::proxy, "read documents", "select * from public.knowledge_documents"),
     (Who::proxy, "read passages", "select * from helpline.knowledge_passages"),
+    (Who::proxy, "read vectors", "select * from helpline.knowledge_vectors"),
     (Who::proxy, "read what is sent", "select * from helpline.outbox"),
     (Who::proxy, "read what is asked", "select * from helpline.answer_jobs"),
     (Who::proxy, "read what failed", "select * from helpline.dead_letters"),

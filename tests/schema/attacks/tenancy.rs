@@ -135,6 +135,8 @@ fn moves() -> Vec<Attack> {
             "helpline.outbox",
             "helpline.knowledge_passages",
             "helpline.knowledge_indexed",
+            "helpline.knowledge_vectors",
+            "helpline.knowledge_derived",
             "helpline.knowledge_versions",
         ]) {
             let statement = format!("update {table} set server_id = {{theirs}} where server_id = {{ours}}");
@@ -164,6 +166,8 @@ fn crossings() -> Vec<Attack> {
     let passage =
         "insert into helpline.knowledge_passages (server_id, document_id, ordinal, content, lexemes)
                    values ({ours}, '{their_document}', 9, 'stolen', '')";
+    let vector = "insert into helpline.knowledge_vectors (server_id, document_id, ordinal, model, vector)
+                  values ({ours}, '{their_document}', 0, 'm', '\\x01')";
     let invoice = "insert into public.invoices
                        (subscription_id, server_id, amount, status, invoice_date, due_date)
                    values ('{their_subscription}', {ours}, 1, 'open', now(), now())";
@@ -187,6 +191,7 @@ fn crossings() -> Vec<Attack> {
             crossed,
         ),
         attack("another's document among our passages", &Who::worker(), &[passage], crossed),
+        attack("a vector of another's passage among ours", &Who::worker(), &[vector], crossed),
         attack(
             "another's document as indexed by us",
             &Who::worker(),

@@ -78,4 +78,8 @@ insert into helpline.knowledge_passages (server_id, document_id, ordinal, headin
 select server_id, id, o, title, 'What is written here, passage ' || o, 'here:4 written:3 passag:5'::tsvector
 from public.knowledge_documents
 cross join generate_series(0, 19) o;
+insert into helpline.knowledge_vectors (server_id, document_id, ordinal, model, vector)
+select server_id, document_id, ordinal, '1:dir:a', '\x0102' from helpline.knowledge_passages where ordinal < 10;
+insert into helpline.knowledge_derived (server_id, vectors_version, vectors_model)
+select s, 1, '1:dir:a' from generate_series(1, {servers}) s on conflict do nothing;
 analyze;

@@ -268,17 +268,8 @@ const QUERIES: &[Query] = &[
     hot(
         WORKER,
         "select coalesce((select v.version from helpline.knowledge_versions as v",
-        "{server}, 'english', array['where is it']",
-        &["knowledge_versions_pkey"],
-    ),
-    hot(
-        WORKER,
-        "select p.document_id as \"document_id!\"",
-        "{server}",
-        &[
-            "knowledge_documents_server_id_idx|knowledge_documents_server_id_id_key",
-            "knowledge_passages_pkey",
-        ],
+        "{server}, 'english', array['where is it'], ''",
+        &["knowledge_versions_pkey", "knowledge_derived_pkey"],
     ),
     hot(
         WORKER,
