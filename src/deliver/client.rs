@@ -34,7 +34,7 @@ use crate::discord::{ApplicationId, ChannelId, MessageId, RoleId, UserId, code};
 use crate::first_reply::{FirstReply, NOTES_FORM, form};
 use crate::texts::Lang;
 pub use files::File;
-use replies::{Callback, original};
+use replies::original;
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,11 +121,7 @@ impl Client {
                 request.post_or_fall_back(*channel, message, fallback).await
             }
             Effect::Defer { interaction, token } => {
-                // Acknowledged already: by the proxy, with the same visibility, or by an earlier try.
-                match request.callback(interaction.0, token, FirstReply::Public.callback()).await {
-                    Callback::Taken | Callback::Acknowledged => DONE,
-                    Callback::Not(outcome) => outcome,
-                }
+                request.acknowledge(interaction.0, token, FirstReply::Public).await
             }
             Effect::Respond { interaction, token, content, application } => {
                 request.respond(interaction.0, token, content, *application).await
@@ -156,18 +152,7 @@ impl Client {
             }
             Effect::TellServer { server, content } => request.tell_server(*server, content).await,
             Effect::Archive { channel } => request.archive(*channel).await,
-            Effect::EditOriginal { application, token, content, controls, channel, user, lang, .. } => {
-                let done = request.edit_original(*application, token, content, (*controls, *lang)).await;
-                match done {
-                    Outcome::GiveUp { .. } => {
-                        let content = format!("<@{}> {content}", user.0);
-                        let message =
-                            Post { ping_user: Some(*user), ..Post::new(&content, *controls, *lang) };
-                        request.post(*channel, message).await
-                    }
-                    done => done,
-                }
-            }
+            Effect::EditOriginal { .. } => request.fill_in(effect).await,
             Effect::StartThreadOnOriginal { channel, name, .. } => match thread {
                 Some(thread) => request.start_thread(*channel, thread.starter(), name).await,
                 None => Outcome::GiveUp { reason: "the message of the thread is not known".to_owned() },

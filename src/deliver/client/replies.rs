@@ -4,10 +4,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{DONE, Outcome, Reply, Request};
+use super::{DONE, Outcome, Post, Reply, Request};
 use crate::commands::config::Suggestion;
-use crate::deliver::Controls;
 use crate::deliver::components::components;
+use crate::deliver::{Controls, Effect};
 use crate::discord::{ApplicationId, code};
 use crate::first_reply::{FirstReply, Modal};
 use crate::texts::Lang;
@@ -90,7 +90,12 @@ impl Request<'_> {
 
     /// Acknowledged already: the same form, opened by the proxy.
     pub(super) async fn open_form(&self, interaction: u64, token: &str, form: Modal) -> Outcome {
-        match self.callback(interaction, token, FirstReply::Modal(form).callback()).await {
+        self.acknowledge(interaction, token, FirstReply::Modal(form)).await
+    }
+
+    /// Acknowledged already: by the proxy, with the same reply, or by an earlier try.
+    pub(super) async fn acknowledge(&self, interaction: u64, token: &str, reply: FirstReply) -> Outcome {
+        match self.callback(interaction, token, reply.callback()).await {
             Callback::Taken | Callback::Acknowledged => DONE,
             Callback::Not(outcome) => outcome,
         }
@@ -106,7 +111,23 @@ impl Request<'_> {
         }
     }
 
-    pub(super) async fn edit_original(
+    /// Fills the deferred reply in. What can no longer be said there is said in the channel.
+    pub(super) async fn fill_in(&self, effect: &Effect) -> Outcome {
+        let Effect::EditOriginal { application, token, content, controls, channel, user, lang, .. } = effect
+        else {
+            return Outcome::GiveUp { reason: "it fills in no reply".to_owned() };
+        };
+        match self.edit_original(*application, token, content, (*controls, *lang)).await {
+            Outcome::GiveUp { .. } => {
+                let content = format!("<@{}> {content}", user.0);
+                let message = Post { ping_user: Some(*user), ..Post::new(&content, *controls, *lang) };
+                self.post(*channel, message).await
+            }
+            done => done,
+        }
+    }
+
+    async fn edit_original(
         &self,
         application: ApplicationId,
         token: &str,
