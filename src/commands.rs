@@ -33,6 +33,12 @@ pub struct Slash {
     pub handler: Handler,
 }
 
+/// The command that is offered on every message, under this name in every interaction. It has the first reply that is not
+/// named: a private one.
+const ON_A_MESSAGE: (&str, Key) = ("Ask Helpline", Key("context-ask"));
+/// The type of such a command.
+const MESSAGE: u8 = 3;
+
 /// What the worker does with a command. Adding one here makes the worker's total match ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handler {
@@ -152,9 +158,24 @@ pub fn used(interaction: &Interaction) -> Option<&'static Slash> {
     TABLE.iter().find(|command| command.name == name)
 }
 
-/// What is registered with Discord. In servers only (context 0, installation 0).
+/// Whether the command on messages is used.
+pub fn is_about_a_message(interaction: &Interaction) -> bool {
+    let data = interaction.data.as_ref().filter(|_| interaction.kind == COMMAND);
+    data.is_some_and(|data| data.kind == MESSAGE && data.name.as_deref() == Some(ON_A_MESSAGE.0))
+}
+
+/// What is registered with Discord, by name. In servers only (context 0, installation 0).
 pub fn registration() -> Value {
-    TABLE.iter().map(Slash::registered).collect()
+    let (name, localized) = ON_A_MESSAGE;
+    let on_a_message = json!({
+        "name": name,
+        "name_localizations": localized.localizations(),
+        "type": MESSAGE,
+        "contexts": [0],
+        "integration_types": [0],
+        "default_member_permissions": null,
+    });
+    std::iter::once(on_a_message).chain(TABLE.iter().map(Slash::registered)).collect()
 }
 
 impl Slash {
@@ -244,9 +265,11 @@ mod tests {
     fn what_is_registered_is_deferred_and_routed_by_the_same_table() {
         let registered = registration();
         let names: Vec<_> = registered.as_array().unwrap().iter().map(|it| it["name"].as_str()).collect();
-        assert_eq!(names, TABLE.iter().map(|command| Some(command.name)).collect::<Vec<_>>());
+        let wanted: Vec<_> =
+            std::iter::once(ON_A_MESSAGE.0).chain(TABLE.iter().map(|it| it.name)).map(Some).collect();
+        assert_eq!(names, wanted);
         assert!(names.is_sorted(), "a start compares them with Discord's, by name");
-        for (command, registered) in TABLE.iter().zip(registered.as_array().unwrap()) {
+        for (command, registered) in TABLE.iter().zip(&registered.as_array().unwrap()[1..]) {
             let used_by = used(&of(command, COMMAND)).expect("the worker knows it");
             assert_eq!(used_by.handler, command.handler, "{}: two commands of one name", command.name);
             let wanted = command.needs.map(|needed| needed.bits.bits().to_string());

@@ -105,8 +105,13 @@ pub enum Effect {
         #[serde(default)]
         lang: Lang,
     },
-    /// The first reply to an interaction, due within 3 s: "thinking…", public.
-    Defer { interaction: InteractionId, token: String },
+    /// The first reply to an interaction, due within 3 s: "thinking…".
+    Defer {
+        interaction: InteractionId,
+        token: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        private: bool,
+    },
     /// The first reply to an interaction, due within 3 s: a message only the member sees.
     Respond {
         interaction: InteractionId,
@@ -169,6 +174,9 @@ pub enum Effect {
         /// Where to say it, and to whom, when the interaction can no longer be answered.
         channel: ChannelId,
         user: UserId,
+        /// Only the member sees it: it is said nowhere else.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        private: bool,
         /// When the question was asked that this begins to answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked_at_ms: Option<i64>,

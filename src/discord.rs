@@ -304,6 +304,9 @@ pub struct Resolved {
     pub members: HashMap<UserId, ResolvedMember>,
     #[serde(default)]
     pub users: HashMap<UserId, User>,
+    /// With their text, also without the message content intent.
+    #[serde(default)]
+    pub messages: HashMap<MessageId, Message>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -312,10 +315,16 @@ pub struct InteractionData {
     pub name: Option<String>,
     #[serde(default)]
     pub options: Vec<CommandOption>,
+    /// Of a command: 1 = slash command, 3 = on a message.
+    #[serde(default, rename = "type")]
+    pub kind: u8,
     #[serde(default)]
     pub custom_id: Option<String>,
     #[serde(default)]
     pub resolved: Resolved,
+    /// What a command on a message is used on.
+    #[serde(default)]
+    pub target_id: Option<MessageId>,
     /// What was chosen in a menu.
     #[serde(default)]
     pub values: Vec<String>,
@@ -379,6 +388,29 @@ impl std::fmt::Debug for Interaction {
 impl Interaction {
     pub fn is_in_thread(&self) -> bool {
         self.channel.as_ref().is_some_and(|channel| matches!(channel.kind, 10..=12))
+    }
+}
+
+/// THREAD_CREATE.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Thread {
+    pub id: ChannelId,
+    #[serde(default)]
+    pub parent_id: Option<ChannelId>,
+    #[serde(default)]
+    pub owner_id: Option<UserId>,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default, rename = "type")]
+    kind: u8,
+    /// Absent when the bot was only added to it.
+    #[serde(default)]
+    pub newly_created: bool,
+}
+
+impl Thread {
+    pub fn is_public(&self) -> bool {
+        matches!(self.kind, 10 | 11)
     }
 }
 

@@ -36,3 +36,9 @@ limit-long = Deine Frage hat { $length } Zeichen, und auf diesem Server { $limit
         [one] ist { $limit } Zeichen
        *[other] sind { $limit } Zeichen
     } erlaubt. Bitte fass sie kürzer.
+
+context-ask = Helpline fragen
+about-bot = Das hat ein Bot geschrieben: Frag zu einer Nachricht von jemand anderem.
+about-no-words = In dieser Nachricht stehen keine Worte, auf die ich antworten könnte.
+about-here = Ich antworte in { $channel }.
+about-answered = Das ist schon beantwortet, in { $channel }.

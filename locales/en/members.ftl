@@ -41,3 +41,10 @@ limit-long = Your question has { $length } characters, and on this server it may
         [one] { $limit } character
        *[other] { $limit } characters
     } at most. Please ask it in fewer words.
+
+## "Ask Helpline" on a message. A name that begins with "context-" has at most 32 characters.
+context-ask = Ask Helpline
+about-bot = That was written by a bot: ask about a message of somebody else.
+about-no-words = That message has no words that I could answer.
+about-here = I answer in { $channel }.
+about-answered = That has been answered already, in { $channel }.

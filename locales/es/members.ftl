@@ -36,3 +36,9 @@ limit-long = Tu pregunta tiene { $length } caracteres, y en este servidor puede 
         [one] { $limit } carácter
        *[other] { $limit } caracteres
     }. Hazla con menos palabras.
+
+context-ask = Preguntar a Helpline
+about-bot = Eso lo escribió un bot: pregunta sobre un mensaje de otra persona.
+about-no-words = Ese mensaje no tiene palabras a las que pueda responder.
+about-here = Respondo en { $channel }.
+about-answered = Eso ya está respondido, en { $channel }.

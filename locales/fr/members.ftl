@@ -33,3 +33,9 @@ limit-many = Vous avez posé { $limit ->
        *[other] { $limit } questions
     } en une heure, le maximum permis sur ce serveur. Vous pourrez me poser une autre question { $again }.
 limit-long = Votre question compte { $length } caractères ; sur ce serveur elle peut en compter { $limit } au maximum. Posez-la en moins de mots.
+
+context-ask = Demander à Helpline
+about-bot = Un bot a écrit cela : choisissez le message de quelqu'un d'autre.
+about-no-words = Ce message n'a pas de mots auxquels je pourrais répondre.
+about-here = Je réponds dans { $channel }.
+about-answered = La réponse est déjà là, dans { $channel }.

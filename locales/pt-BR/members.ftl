@@ -36,3 +36,9 @@ limit-long = Sua pergunta tem { $length } caracteres, e neste servidor ela pode 
         [one] { $limit } caractere
        *[other] { $limit } caracteres
     }. Use menos palavras, por favor.
+
+context-ask = Perguntar ao Helpline
+about-bot = Isso foi escrito por um bot: escolha a mensagem de outra pessoa.
+about-no-words = Essa mensagem não tem palavras que eu possa responder.
+about-here = Respondo em { $channel }.
+about-answered = Isso já foi respondido, em { $channel }.

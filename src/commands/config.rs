@@ -16,8 +16,8 @@ use crate::server_config::{self, ServerConfig, SetError};
 use crate::texts::{Key, Lang, say};
 pub use texts::OPTIONS;
 
-/// Channels in which members write and threads can be started: text and announcements.
-pub const CHANNEL_TYPES: &[u8] = &[0, 5];
+/// Channels in which members write in threads: text, announcements and forums.
+pub const CHANNEL_TYPES: &[u8] = &[0, 5, 15];
 /// Discord shows no more choices.
 const MOST_CHOICES: usize = 25;
 /// Discord takes no longer value of a choice, in characters.

@@ -24,6 +24,9 @@ pub enum Origin {
         application: ApplicationId,
         token: String,
         in_thread: bool,
+        /// Only whoever asked sees the answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        private: bool,
     },
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::command::{Action, AnswerJob, Call, Command, Origin, Question};
 use crate::answer::{self, Answer, Citation};
 use crate::deliver::{Controls, Effect, OutboxKey, render};
-use crate::discord::{ChannelId, UserId};
+use crate::discord::{ChannelId, MessageId, UserId};
 
 /// How many earlier turns go along with a question: two questions with their answers, and some talk.
 const HISTORY_TURNS: usize = 6;
@@ -147,6 +147,43 @@ impl Conversation {
         }
     }
 
+    /// A thread that a member opened: his title is the first that was said in it.
+    pub fn in_thread(id: Uuid, thread: ChannelId, owner: UserId, title: &str, at: OffsetDateTime) -> Self {
+        let title = Turn::Member {
+            // No message has this id: the title is neither edited nor deleted like one.
+            event_id: format!("title:{}", thread.0),
+            user: owner,
+            text: title.to_owned(),
+            asked: false,
+            by_staff: false,
+            at,
+        };
+        Self {
+            id,
+            channel: thread,
+            thread: Some(thread),
+            user: owner,
+            status: Status::Active,
+            transcript: vec![title],
+        }
+    }
+
+    /// The title of a thread in which nothing was asked yet: it belongs to the first question.
+    pub fn open_title(&self) -> Option<&str> {
+        match self.transcript.as_slice() {
+            [Turn::Member { event_id, text, .. }] if event_id.starts_with("title:") => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether this message was put to the bot.
+    pub fn has_asked(&self, message: MessageId) -> bool {
+        let id = message.0.to_string();
+        let is_it =
+            |turn: &Turn| matches!(turn, Turn::Member { event_id, asked: true, .. } if *event_id == id);
+        self.transcript.iter().any(is_it)
+    }
+
     pub fn apply(mut self, command: Command) -> (Self, Vec<Action>) {
         let actions = match command {
             Command::Ask(question) => self.ask(question),
@@ -185,8 +222,9 @@ impl Conversation {
                 actions.push(Action::Deliver(key(&event_id, "thread", 0), effect));
             }
             Origin::Message { .. } => {}
-            Origin::Slash { interaction, token, .. } => {
-                let effect = Effect::Defer { interaction: *interaction, token: token.clone() };
+            Origin::Slash { interaction, token, private, .. } => {
+                let effect =
+                    Effect::Defer { interaction: *interaction, token: token.clone(), private: *private };
                 actions.push(Action::Deliver(key(&event_id, "defer", 0), effect));
             }
         }
@@ -229,7 +267,10 @@ impl Conversation {
     fn answered(&mut self, job: AnswerJob, answer: Answer, at: OffsetDateTime, call: &Call) -> Vec<Action> {
         let event_id = job.origin.event_id();
         let action = answer.action;
-        let parts = render::answer(&answer, job.lang);
+        let parts = match job.origin {
+            Origin::Slash { private: true, .. } => vec![render::answer_in_one(&answer, job.lang)],
+            _ => render::answer(&answer, job.lang),
+        };
         self.transcript.push(Turn::Assistant {
             answers: event_id.clone(),
             text: answer.text,
@@ -252,7 +293,8 @@ impl Conversation {
             let effect = self.place(&job, part, content, controls);
             actions.push(Action::Deliver(key(&event_id, "answer", part), effect));
         }
-        if let Origin::Slash { channel, application, token, in_thread: false, .. } = &job.origin
+        if let Origin::Slash { channel, application, token, in_thread: false, private: false, .. } =
+            &job.origin
             && self.thread.is_none()
         {
             let effect = Effect::StartThreadOnOriginal {
@@ -286,7 +328,8 @@ impl Conversation {
                 asked_at_ms: asked_at_ms(job, part),
                 lang: job.lang,
             },
-            Origin::Slash { channel, application, token, .. } if part == 0 => Effect::EditOriginal {
+            Origin::Slash { channel, application, token, private, .. } if part == 0 => Effect::EditOriginal {
+                private: *private,
                 application: *application,
                 token: token.clone(),
                 content,

@@ -120,8 +120,9 @@ impl Client {
                 let fallback = fallback.map(|(channel, reply_to)| (channel, Some(reply_to)));
                 request.post_or_fall_back(*channel, message, fallback).await
             }
-            Effect::Defer { interaction, token } => {
-                request.acknowledge(interaction.0, token, FirstReply::Public).await
+            Effect::Defer { interaction, token, private } => {
+                let reply = if *private { FirstReply::Private } else { FirstReply::Public };
+                request.acknowledge(interaction.0, token, reply).await
             }
             Effect::Respond { interaction, token, content, application } => {
                 request.respond(interaction.0, token, content, *application).await

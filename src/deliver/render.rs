@@ -44,6 +44,22 @@ pub fn answer(answer: &Answer, lang: Lang) -> Vec<String> {
     }
 }
 
+/// The same in one message, for a reply that has no second one: what finds no room is left out.
+pub fn answer_in_one(whole: &Answer, lang: Lang) -> String {
+    let mut parts = answer(whole, lang);
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    let sources = if whole.action == Action::Answer { sources(whole, lang) } else { String::new() };
+    // Room for what closes it.
+    let room = PART_CHARS.saturating_sub(chars(&sources) + 12);
+    let mut text = split(&whole.text, room).into_iter().next().unwrap_or_default();
+    if text.matches("```").count() % 2 == 1 {
+        text.push_str("\n```");
+    }
+    format!("{text} …\n\n{sources}").trim_end().to_owned()
+}
+
 fn sources(answer: &Answer, lang: Lang) -> String {
     let named: Vec<String> = answer
         .citations
@@ -121,6 +137,21 @@ mod tests {
         for part in &parts {
             assert!(part.ends_with('.'), "cut inside a sentence: {part:?}");
         }
+    }
+
+    #[test]
+    fn what_has_one_message_fits_it_with_its_sources_and_closes_its_code() {
+        let citation = crate::answer::Citation {
+            document_id: uuid::Uuid::nil(),
+            title: "Refunds".into(),
+            heading: String::new(),
+        };
+        let text = format!("```\n{}\n```", "a line of code\n".repeat(300));
+        let long =
+            Answer { action: Action::Answer, text, citations: vec![citation], confidence: 1.0, tokens: 0 };
+        let one = answer_in_one(&long, Lang::En);
+        assert!(chars(&one) <= MAX_CONTENT_CHARS && one.ends_with("-# Sources: [1] Refunds"), "{one}");
+        assert_eq!(one.matches("```").count(), 2);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use super::*;
 /// What a text is, by the beginning of its key, and how long Discord lets that be, in characters. Buttons:
 /// <https://discord.com/developers/docs/components/reference>; commands:
 /// <https://discord.com/developers/docs/interactions/application-commands>.
-const LONGEST: [(&str, usize); 6] = [
+const LONGEST: [(&str, usize); 7] = [
     ("button-", 80),
     ("choice-", 100),
+    ("context-", 32),
     ("describe-", 100),
     ("label-", 45),
     ("placeholder-", 150),

@@ -1,6 +1,7 @@
 //! From events to commands: what an event means, and T1, the fenced transaction that stores what follows from a batch
 //! of them together with the cursor.
 
+mod about;
 mod commands;
 mod edits;
 mod late;
@@ -10,6 +11,7 @@ mod presses;
 mod replays;
 mod setup;
 mod staff;
+mod threads;
 mod tickets;
 
 use std::collections::{HashMap, HashSet};
@@ -26,13 +28,13 @@ pub use replays::replay;
 use super::counts::Counts;
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
-use crate::commands::{QUESTION, used};
+use crate::commands::{QUESTION, is_about_a_message, used};
 use crate::conversation::command::{Action, Command, Origin, Question};
 use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
-use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, UserId};
+use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, Thread, UserId};
 use crate::first_reply::{COMPONENT, option_text};
 use crate::server_config::ServerConfig;
 use crate::texts::{Lang, say};
@@ -95,6 +97,7 @@ pub enum Event {
     Interaction(Box<Interaction>),
     GuildSeen(Guild),
     GuildGone(Guild),
+    ThreadOpened(Thread),
     Edit(Box<Message>),
     Deleted(Vec<MessageId>),
 }
@@ -124,6 +127,7 @@ pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
         }
         "INTERACTION_CREATE" => Event::Interaction(serde_json::from_slice(&entry.payload)?),
         "GUILD_CREATE" | "GUILD_UPDATE" => Event::GuildSeen(serde_json::from_slice(&entry.payload)?),
+        "THREAD_CREATE" => Event::ThreadOpened(serde_json::from_slice(&entry.payload)?),
         "MESSAGE_UPDATE" => {
             let message: Message = serde_json::from_slice(&entry.payload)?;
             if !message.is_by_a_person() || message.edited_ms().is_none() {
@@ -241,6 +245,7 @@ impl T1 {
             Event::GuildSeen(guild) => self.guild_seen(relevant.server, guild).await,
             Event::GuildGone(guild) if guild.unavailable == Some(true) => Ok(()),
             Event::GuildGone(_) => self.guild_gone(relevant.server).await,
+            Event::ThreadOpened(thread) => self.thread_opened(relevant, thread, config).await,
             Event::Edit(message) => self.edited(relevant.server, message, config).await,
             Event::Deleted(messages) => self.deleted(relevant.server, messages, config).await,
         }
@@ -273,7 +278,7 @@ impl T1 {
         if text.is_empty() {
             return self.hint(server, message, config).await;
         }
-        let question = Question {
+        let mut question = Question {
             origin: Origin::Message {
                 channel: message.channel_id,
                 message: message.id,
@@ -288,6 +293,9 @@ impl T1 {
         let own = conversation.user == message.author.id;
         let asked = mentioned || own && !conversation.is_quiet_at(question.asked_at);
         let by_staff = !asked && !own && is_by_staff(message, &conversation, config);
+        if let Some(title) = conversation.open_title().filter(|_| asked) {
+            question.text = format!("{title}\n{}", question.text);
+        }
         // What a human is to answer costs nothing.
         if asked
             && conversation.status != Status::Forwarded
@@ -311,6 +319,9 @@ impl T1 {
         let server = relevant.server;
         if !self.is_new(relevant, &format!("interaction:{}", interaction.id.0)).await? {
             return Ok(());
+        }
+        if is_about_a_message(interaction) {
+            return self.ask_about(relevant, interaction, config).await;
         }
         if let Some(command) = used(interaction) {
             return self.command(relevant, interaction, command, config).await;
@@ -349,6 +360,7 @@ impl T1 {
                 application: interaction.application_id,
                 token: interaction.token.clone(),
                 in_thread: known.is_some() || interaction.is_in_thread(),
+                private: false,
             },
             author: member.user.id,
             text: text.to_owned(),

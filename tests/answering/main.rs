@@ -33,3 +33,4 @@ mod ticket_desk;
 mod ticket_files;
 mod tickets;
 mod typing;
+mod ways;

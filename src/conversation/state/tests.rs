@@ -36,6 +36,7 @@ pub(super) fn slash(id: u64) -> Question {
         application: ApplicationId(3),
         token: "t".into(),
         in_thread: false,
+        private: false,
     };
     Question { origin, ..message(id, "how?") }
 }

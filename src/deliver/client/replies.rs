@@ -111,14 +111,16 @@ impl Request<'_> {
         }
     }
 
-    /// Fills the deferred reply in. What can no longer be said there is said in the channel.
+    /// Fills the deferred reply in. What can no longer be said there is said in the channel, unless it was for the member alone.
     pub(super) async fn fill_in(&self, effect: &Effect) -> Outcome {
-        let Effect::EditOriginal { application, token, content, controls, channel, user, lang, .. } = effect
+        let Effect::EditOriginal {
+            application, token, content, controls, channel, user, private, lang, ..
+        } = effect
         else {
             return Outcome::GiveUp { reason: "it fills in no reply".to_owned() };
         };
         match self.edit_original(*application, token, content, (*controls, *lang)).await {
-            Outcome::GiveUp { .. } => {
+            Outcome::GiveUp { .. } if !private => {
                 let content = format!("<@{}> {content}", user.0);
                 let message = Post { ping_user: Some(*user), ..Post::new(&content, *controls, *lang) };
                 self.post(*channel, message).await

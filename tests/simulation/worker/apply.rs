@@ -244,6 +244,7 @@ fn question(server: ServerId, event: u64, kind: Kind, received_at_ms: u64) -> Qu
             application: ApplicationId(1),
             token: format!("token-{event}"),
             in_thread: false,
+            private: false,
         },
         Kind::FollowUp(thread) => {
             Origin::Message { channel: ChannelId(thread), message: MessageId(event), in_thread: true }
