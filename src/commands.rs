@@ -6,6 +6,7 @@
 //! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
 pub mod config;
+pub mod privacy;
 pub mod reply;
 pub mod setup;
 pub mod stats;
@@ -44,6 +45,7 @@ const MESSAGE: u8 = 3;
 pub enum Handler {
     Ask,
     Config,
+    Privacy,
     Reply,
     Setup,
     Stats,
@@ -109,6 +111,14 @@ pub static TABLE: &[Slash] = &[
         options: config::OPTIONS,
         first_replies: &[],
         handler: Handler::Config,
+    },
+    Slash {
+        name: "privacy",
+        description: Key("describe-privacy"),
+        needs: None,
+        options: privacy::OPTIONS,
+        first_replies: &[],
+        handler: Handler::Privacy,
     },
     Slash {
         name: "reply",

@@ -131,6 +131,9 @@ pub struct WorkerTuning {
     /// A question older than so many seconds, because of an outage, is not answered any more
     #[arg(long, env = "ANSWER_WITHIN_S", default_value = "3600")]
     pub answer_within_s: String,
+    /// Days after which a server that the bot has left is forgotten: documents, conversations, settings
+    #[arg(long, env = "LEFT_SERVER_KEPT_DAYS", default_value = "30")]
+    pub left_server_kept_days: String,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
@@ -140,7 +143,12 @@ pub struct WorkerTuning {
 impl WorkerTuning {
     fn repair(&self, check: &mut Checker) -> worker::Repair {
         let seconds = check.number("ANSWER_WITHIN_S", &self.answer_within_s, 30..=86_400);
-        worker::Repair { answer_within: Duration::from_secs(seconds), ..worker::Repair::default() }
+        let days = check.number("LEFT_SERVER_KEPT_DAYS", &self.left_server_kept_days, 1..=3_650);
+        worker::Repair {
+            answer_within: Duration::from_secs(seconds),
+            left_kept_days: days,
+            ..worker::Repair::default()
+        }
     }
 }
 

@@ -121,6 +121,14 @@ pub enum Effect {
         #[serde(default)]
         application: Option<ApplicationId>,
     },
+    /// The reply to an interaction, due within 3 s: a file with all that the server keeps of a member. For him alone.
+    SendData {
+        interaction: InteractionId,
+        token: String,
+        application: ApplicationId,
+        user: UserId,
+        lang: Lang,
+    },
     /// The first reply to an interaction, due within 3 s: the form for the notes on a ticket that is resolved.
     AskNotes {
         interaction: InteractionId,
@@ -250,6 +258,7 @@ impl Effect {
             Self::Defer { .. } => "defer",
             Self::Respond { .. } => "respond",
             Self::Suggest { .. } => "suggest",
+            Self::SendData { .. } => "send_data",
             Self::AskNotes { .. } => "ask_notes",
             Self::OpenForm { .. } => "open_form",
             Self::Panel { .. } => "panel",

@@ -21,6 +21,9 @@ pub const UNHELPFUL: &str = "unhelpful:";
 /// Prefix of the custom id of "Close"; followed as in [`HELPFUL`].
 pub const CLOSE: &str = "close:";
 
+/// Prefix of the custom id of the button that has what somebody said forgotten: of whoever presses it.
+pub const FORGET: &str = "forget:";
+
 /// Prefixes of the custom ids below the message of a ticket; the ticket's id follows.
 pub const CLAIM: &str = "claim:";
 pub const TRANSFER: &str = "transfer:";
@@ -223,6 +226,7 @@ const TABLE: &[Row] = &[
     Row { on: On::CustomId(HELPFUL), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(UNHELPFUL), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(CLOSE), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(FORGET), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(CLAIM), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(TRANSFER), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(RELEASE), needs: &[], reply: FirstReply::Private },

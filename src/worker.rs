@@ -87,6 +87,8 @@ pub struct Repair {
     pub answer_within: Duration,
     /// Whoever asked an older question within this time is told so.
     pub tell_within: Duration,
+    /// For how many days a server that the bot has left is not forgotten.
+    pub left_kept_days: i32,
 }
 
 impl Default for Repair {
@@ -95,6 +97,7 @@ impl Default for Repair {
             nonce_window: crate::deliver::resend::NONCE_WINDOW,
             answer_within: Duration::from_secs(3_600),
             tell_within: Duration::from_secs(24 * 3_600),
+            left_kept_days: 30,
         }
     }
 }
@@ -216,7 +219,12 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         Claims::start(claims_config, for_claims, &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
-        tokio::spawn(janitor::run(database.clone(), claims.clone(), cancel.clone())),
+        tokio::spawn(janitor::run(
+            database.clone(),
+            claims.clone(),
+            config.repair.left_kept_days,
+            cancel.clone(),
+        )),
         tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
         tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),

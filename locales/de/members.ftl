@@ -42,3 +42,18 @@ about-bot = Das hat ein Bot geschrieben: Frag zu einer Nachricht von jemand ande
 about-no-words = In dieser Nachricht stehen keine Worte, auf die ich antworten könnte.
 about-here = Ich antworte in { $channel }.
 about-answered = Das ist schon beantwortet, in { $channel }.
+
+describe-privacy = Was dieser Server von dir behält, und wie du es löschen lässt
+describe-privacy-export = Alles als Datei, die nur du siehst
+describe-privacy-delete = Alles löschen lassen
+privacy-file = Das ist alles, was dieser Server von dir behält: deine Unterhaltungen mit mir und deine Bewertungen.
+privacy-sure = Damit wird alles gelöscht, was du mir auf diesem Server gesagt hast, und deine Bewertungen. Das lässt sich nicht rückgängig machen. Wenn du das möchtest, drücke den Button.
+button-forget = Alles löschen
+privacy-forgotten = Gelöscht: was du in { $conversations ->
+        [one] { $conversations } Unterhaltung
+       *[other] { $conversations } Unterhaltungen
+    } gesagt hast, und { $votes ->
+        [one] { $votes } Bewertung
+       *[other] { $votes } Bewertungen
+    }. Was nur zählt, wie viel gefragt wurde, bleibt. Deine Nachrichten auf Discord kannst du selbst löschen.
+privacy-nothing = Hier ist nichts mehr von dir, was ich löschen könnte.

@@ -48,3 +48,19 @@ about-bot = That was written by a bot: ask about a message of somebody else.
 about-no-words = That message has no words that I could answer.
 about-here = I answer in { $channel }.
 about-answered = That has been answered already, in { $channel }.
+
+## /privacy
+describe-privacy = What this server keeps of what you said, and to have it forgotten
+describe-privacy-export = Get all of it as a file that only you see
+describe-privacy-delete = Have it forgotten
+privacy-file = Here is all that this server keeps of you: your conversations with me, and your votes.
+privacy-sure = This has everything forgotten that you said to me on this server, and your votes. It cannot be undone. If you mean it, press the button.
+button-forget = Forget what I said
+privacy-forgotten = Forgotten: what you said in { $conversations ->
+        [one] { $conversations } conversation
+       *[other] { $conversations } conversations
+    }, and { $votes ->
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    }. What only counts how much was asked stays. Your messages on Discord are yours to delete.
+privacy-nothing = There is nothing of you left here that I could forget.

@@ -42,3 +42,18 @@ about-bot = Eso lo escribió un bot: pregunta sobre un mensaje de otra persona.
 about-no-words = Ese mensaje no tiene palabras a las que pueda responder.
 about-here = Respondo en { $channel }.
 about-answered = Eso ya está respondido, en { $channel }.
+
+describe-privacy = Lo que este servidor guarda de ti, y cómo borrarlo
+describe-privacy-export = Recibir todo en un archivo que solo tú ves
+describe-privacy-delete = Borrarlo todo
+privacy-file = Aquí tienes todo lo que este servidor guarda de ti: tus conversaciones conmigo y tus votos.
+privacy-sure = Esto borra todo lo que me has dicho en este servidor, y tus votos. No se puede deshacer. Si es lo que quieres, pulsa el botón.
+button-forget = Borrar lo que dije
+privacy-forgotten = Borrado: lo que dijiste en { $conversations ->
+        [one] { $conversations } conversación
+       *[other] { $conversations } conversaciones
+    }, y { $votes ->
+        [one] { $votes } voto
+       *[other] { $votes } votos
+    }. Lo que solo cuenta cuánto se preguntó se queda. Tus mensajes en Discord los puedes borrar tú.
+privacy-nothing = Aquí ya no queda nada tuyo que borrar.

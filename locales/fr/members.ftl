@@ -39,3 +39,18 @@ about-bot = Un bot a écrit cela : choisissez le message de quelqu'un d'autre.
 about-no-words = Ce message n'a pas de mots auxquels je pourrais répondre.
 about-here = Je réponds dans { $channel }.
 about-answered = La réponse est déjà là, dans { $channel }.
+
+describe-privacy = Ce que ce serveur garde de vous, et comment l'effacer
+describe-privacy-export = Tout recevoir dans un fichier que vous seul voyez
+describe-privacy-delete = Tout faire effacer
+privacy-file = Voici tout ce que ce serveur garde de vous : vos conversations avec moi et vos votes.
+privacy-sure = Ceci efface tout ce que vous m'avez dit sur ce serveur, et vos votes. C'est définitif. Si c'est ce que vous voulez, appuyez sur le bouton.
+button-forget = Effacer ce que j'ai dit
+privacy-forgotten = Effacé : ce que vous avez dit dans { $conversations ->
+        [one] { $conversations } conversation
+       *[other] { $conversations } conversations
+    }, et { $votes ->
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    }. Ce qui ne fait que compter les questions reste. Vos messages sur Discord, c'est à vous de les supprimer.
+privacy-nothing = Il ne reste rien de vous ici que je puisse effacer.

@@ -36,3 +36,12 @@ about-bot = それはボットが書いたものです。ほかの人のメッ�
 about-no-words = そのメッセージには、お答えできる言葉がありません。
 about-here = { $channel } でお答えします。
 about-answered = もう { $channel } でお答えしています。
+
+describe-privacy = このサーバーが保存しているあなたの情報の確認と削除
+describe-privacy-export = すべてをあなただけに見えるファイルで受け取る
+describe-privacy-delete = すべて削除する
+privacy-file = このサーバーが保存しているあなたの情報のすべてです。私との会話と、あなたの評価が入っています。
+privacy-sure = このサーバーで私に言ったことと評価をすべて削除します。元に戻せません。よければボタンを押してください。
+button-forget = すべて削除
+privacy-forgotten = { $conversations }件の会話でのあなたの発言と、{ $votes }件の評価を削除しました。質問の数だけの記録は残ります。Discord上のメッセージはご自分で削除できます。
+privacy-nothing = 削除できるあなたの情報は、もう残っていません。

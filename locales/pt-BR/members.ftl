@@ -42,3 +42,18 @@ about-bot = Isso foi escrito por um bot: escolha a mensagem de outra pessoa.
 about-no-words = Essa mensagem não tem palavras que eu possa responder.
 about-here = Respondo em { $channel }.
 about-answered = Isso já foi respondido, em { $channel }.
+
+describe-privacy = O que este servidor guarda de você, e como apagar
+describe-privacy-export = Receber tudo em um arquivo que só você vê
+describe-privacy-delete = Apagar tudo
+privacy-file = Aqui está tudo o que este servidor guarda de você: suas conversas comigo e seus votos.
+privacy-sure = Isto apaga tudo o que você me disse neste servidor, e seus votos. Não dá para desfazer. Se é o que você quer, clique no botão.
+button-forget = Apagar o que eu disse
+privacy-forgotten = Apagado: o que você disse em { $conversations ->
+        [one] { $conversations } conversa
+       *[other] { $conversations } conversas
+    }, e { $votes ->
+        [one] { $votes } voto
+       *[other] { $votes } votos
+    }. O que só conta quanto foi perguntado fica. Suas mensagens no Discord você mesmo pode excluir.
+privacy-nothing = Não há mais nada seu aqui para apagar.

@@ -141,8 +141,11 @@ impl Client {
                 let data = json!({ "content": content, "components": components, "allowed_mentions": { "parse": [] } });
                 request.panel(interaction.0, token, *application, *on_message, data).await
             }
-            Effect::ShowTicket { .. } | Effect::SuggestAnswer { .. } | Effect::Transcript { .. } => {
-                Outcome::GiveUp { reason: "how the ticket stands was not looked up".to_owned() }
+            Effect::ShowTicket { .. }
+            | Effect::SuggestAnswer { .. }
+            | Effect::Transcript { .. }
+            | Effect::SendData { .. } => {
+                Outcome::GiveUp { reason: "what it is to say was not looked up".to_owned() }
             }
             Effect::Edit { message, channels, content, controls, lang } => {
                 request.edit(*message, channels, content, (*controls, *lang)).await

@@ -40,6 +40,7 @@ impl Effect {
             | Self::Panel { .. }
             | Self::SuggestAnswer { .. }
             | Self::Transcript { .. }
+            | Self::SendData { .. }
             | Self::ShowTicket { .. }
             | Self::Archive { .. }
             | Self::Edit { .. } => Repeat::Harmless,

@@ -8,6 +8,7 @@ mod late;
 pub mod limits;
 mod notes;
 mod presses;
+mod privacy;
 mod replays;
 mod setup;
 mod staff;
@@ -28,16 +29,16 @@ pub use replays::replay;
 use super::counts::Counts;
 use super::marks::Marks;
 use super::{Repair, Shared, moving};
-use crate::commands::{QUESTION, is_about_a_message, used};
+use crate::commands::{is_about_a_message, used};
 use crate::conversation::command::{Action, Command, Origin, Question};
 use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
 use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, Thread, UserId};
-use crate::first_reply::{COMPONENT, option_text};
+use crate::first_reply::{COMPONENT, FORGET};
 use crate::server_config::ServerConfig;
-use crate::texts::{Lang, say};
+use crate::texts::Lang;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -327,6 +328,9 @@ impl T1 {
             return self.command(relevant, interaction, command, config).await;
         }
         let custom_id = interaction.data.as_ref().and_then(|data| data.custom_id.as_deref());
+        if interaction.kind == COMPONENT && custom_id.is_some_and(|id| id.starts_with(FORGET)) {
+            return self.forget(server, interaction, Lang::of_member(interaction, config)).await;
+        }
         if let Some(on) = custom_id.and_then(|id| tickets::read(interaction.kind, id)) {
             return self.on_ticket(relevant, interaction, &on, config).await;
         }
@@ -337,41 +341,6 @@ impl T1 {
             (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,
             _ => self.unknown(server, interaction, Lang::of_member(interaction, config)).await,
         }
-    }
-
-    async fn slash_ask(
-        &mut self,
-        relevant: &Relevant,
-        interaction: &Interaction,
-        config: &ServerConfig,
-    ) -> Result<(), Error> {
-        let server = relevant.server;
-        let lang = Lang::of_member(interaction, config);
-        let (Some(channel), Some(member), Some(text)) =
-            (interaction.channel_id, &interaction.member, option_text(interaction, QUESTION))
-        else {
-            return self.respond(server, interaction, say!(lang, "ask-in-channel")).await;
-        };
-        let known = store::load_by_thread(&mut self.tx, server, channel).await?;
-        let question = Question {
-            origin: Origin::Slash {
-                channel,
-                interaction: interaction.id,
-                application: interaction.application_id,
-                token: interaction.token.clone(),
-                in_thread: known.is_some() || interaction.is_in_thread(),
-                private: false,
-            },
-            author: member.user.id,
-            text: text.to_owned(),
-            asked_at: relevant.received_at,
-            lang: Lang::of_text(text, config),
-        };
-        if let Some(refusal) = self.refusal(server, &question, config, lang).await? {
-            return self.respond(server, interaction, refusal.text).await;
-        }
-        let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
-        self.run(server, conversation, Command::Ask(question), &member.user.username, config).await
     }
 
     async fn run(
@@ -485,9 +454,11 @@ pub async fn store_actions(
 /// that Discord's limits hold back.
 fn lane_of(lane: Lane, effect: &Effect) -> Lane {
     match effect {
-        Effect::Respond { .. } | Effect::AskNotes { .. } | Effect::OpenForm { .. } | Effect::Panel { .. } => {
-            Lane { conversation: None, ..lane }
-        }
+        Effect::Respond { .. }
+        | Effect::AskNotes { .. }
+        | Effect::OpenForm { .. }
+        | Effect::Panel { .. }
+        | Effect::SendData { .. } => Lane { conversation: None, ..lane },
         _ => lane,
     }
 }

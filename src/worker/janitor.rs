@@ -1,6 +1,6 @@
 //! Deletes what has served its time: event keys, who asked when, delivered effects, moves that are done, loads that have decayed, gaps
-//! that were repaired or given up. Rarely;
-//! effects each worker those of its own shards.
+//! that were repaired or given up, and what there is of servers that the bot left long ago. Rarely; effects and servers each
+//! worker those of its own shards.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(3_600);
 /// given up is told to whoever asks why nobody answered.
 pub const GAPS_KEPT_DAYS: i32 = 30;
 
-pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) {
+pub async fn run(database: Database, claims: Claims, left_kept_days: i32, cancel: CancellationToken) {
     loop {
         let pause = tokio::time::sleep(EVERY.mul_f64(0.5 + fastrand::f64()));
         if cancel.run_until_cancelled(pause).await.is_none() {
@@ -28,6 +28,9 @@ pub async fn run(database: Database, claims: Claims, cancel: CancellationToken) 
         }
         if let Err(error) = sweep(&database, &claims.running()).await {
             tracing::warn!(%error, "deleting old event keys and delivered effects; tried again later");
+        }
+        if let Err(error) = forget_left(&database, &claims.running(), left_kept_days).await {
+            tracing::warn!(%error, "forgetting servers that the bot has left; tried again later");
         }
     }
 }
@@ -46,6 +49,31 @@ pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> 
         }
     }
     Ok(total)
+}
+
+/// Forgets servers that the bot left longer ago than that, a few in each step. One that comes back before loses nothing.
+async fn forget_left(database: &Database, fences: &[Fence], kept_days: i32) -> Result<(), Error> {
+    for fence in fences {
+        loop {
+            match forget_some(database, fence, kept_days).await {
+                Ok(0) => break,
+                Ok(forgotten) => tracing::info!(forgotten, "forgot servers that the bot left long ago"),
+                Err(error) if error.is_superseded() || error.is_unknown() => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn forget_some(database: &Database, fence: &Fence, kept_days: i32) -> Result<i64, Error> {
+    let mut tx = FencedTx::begin(database, fence).await?;
+    let forgotten =
+        sqlx::query_file_scalar!("src/worker/sql/forget_left_servers.sql", fence.shard.db(), kept_days)
+            .fetch_one(tx.conn())
+            .await?;
+    tx.commit().await?;
+    Ok(forgotten)
 }
 
 async fn sweep_event_keys(database: &Database) -> Result<u64, Error> {

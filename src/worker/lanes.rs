@@ -5,6 +5,7 @@
 //! as it is stored, for whoever owns the shard next.
 
 mod delivery;
+mod privacy;
 mod staff;
 mod threads;
 mod tickets;

@@ -17,6 +17,7 @@ mod model;
 mod model_server;
 mod numbers;
 mod ownership;
+mod privacy;
 mod questions;
 mod replies;
 mod reports;

@@ -70,7 +70,9 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
         | Effect::Suggest { interaction, .. } => {
             plain(to, Request::Callback { interaction: interaction.0 }).await
         }
-        Effect::ShowTicket { .. } | Effect::Edit { .. } => give_up("nobody works on tickets here"),
+        Effect::ShowTicket { .. } | Effect::Edit { .. } | Effect::SendData { .. } => {
+            give_up("nobody works on tickets here")
+        }
         Effect::Notice { .. } | Effect::Archive { .. } | Effect::TellServer { .. } => {
             give_up("nobody falls silent here")
         }

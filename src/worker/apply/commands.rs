@@ -4,15 +4,18 @@ use helpline_cluster::ids::ServerId;
 use serde_json::Value;
 use sqlx::Connection as _;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::tickets::not_staff;
 use super::{Error, Relevant, T1};
 use crate::commands::config::{self, Decision, Request, Suggestion, Write};
-use crate::commands::{Handler, Slash, tickets};
+use crate::commands::{Handler, QUESTION, Slash, tickets};
+use crate::conversation::command::{Command, Origin, Question};
+use crate::conversation::state::Conversation;
 use crate::conversation::store;
 use crate::deliver::Effect;
 use crate::discord::{Interaction, RoleId};
-use crate::first_reply::{AUTOCOMPLETE, FirstReply, first_reply};
+use crate::first_reply::{AUTOCOMPLETE, FirstReply, first_reply, option_text};
 use crate::server_config::ServerConfig;
 use crate::texts::{Lang, say};
 
@@ -37,9 +40,12 @@ impl T1 {
             let suggestions = match command.handler {
                 Handler::Config if allowed => config::suggestions(interaction, config, lang),
                 Handler::Reply => self.suggest_replies(server, interaction, config).await?,
-                Handler::Config | Handler::Ask | Handler::Setup | Handler::Stats | Handler::Tickets => {
-                    Vec::new()
-                }
+                Handler::Config
+                | Handler::Ask
+                | Handler::Privacy
+                | Handler::Setup
+                | Handler::Stats
+                | Handler::Tickets => Vec::new(),
             };
             return self.suggest(server, interaction, suggestions).await;
         }
@@ -50,6 +56,7 @@ impl T1 {
         }
         match command.handler {
             Handler::Ask => self.ask(relevant, interaction, config).await,
+            Handler::Privacy => self.privacy(server, interaction, lang).await,
             Handler::Reply => self.reply_command(relevant, interaction, config).await,
             Handler::Setup => self.setup(relevant, interaction, config).await,
             Handler::Stats => self.stats(relevant, interaction, config).await,
@@ -92,6 +99,41 @@ impl T1 {
             false => say!(lang, "support-off"),
         };
         self.respond(relevant.server, interaction, text).await
+    }
+
+    async fn slash_ask(
+        &mut self,
+        relevant: &Relevant,
+        interaction: &Interaction,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        let server = relevant.server;
+        let lang = Lang::of_member(interaction, config);
+        let (Some(channel), Some(member), Some(text)) =
+            (interaction.channel_id, &interaction.member, option_text(interaction, QUESTION))
+        else {
+            return self.respond(server, interaction, say!(lang, "ask-in-channel")).await;
+        };
+        let known = store::load_by_thread(&mut self.tx, server, channel).await?;
+        let question = Question {
+            origin: Origin::Slash {
+                channel,
+                interaction: interaction.id,
+                application: interaction.application_id,
+                token: interaction.token.clone(),
+                in_thread: known.is_some() || interaction.is_in_thread(),
+                private: false,
+            },
+            author: member.user.id,
+            text: text.to_owned(),
+            asked_at: relevant.received_at,
+            lang: Lang::of_text(text, config),
+        };
+        if let Some(refusal) = self.refusal(server, &question, config, lang).await? {
+            return self.respond(server, interaction, refusal.text).await;
+        }
+        let conversation = known.unwrap_or_else(|| Conversation::begin(Uuid::new_v4(), &question));
+        self.run(server, conversation, Command::Ask(question), &member.user.username, config).await
     }
 
     /// Does what `/config` asks for; returns what is said of it.

@@ -74,6 +74,11 @@ impl Inner {
         if let Some(outcome) = self.for_staff(lane, effect, mark).await? {
             return Ok(outcome);
         }
+        if let Effect::SendData { interaction, token, application, user, lang } = effect {
+            return self
+                .send_data(lane, (*interaction, *application, token.as_str()), *user, *lang, mark)
+                .await;
+        }
         let (client, fence) = (&self.shared.client, &self.lease.fence);
         if let (Effect::StartThreadOnOriginal { application, token, .. }, Some(id), Thread::None) =
             (effect, lane.conversation, *thread)

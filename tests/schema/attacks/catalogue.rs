@@ -61,7 +61,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.event_keys", "select insert update delete"),
     ("helpline_worker", "helpline.answer_jobs", "select insert update delete"),
     ("helpline_worker", "helpline.asked", "select insert delete"),
-    ("helpline_worker", "helpline.feedback", "select insert update"),
+    ("helpline_worker", "helpline.feedback", "select insert update delete"),
     ("helpline_worker", "helpline.model_spent", "select insert update"),
     ("helpline_worker", "helpline.silences", "select insert update delete"),
     ("helpline_worker", "helpline.canned_replies", "select insert update delete"),
@@ -117,6 +117,7 @@ const CALLABLE: &[(&str, &str)] = &[
         "helpline.open_gap(integer,integer,integer,text,timestamp with time zone,timestamp with time zone,integer,interval,bigint[],bigint[])",
     ),
     ("helpline_worker", "helpline.decayed_load(double precision,timestamp with time zone)"),
+    ("helpline_worker", "helpline.forget_left_servers(integer,integer)"),
 ];
 
 struct Column {
