@@ -80,6 +80,10 @@ pub struct DiscordArgs {
     /// Number of gateway shards [default: what Discord recommends]
     #[arg(long, env = "GATEWAY_SHARDS")]
     pub gateway_shards: Option<String>,
+    /// true: the bot reads what is written in support channels, for which the developer portal has to allow it the Message
+    /// Content Intent; false: it reads what addresses it
+    #[arg(long, env = "MESSAGE_CONTENT", default_value = "true")]
+    pub message_content: String,
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -115,6 +119,9 @@ pub struct WorkerArgs {
     /// Name shown to operators [default: HOSTNAME]
     #[arg(long, env = "WORKER_NAME")]
     pub name: Option<String>,
+    /// As the proxies have it: admins are told what the bot does not read
+    #[arg(long, env = "MESSAGE_CONTENT", default_value = "true")]
+    pub message_content: String,
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -228,6 +235,13 @@ impl Checker {
         }
     }
 
+    fn flag(&mut self, name: &str, value: &str) -> bool {
+        value.trim().parse().unwrap_or_else(|_| {
+            self.problem(format!("{name} is {value:?}: give true or false"));
+            true
+        })
+    }
+
     fn address(&mut self, name: &str, value: &str) -> SocketAddr {
         value.trim().parse().unwrap_or_else(|_| {
             self.problem(format!("{name} is {value:?}: give an address and a port, as in 127.0.0.1:8300"));
@@ -292,8 +306,14 @@ impl ProxyArgs {
         let mut check = Checker::default();
         let stores = check.stores(&self.stores);
         let token = check.token(self.discord.discord_token.clone());
+        let mut intents = proxy::Config::default().intents;
+        intents.set(
+            twilight_gateway::Intents::MESSAGE_CONTENT,
+            check.flag("MESSAGE_CONTENT", &self.discord.message_content),
+        );
         let config = proxy::Config {
             token,
+            intents,
             discord_api_url: check.url(
                 "DISCORD_API_URL",
                 self.discord.discord_api_url.clone(),
@@ -362,6 +382,7 @@ impl WorkerArgs {
             repair: self.tuning.repair(&mut check),
             model: self.tuning.model.resolve(&mut check),
             embedding: self.tuning.embedding.resolve(&mut check),
+            message_content: check.flag("MESSAGE_CONTENT", &self.message_content),
         };
         if let Some(address) = &self.admin.admin_addr {
             check.address("ADMIN_ADDR", address);

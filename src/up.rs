@@ -150,6 +150,7 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
     let worker_config = WorkerArgs {
         stores: urls.stores,
         admin: args.admin.clone(),
+        message_content: args.discord.message_content.clone(),
         tuning: args.tuning.clone(),
         proxy_url: format!("http://127.0.0.1:{proxy_port}"),
         name: None,

@@ -76,6 +76,8 @@ pub struct Config {
     pub model: Option<model::Config>,
     /// None: documents are searched by their words alone.
     pub embedding: Option<embedding::Config>,
+    /// The proxies ask for the content of messages that do not address the bot.
+    pub message_content: bool,
 }
 
 /// What is done about what is late or in doubt.
@@ -122,6 +124,7 @@ pub struct Shared {
     /// Overflow rule: one more question waits without an indicator.
     pub typing_slots: Arc<Semaphore>,
     pub repair: Repair,
+    pub message_content: bool,
     /// The bot's own user, once a proxy has seen it.
     pub identity: watch::Receiver<Option<UserId>>,
     pub load: load::Load,
@@ -206,6 +209,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         turns: Turns::new(usize::try_from(lanes).unwrap_or(usize::MAX)),
         typing_slots: Arc::new(Semaphore::new(config.lanes)),
         identity,
+        message_content: config.message_content,
         repair: config.repair,
         load: load::Load::default(),
         arrivals: arriving::Arrivals::default(),

@@ -85,3 +85,5 @@ mend-everything = `/config reset key:everything` setzt alle Einstellungen auf ih
 mend-channels = `/config reset key:channels`, dann `/config channels add`
 mend-role = `/config support-role` oder `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }` oder `/config reset key:{ $key }`
+
+config-no-content = ⚠️ Ich lese hier keine Nachrichten: Wer mich betreibt, hat den Message Content Intent ausgeschaltet. Ich antworte auf Erwähnungen, `/ask` und *Helpline fragen* an einer Nachricht; andere Fragen sehe ich nicht, auch nicht in Support-Kanälen.

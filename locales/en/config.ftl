@@ -91,3 +91,5 @@ mend-everything = `/config reset key:everything` puts every setting back to its 
 mend-channels = `/config reset key:channels`, then `/config channels add`
 mend-role = `/config support-role`, or `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }`, or `/config reset key:{ $key }`
+
+config-no-content = ⚠️ I do not read messages here: whoever runs me has switched the Message Content Intent off. I answer mentions, `/ask` and *Ask Helpline* on a message; a question without them goes unseen, also in support channels.

@@ -88,3 +88,5 @@ mend-everything = `/config reset key:everything` devuelve todos los ajustes a su
 mend-channels = `/config reset key:channels` y después `/config channels add`
 mend-role = `/config support-role` o `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }` o `/config reset key:{ $key }`
+
+config-no-content = ⚠️ Aquí no leo los mensajes: quien me administra ha desactivado Message Content Intent. Respondo a menciones, a `/ask` y a *Preguntar a Helpline* en un mensaje; otras preguntas no las veo, tampoco en los canales de soporte.

@@ -88,3 +88,5 @@ mend-everything = `/config reset key:everything` remet tous les réglages à leu
 mend-channels = `/config reset key:channels`, puis `/config channels add`
 mend-role = `/config support-role`, ou `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }`, ou `/config reset key:{ $key }`
+
+config-no-content = ⚠️ Je ne lis pas les messages ici : la personne qui me fait tourner a désactivé Message Content Intent. Je réponds aux mentions, à `/ask` et à *Demander à Helpline* sur un message ; les autres questions m'échappent, même dans les salons de support.

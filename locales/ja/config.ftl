@@ -82,3 +82,5 @@ mend-everything = `/config reset key:everything` ですべての設定を初期�
 mend-channels = `/config reset key:channels` のあとに `/config channels add`
 mend-role = `/config support-role` または `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }` または `/config reset key:{ $key }`
+
+config-no-content = ⚠️ ここではメッセージを読みません。運用者が Message Content Intent をオフにしています。メンション、`/ask`、メッセージの *Helplineに聞く* に答えます。それ以外の質問は、サポートチャンネルでも見えません。

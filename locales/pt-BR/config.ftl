@@ -88,3 +88,5 @@ mend-everything = `/config reset key:everything` volta todas as configurações 
 mend-channels = `/config reset key:channels` e depois `/config channels add`
 mend-role = `/config support-role` ou `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }` ou `/config reset key:{ $key }`
+
+config-no-content = ⚠️ Não leio mensagens aqui: quem me mantém desligou o Message Content Intent. Respondo a menções, a `/ask` e a *Perguntar ao Helpline* em uma mensagem; outras perguntas eu não vejo, nem nos canais de suporte.

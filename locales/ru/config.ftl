@@ -89,3 +89,5 @@ mend-everything = `/config reset key:everything` вернёт всем наст�
 mend-channels = `/config reset key:channels`, затем `/config channels add`
 mend-role = `/config support-role` или `/config reset key:support_role_id`
 mend-key = `/config set key:{ $key }` или `/config reset key:{ $key }`
+
+config-no-content = ⚠️ Я не читаю здесь сообщений: тот, кто меня запустил, выключил Message Content Intent. Отвечаю на упоминания, `/ask` и *Спросить Helpline* на сообщении; других вопросов не вижу, даже в каналах поддержки.

@@ -202,6 +202,7 @@ pub(super) struct T1 {
     locked: HashSet<ServerId>,
     pub(super) lanes: HashSet<Lane>,
     repair: Repair,
+    message_content: bool,
     marks: Marks,
     counts: Counts,
     /// Servers whose config it changes.
@@ -225,6 +226,7 @@ impl T1 {
             locked,
             lanes: HashSet::new(),
             repair: shared.repair,
+            message_content: shared.message_content,
             marks: Marks::default(),
             counts: Counts::default(),
             configured: Vec::new(),

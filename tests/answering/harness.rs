@@ -184,6 +184,14 @@ impl Town {
         start(worker::Config { embedding: Some(embedding), ..config })
     }
 
+    /// Knows that its proxies read only what addresses the bot.
+    #[allow(dead_code, reason = "others share this file")]
+    pub fn worker_without_content(&self) -> Process {
+        let database_url = self.db.role_url("helpline_worker");
+        let config = self.worker_config("test", database_url, worker::Repair::default());
+        start(worker::Config { message_content: false, ..config })
+    }
+
     fn worker_config(&self, name: &str, database_url: String, repair: worker::Repair) -> worker::Config {
         worker::Config {
             name: name.to_owned(),
@@ -199,6 +207,7 @@ impl Town {
             repair,
             model: None,
             embedding: None,
+            message_content: true,
         }
     }
 

@@ -161,3 +161,28 @@ async fn nothing_is_asked_about_a_bots_message_nor_where_support_is_off() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn without_the_message_content_intent_who_addresses_the_bot_is_answered_and_admins_are_told() {
+    let config = Config {
+        servers: 2,
+        privileged_intents: 0,
+        interaction_deadline: Duration::from_secs(60),
+        ..Config::default()
+    };
+    let unread = |proxy: &mut helpline::proxy::Config| {
+        proxy.intents.remove(twilight_gateway::Intents::MESSAGE_CONTENT);
+    };
+    let town = Town::with_proxies(config, unread).await;
+    let _worker = town.worker_without_content();
+    let unheard = town.ask(0, REFUND);
+    assert!(town.answer(town.mention(0, BACKUP)).await.content.contains("Backups"));
+    let QuestionId::Message(target) = unheard else { panic!("it was a message") };
+    let (asker, channel) = (town.member(0), town.server(0).support_channel);
+    assert!(town.answers(unheard).is_empty(), "nobody reads it");
+    about(&town, channel, asker, target).await;
+    assert!(town.answer(unheard).await.content.contains("14 days"), "Discord sends it with the command");
+    let shown = town.sim.slash(channel, town.server(0).staff[0], "config show", &[]).expect("it is offered");
+    let told = told(&town, shown).await;
+    assert!(told.starts_with("⚠️ I do not read messages"), "{told}");
+}

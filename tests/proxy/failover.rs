@@ -41,6 +41,7 @@ fn start_worker(bench: &Bench, proxies: [SocketAddr; 2]) -> (CancellationToken, 
         repair: worker::Repair::default(),
         model: None,
         embedding: None,
+        message_content: true,
     };
     let (health, stop) = (Arc::new(Health::default()), cancel.clone());
     let task =

@@ -17,7 +17,8 @@ pub enum Fatal {
     Token,
     #[error(
         "Discord refused the Message Content Intent (4014): switch it on at https://discord.com/developers/applications, \
-         your application, Bot, Privileged Gateway Intents, and start again"
+         your application, Bot, Privileged Gateway Intents, and start again; or set MESSAGE_CONTENT=false, and answer only who \
+         addresses the bot"
     )]
     DisallowedIntents,
     #[error(

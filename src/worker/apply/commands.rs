@@ -138,7 +138,11 @@ impl T1 {
 
     /// Does what `/config` asks for; returns what is said of it.
     async fn configure(&mut self, server: ServerId, request: &Request, lang: Lang) -> Result<String, Error> {
-        self.configure_by(server, lang, |stored| config::decide(request, stored, lang)).await
+        let text = self.configure_by(server, lang, |stored| config::decide(request, stored, lang)).await?;
+        Ok(match *request == Request::Show && !self.message_content {
+            true => config::texts::fit(format!("{}\n{text}", say!(lang, "config-no-content"))),
+            false => text,
+        })
     }
 
     /// Writes what is decided on what stands there; returns what is said of it.
