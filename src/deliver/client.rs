@@ -109,14 +109,9 @@ impl Client {
                 lang,
                 ..
             } => {
-                let message = Post {
-                    content,
-                    controls: *controls,
-                    lang: *lang,
-                    ping_role: *ping_role,
-                    ping_user: *ping_user,
-                    reply_to: *reply_to,
-                };
+                let quiet = Post::new(content, *controls, *lang);
+                let message =
+                    Post { ping_role: *ping_role, ping_user: *ping_user, reply_to: *reply_to, ..quiet };
                 let fallback = fallback.map(|(channel, reply_to)| (channel, Some(reply_to)));
                 request.post_or_fall_back(*channel, message, fallback).await
             }
