@@ -19,4 +19,6 @@ fi
 run '15 questions/s in all, 50 REST/s' --questions-per-second 9 --rest-per-second 50 "$@"
 run '25 questions/s in all, 50 REST/s: the limit' --questions-per-second 15 --rest-per-second 50 "$@"
 run '50 questions/s in all, 1,000 REST/s' --questions-per-second 30 --rest-per-second 1000 "$@"
+run '200 questions/s by /ask, 5,000 REST/s: how soon they are acknowledged' --for 20s --questions-per-second 200 \
+  --slash-share 1 --rest-per-second 5000 --patience 10m --kill none "$@"
 run '6 questions/s, 50 REST/s, proxy killed' --kill proxy@10s "$@"

@@ -23,6 +23,12 @@ pub struct Options {
     /// Questions a second, follow-ups not counted
     #[arg(long, default_value_t = 6.0)]
     pub questions_per_second: f64,
+    /// Which share of the first questions is asked by /ask, from 0 to 1
+    #[arg(long, default_value_t = 0.2)]
+    pub slash_share: f64,
+    /// How long an answer may take before its question counts as lost
+    #[arg(long, value_parser = duration, default_value = "15s")]
+    pub patience: Duration,
     /// Worker processes
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub workers: u32,
@@ -92,6 +98,9 @@ impl Options {
         }
         if !(0.1..=1_000.0).contains(&self.questions_per_second) {
             return Err("--questions-per-second must be between 0.1 and 1000".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.slash_share) {
+            return Err("--slash-share must be between 0 and 1".to_owned());
         }
         Ok(kills)
     }

@@ -38,6 +38,8 @@ pub async fn play(
         duration: options.duration,
         seed: options.seed,
         press_prefix: Some("human:".to_owned()),
+        slash_share: options.slash_share,
+        deadline: options.patience,
         ..Params::default()
     };
     let script = script::script(&stage.themes, stage.simulator.servers().len());

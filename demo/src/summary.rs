@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use helpline::answer::extract::unsure_text;
 use helpline::deliver::render::sources_line;
 use helpline::texts::Lang;
 use helpline_sim::matching::Answer;
-use helpline_sim::report::{Latency, Report, report};
+use helpline_sim::report::{Latency, Report, quantile, report};
 use helpline_sim::{Counters, Entry, Kind};
 use serde::Serialize;
 
@@ -16,8 +15,6 @@ use crate::observe::Takeover;
 use crate::options::Options;
 use crate::show::Played;
 
-/// A question without a visible answer after this long is lost.
-pub const DEADLINE: Duration = Duration::from_secs(15);
 /// How long after a kill answers may take longer than otherwise.
 const AFTER_KILL_MS: u64 = 2_000;
 
@@ -47,6 +44,9 @@ pub struct Summary {
     pub answer_ms: Quantiles,
     /// The same without questions that waited during the two seconds after a kill.
     pub answer_ms_undisturbed: Quantiles,
+    /// From the use of a command or button to the first reply, the one that Discord gives 3 s for.
+    pub acknowledged_ms: Quantiles,
+    pub acknowledged: usize,
     pub takeovers: Vec<Takeover>,
     pub servers: u32,
     pub shards: u32,
@@ -64,7 +64,7 @@ pub struct Summary {
 impl Summary {
     pub fn of(options: &Options, played: Played, entries: &[Arc<Entry>], counters: &Counters) -> Self {
         let Played { asked, takeovers } = played;
-        let judged = report(entries, &asked, DEADLINE, is_final);
+        let judged = report(entries, &asked, options.patience, is_final);
         let expected: Vec<Option<&str>> = asked.iter().map(|asked| asked.tag["expect"].as_str()).collect();
         let finals: Vec<Vec<&Answer>> = asked
             .iter()
@@ -74,6 +74,7 @@ impl Summary {
             expected[index]
                 .is_some_and(|title| finals[index].iter().any(|answer| cites(&answer.content, title)))
         };
+        let acknowledged = Acknowledged::of(entries);
         let unsure = |index: usize| finals[index].iter().any(|answer| is_unsure(&answer.content));
         let count = |counts: &dyn Fn(usize) -> bool| (0..asked.len()).filter(|index| counts(*index)).count();
         Self {
@@ -90,6 +91,8 @@ impl Summary {
             out_of_order: judged.out_of_order.len(),
             answer_ms: quantiles(&judged, |_| true),
             answer_ms_undisturbed: quantiles(&judged, |latency| undisturbed(latency, &takeovers)),
+            acknowledged_ms: acknowledged.quantiles(),
+            acknowledged: acknowledged.0.len(),
             takeovers,
             servers: options.servers,
             shards: options.shards,
@@ -150,6 +153,28 @@ impl Summary {
             false => "  THIS WENT WRONG: something was lost, said twice or out of order.",
         });
         text
+    }
+}
+
+/// How long interactions waited for their first reply, in order.
+struct Acknowledged(Vec<u64>);
+
+impl Acknowledged {
+    fn of(entries: &[Arc<Entry>]) -> Self {
+        let mut after: Vec<u64> = entries
+            .iter()
+            .filter_map(|entry| match entry.kind {
+                Kind::InteractionAcked { after_ms, .. } => Some(after_ms),
+                _ => None,
+            })
+            .collect();
+        after.sort_unstable();
+        Self(after)
+    }
+
+    fn quantiles(&self) -> Quantiles {
+        let at = |q| quantile(&self.0, q);
+        Quantiles { p50: at(0.5), p99: at(0.99), max: at(1.0) }
     }
 }
 
