@@ -271,7 +271,15 @@ async fn run(
 ) -> (Vec<Outcome>, Duration) {
     let db = support::TestDb::new().await;
     let server = ServerId(4_000_000_001);
-    sqlx::query("insert into public.servers (id, name) values ($1, 'evaluation')")
+    // More documents than a server without a plan may have.
+    sqlx::query(
+        "with plan as (
+             insert into public.billing_plans (name, price, interval, features)
+             values ('evaluation', 0, 'monthly', '{\"max_documents\": 1000000, \"max_knowledge_bytes\": 1000000000}')
+             returning id
+         )
+         insert into public.servers (id, name, plan_id) select $1, 'evaluation', id from plan",
+    )
         .bind(server.db())
         .execute(&db.pool)
         .await

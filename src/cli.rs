@@ -176,7 +176,8 @@ pub async fn knowledge_import(
     server: ServerId,
     files: &[PathBuf],
 ) -> anyhow::Result<()> {
-    knowledge::cli::import(&database.connect().await?, server, files).await
+    let reader = knowledge::pdf::Reader::default();
+    knowledge::cli::import(&database.connect().await?, &reader, server, files).await
 }
 
 pub async fn knowledge_eval(args: &EvalArgs) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 //! Source: <https://discord.com/developers/docs/interactions/application-commands>.
 
 pub mod config;
+pub mod knowledge;
 pub mod privacy;
 pub mod reply;
 pub mod setup;
@@ -15,7 +16,7 @@ pub mod tickets;
 use serde_json::{Value, json};
 
 use crate::discord::{Interaction, Permissions};
-use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, NEW_REPLY_FORM, Need, When};
+use crate::first_reply::{AUTOCOMPLETE, COMMAND, FirstReply, LEARN_FORM, NEW_REPLY_FORM, Need, When};
 use crate::texts::{Key, Lang};
 
 /// The option of `/ask`.
@@ -46,6 +47,8 @@ pub enum Handler {
     Ask,
     Config,
     Privacy,
+    Gaps,
+    Knowledge,
     Reply,
     Setup,
     Stats,
@@ -70,7 +73,7 @@ pub struct Choice {
     pub kind: Kind,
 }
 
-/// What a [`Choice`] is. Values are all required.
+/// What a [`Choice`] is. Values are required unless they are optional.
 #[derive(Debug)]
 pub enum Kind {
     Group(&'static [Choice]),
@@ -85,6 +88,9 @@ pub enum Kind {
     /// A channel of one of these types; of any when there are none.
     Channel(&'static [u8]),
     Role,
+    File,
+    /// May be left out.
+    Optional(&'static Kind),
 }
 
 /// Every slash command, by name.
@@ -119,6 +125,37 @@ pub static TABLE: &[Slash] = &[
         options: privacy::OPTIONS,
         first_replies: &[],
         handler: Handler::Privacy,
+    },
+    Slash {
+        name: "gaps",
+        description: Key("describe-gaps"),
+        needs: Some(MANAGE_SERVER),
+        options: &[],
+        first_replies: &[],
+        handler: Handler::Gaps,
+    },
+    Slash {
+        name: "knowledge",
+        description: Key("describe-knowledge"),
+        needs: Some(MANAGE_SERVER),
+        options: knowledge::OPTIONS,
+        // Neither a file nor a link: the text is asked for.
+        first_replies: &[
+            When {
+                needs: &[Need::Subcommand("add"), Need::Without("file"), Need::Without("link")],
+                reply: FirstReply::Modal(LEARN_FORM),
+            },
+            When {
+                needs: &[
+                    Need::Subcommand("replace"),
+                    Need::Id("document"),
+                    Need::Without("file"),
+                    Need::Without("link"),
+                ],
+                reply: FirstReply::Modal(LEARN_FORM),
+            },
+        ],
+        handler: Handler::Knowledge,
     },
     Slash {
         name: "reply",
@@ -220,22 +257,37 @@ impl Choice {
             "description": self.description.in_lang(Lang::En),
             "description_localizations": self.description.localizations(),
         });
-        let kind = match self.kind {
-            Kind::Subcommand(inner) | Kind::Group(inner) => {
+        let (kind, required) = match &self.kind {
+            Kind::Optional(kind) => (*kind, false),
+            kind => (kind, !matches!(kind, Kind::Group(_) | Kind::Subcommand(_))),
+        };
+        option["type"] = kind.describe(&mut option).into();
+        if required {
+            option["required"] = true.into();
+        }
+        option
+    }
+}
+
+impl Kind {
+    /// Adds what is said of this kind; returns Discord's number of it.
+    fn describe(&self, option: &mut Value) -> u8 {
+        match self {
+            Self::Subcommand(inner) | Self::Group(inner) => {
                 // Discord leaves empty lists out of what it lists, and the two are compared.
                 if !inner.is_empty() {
                     option["options"] = registered(inner);
                 }
-                if matches!(self.kind, Kind::Group(_)) { 2 } else { 1 }
+                if matches!(self, Self::Group(_)) { 2 } else { 1 }
             }
-            Kind::Text { max_chars, suggested } => {
-                option["max_length"] = max_chars.into();
-                if suggested {
+            Self::Text { max_chars, suggested } => {
+                option["max_length"] = (*max_chars).into();
+                if *suggested {
                     option["autocomplete"] = true.into();
                 }
                 3
             }
-            Kind::OneOf(values) => {
+            Self::OneOf(values) => {
                 let choice = |(value, name): &(&str, Key)| {
                     json!({ "name": name.in_lang(Lang::En), "name_localizations": name.localizations(),
                         "value": value })
@@ -243,19 +295,16 @@ impl Choice {
                 option["choices"] = values.iter().map(choice).collect();
                 3
             }
-            Kind::Channel(types) => {
+            Self::Channel(types) => {
                 if !types.is_empty() {
-                    option["channel_types"] = types.into();
+                    option["channel_types"] = (*types).into();
                 }
                 7
             }
-            Kind::Role => 8,
-        };
-        option["type"] = kind.into();
-        if !matches!(self.kind, Kind::Group(_) | Kind::Subcommand(_)) {
-            option["required"] = true.into();
+            Self::Role => 8,
+            Self::File => 11,
+            Self::Optional(kind) => kind.describe(option),
         }
-        option
     }
 }
 

@@ -13,6 +13,7 @@ use helpline_cluster::ids::ServerId;
 use helpline_cluster::keys::Keys;
 use helpline_cluster::redis_link::RedisLink;
 
+use crate::knowledge::pdf;
 use crate::{proxy, worker};
 pub use embedding::EmbeddingArgs;
 pub use model::ModelArgs;
@@ -116,6 +117,9 @@ pub struct WorkerArgs {
     /// The proxies that carry REST requests to Discord, with commas between
     #[arg(long, env = "HELPLINE_PROXY_URL", default_value = "http://127.0.0.1:8300")]
     pub proxy_url: String,
+    /// Discord's REST base without /api; what stands in for Discord serves files too
+    #[arg(long, env = "DISCORD_API_URL", default_value = "https://discord.com")]
+    pub discord_api_url: String,
     /// Name shown to operators [default: HOSTNAME]
     #[arg(long, env = "WORKER_NAME")]
     pub name: Option<String>,
@@ -383,6 +387,8 @@ impl WorkerArgs {
             model: self.tuning.model.resolve(&mut check),
             embedding: self.tuning.embedding.resolve(&mut check),
             message_content: check.flag("MESSAGE_CONTENT", &self.message_content),
+            discord_api_url: check.url("DISCORD_API_URL", self.discord_api_url.clone(), &["https", "http"]),
+            pdf: pdf::Reader::default(),
         };
         if let Some(address) = &self.admin.admin_addr {
             check.address("ADMIN_ADDR", address);

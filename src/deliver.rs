@@ -10,6 +10,7 @@ mod components;
 pub mod confirm;
 pub mod look;
 pub mod outbox;
+pub mod panel;
 mod proxies;
 pub mod render;
 pub mod resend;
@@ -18,9 +19,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::commands::config::Suggestion;
+use crate::commands::knowledge::Work;
 use crate::conversation::ticket::TicketStatus;
 use crate::discord::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
 use crate::texts::Lang;
+use panel::{Panel, ReplyTo};
 
 /// Names one effect for ever: the event that caused it, what it is, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -167,6 +170,19 @@ pub enum Effect {
         ticket: uuid::Uuid,
         content: String,
     },
+    /// Something is shown to one member alone.
+    ShowPanel { to: ReplyTo, panel: Panel },
+    /// The first reply to an interaction, due within 3 s: a form, of those in `first_reply`, with some inputs filled in.
+    FillForm {
+        interaction: InteractionId,
+        token: String,
+        form: String,
+        about: Option<uuid::Uuid>,
+        values: Vec<(String, String)>,
+        lang: Lang,
+    },
+    /// What an admin wants of the documents is done when this is carried out, and he is told.
+    Knowledge { to: ReplyTo, work: Work },
     /// The message of a ticket shows how the ticket stands when this is carried out. A trigger writes it.
     ShowTicket { ticket: uuid::Uuid },
     /// One of our messages reads like this; it is in one of these channels. Never stored.
@@ -243,7 +259,7 @@ impl Effect {
     /// beyond the first reply's time.
     pub fn patience(&self) -> time::Duration {
         match self {
-            Self::Suggest { .. } | Self::AskNotes { .. } | Self::OpenForm { .. } => {
+            Self::Suggest { .. } | Self::AskNotes { .. } | Self::OpenForm { .. } | Self::FillForm { .. } => {
                 time::Duration::seconds(3)
             }
             _ => time::Duration::minutes(15),
@@ -264,6 +280,9 @@ impl Effect {
             Self::Panel { .. } => "panel",
             Self::SuggestAnswer { .. } => "suggest_answer",
             Self::Transcript { .. } => "transcript",
+            Self::ShowPanel { .. } => "show_panel",
+            Self::FillForm { .. } => "fill_form",
+            Self::Knowledge { .. } => "knowledge",
             Self::ShowTicket { .. } => "show_ticket",
             Self::Edit { .. } => "edit",
             Self::EditOriginal { .. } => "edit_original",

@@ -307,6 +307,27 @@ pub struct Resolved {
     /// With their text, also without the message content intent.
     #[serde(default)]
     pub messages: HashMap<MessageId, Message>,
+    /// Files, by their ids.
+    #[serde(default)]
+    pub attachments: HashMap<String, Attachment>,
+}
+
+/// A file of a message or of an interaction.
+#[derive(Clone, Deserialize)]
+pub struct Attachment {
+    #[serde(default)]
+    pub filename: String,
+    /// In bytes.
+    #[serde(default)]
+    pub size: u64,
+    pub url: String,
+}
+
+/// Whoever has the address reads the file.
+impl std::fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachment").field("size", &self.size).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

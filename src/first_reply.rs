@@ -6,12 +6,15 @@
 //! <https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object> and
 //! #followup-messages there (the first message after a deferral takes its visibility, whatever its flags).
 
+mod documents;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::commands;
 use crate::discord::Interaction;
 use crate::texts::{Key, Lang};
+pub use documents::*;
 
 /// Prefix of the custom id of "Ask a human"; the conversation's id follows.
 pub const HUMAN: &str = "human:";
@@ -86,7 +89,7 @@ pub const NEW_REPLY_FORM: Modal = Modal {
 
 /// The form whose custom id this is.
 pub fn form(custom_id: &str) -> Option<Modal> {
-    [NEW_REPLY_FORM].into_iter().find(|form| form.custom_id == custom_id)
+    [NOTES_FORM, NEW_REPLY_FORM, LEARN_FORM, GAP_FORM].into_iter().find(|form| form.custom_id == custom_id)
 }
 
 /// Types of interactions.
@@ -168,6 +171,18 @@ impl Modal {
         Self { lang, ..self }
     }
 
+    /// The body of the callback that opens it with some inputs filled in. What is too long for one is cut.
+    pub fn filled(self, values: &[(String, String)]) -> Value {
+        let mut data = self.data();
+        for (row, input) in data["components"].as_array_mut().into_iter().flatten().zip(self.inputs) {
+            if let Some((_, value)) = values.iter().find(|(name, _)| name == input.custom_id) {
+                let value: String = value.chars().take(usize::from(input.max_chars)).collect();
+                row["components"][0]["value"] = value.into();
+            }
+        }
+        json!({ "type": 9, "data": data })
+    }
+
     fn data(self) -> Value {
         let row = |input: &Input| {
             json!({ "type": 1, "components": [{
@@ -204,6 +219,10 @@ pub enum Need {
     Text(&'static str),
     /// This subcommand is used.
     Subcommand(&'static str),
+    /// The option was left out.
+    Without(&'static str),
+    /// The option holds an id of ours; a form that follows is about it.
+    Id(&'static str),
 }
 
 /// What a command is answered with first when all of this holds.
@@ -241,6 +260,15 @@ const TABLE: &[Row] = &[
     Row { on: On::CustomId(NEW_REPLY), needs: &[], reply: FirstReply::Private },
     // Each choice changes the message that it was made in.
     Row { on: On::CustomId(commands::setup::SETUP), needs: &[], reply: FirstReply::Update },
+    Row { on: On::CustomId(PAGE), needs: &[], reply: FirstReply::Update },
+    Row { on: On::CustomId(REMOVE), needs: &[], reply: FirstReply::Update },
+    Row { on: On::CustomId(REMOVE_NOT), needs: &[], reply: FirstReply::Update },
+    Row { on: On::CustomId(DRAFT), needs: &[], reply: FirstReply::Update },
+    Row { on: On::CustomId(GAPS), needs: &[], reply: FirstReply::Update },
+    // Also for whoever may not add documents: he is told when he sends the form.
+    Row { on: On::CustomId(GAP), needs: &[], reply: FirstReply::Modal(GAP_FORM) },
+    Row { on: On::CustomId(LEARN), needs: &[], reply: FirstReply::Private },
+    Row { on: On::CustomId(ANSWER_GAP), needs: &[], reply: FirstReply::Private },
 ];
 
 /// The id in a custom id, behind its prefix.
@@ -287,8 +315,18 @@ fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, suppo
         Need::Member => interaction.member.is_some() && interaction.channel_id.is_some(),
         Need::Text(name) => option_text(interaction, name).is_some(),
         Need::Subcommand(name) => data.is_some_and(|data| data.chosen().0.last() == Some(&name)),
+        Need::Without(name) => {
+            data.is_some_and(|data| data.chosen().1.iter().all(|option| option.name != name))
+        }
+        Need::Id(name) => option_text(interaction, name).is_some_and(|text| Uuid::parse_str(text).is_ok()),
     };
     let row = rows.into_iter().find(|row| is_on(row.on) && row.needs.iter().all(holds));
+    let named = row.and_then(|row| {
+        row.needs.iter().find_map(|need| match *need {
+            Need::Id(name) => Uuid::parse_str(option_text(interaction, name)?).ok(),
+            _ => None,
+        })
+    });
     match row.map(|row| row.reply) {
         // Discord takes an update from components only, and no form in answer to a form.
         Some(FirstReply::Update) if interaction.kind != COMPONENT => FirstReply::Private,
@@ -296,7 +334,7 @@ fn look_up(rows: impl IntoIterator<Item = Row>, interaction: &Interaction, suppo
         Some(FirstReply::Modal(modal)) => {
             let custom_id = data.and_then(|data| data.custom_id.as_deref());
             let lang = interaction.locale.as_deref().and_then(Lang::of_tag).unwrap_or_default();
-            FirstReply::Modal(Modal { about: custom_id.and_then(id_in), lang, ..modal })
+            FirstReply::Modal(Modal { about: custom_id.and_then(id_in).or(named), lang, ..modal })
         }
         Some(reply) => reply,
         None => FirstReply::Private,

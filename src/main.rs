@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use helpline::config::{self, ProxyArgs, WorkerArgs};
-use helpline::{cli, dead_letters, telemetry, up};
+use helpline::{cli, dead_letters, knowledge, telemetry, up};
 use helpline_cluster::ids::ServerId;
 
 #[derive(Parser)]
@@ -50,6 +50,9 @@ enum Role {
     /// Give busy servers a partition of their own in the database
     #[command(subcommand)]
     Partition(PartitionCommand),
+    /// Write the text of the PDF file on standard input; for this program alone
+    #[command(hide = true, name = knowledge::pdf::SUBCOMMAND)]
+    ExtractPdf,
 }
 
 #[derive(Subcommand)]
@@ -74,7 +77,8 @@ enum ConfigCommand {
 
 #[derive(Subcommand)]
 enum KnowledgeCommand {
-    /// Import text and Markdown files; a document of the same title is replaced
+    /// Import text, Markdown and PDF files, and .jsonl files with {"title", "text"} a line; a document of the same title
+    /// is replaced
     Import {
         #[arg(long, value_parser = config::server_id)]
         server: ServerId,
@@ -189,9 +193,17 @@ enum PartitionCommand {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Confines itself, which has to come before any other thread.
+    if let Role::ExtractPdf = cli.role {
+        return knowledge::pdf::child::run();
+    }
+    serve(cli)
+}
+
+#[tokio::main]
+async fn serve(cli: Cli) -> ExitCode {
     telemetry::init(cli.log_format);
     let done = match cli.role {
         Role::Proxy(args) => cli::proxy(args).await,
@@ -223,6 +235,7 @@ async fn main() -> ExitCode {
             cli::partition_promote(&args, server).await
         }
         Role::Partition(PartitionCommand::Abandon { args }) => cli::partition_abandon(&args).await,
+        Role::ExtractPdf => unreachable!("main has done it"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,8 +28,9 @@ macro_rules! embedded {
 }
 
 /// In the order of [`Lang::ALL`]. A new file is named here, and has to be there in every language.
-static SOURCES: [&[&str]; Lang::ALL.len()] =
-    embedded!("en", "de", "es", "fr", "pt-BR", "ru", "ja" => ["members", "tickets", "config", "staff"]);
+static SOURCES: [&[&str]; Lang::ALL.len()] = embedded!(
+    "en", "de", "es", "fr", "pt-BR", "ru", "ja" => ["members", "tickets", "config", "staff", "knowledge"]
+);
 
 type Texts = HashMap<&'static str, Pattern<&'static str>>;
 

@@ -153,6 +153,7 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
         message_content: args.discord.message_content.clone(),
         tuning: args.tuning.clone(),
         proxy_url: format!("http://127.0.0.1:{proxy_port}"),
+        discord_api_url: args.discord.discord_api_url.clone(),
         name: None,
     }
     .resolve()?;

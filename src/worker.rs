@@ -48,6 +48,7 @@ use crate::answer::retrieve::Retriever;
 use crate::deliver::client::Client;
 use crate::discord::UserId;
 use crate::embedding::{self, Embedder};
+use crate::knowledge::pdf;
 use crate::store;
 use configs::Configs;
 use shard_loop::Ending;
@@ -78,6 +79,9 @@ pub struct Config {
     pub embedding: Option<embedding::Config>,
     /// The proxies ask for the content of messages that do not address the bot.
     pub message_content: bool,
+    /// What serves files beside Discord's content network.
+    pub discord_api_url: String,
+    pub pdf: pdf::Reader,
 }
 
 /// What is done about what is late or in doubt.
@@ -116,7 +120,9 @@ pub struct Shared {
     pub first: Database,
     pub configs: Configs,
     pub answerer: Box<dyn Answerer>,
+    pub retriever: Retriever,
     pub client: Client,
+    pub desk: lanes::knowledge::Desk,
     /// Overflow rule: a lane waits for its slot.
     pub lane_slots: Turns,
     /// In which lanes get the connections of `pool`.
@@ -201,9 +207,12 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     let (identity_tx, identity) = watch::channel(None);
     let database = Database::from(pool);
     let embedder = embedder(config.embedding).await?;
+    let retriever = Retriever::new(database.clone()).with_embedder(embedder.clone());
     let shared = Arc::new(Shared {
         configs: Configs::new(Database::from(first.clone()), &redis, config.keys.clone()),
-        answerer: answerer(config.model.as_ref(), &database, embedder.clone())?,
+        answerer: answerer(config.model.as_ref(), &database, retriever.clone())?,
+        retriever,
+        desk: lanes::knowledge::Desk::new(&config.discord_api_url, config.pdf.clone())?,
         client: Client::new(&config.proxy_url).context("build the client of HELPLINE_PROXY_URL")?,
         lane_slots: Turns::new(config.lanes),
         turns: Turns::new(usize::try_from(lanes).unwrap_or(usize::MAX)),
@@ -282,9 +291,8 @@ async fn embed(
 fn answerer(
     model: Option<&model::Config>,
     database: &Database,
-    embedder: Option<Arc<Embedder>>,
+    retriever: Retriever,
 ) -> anyhow::Result<Box<dyn Answerer>> {
-    let retriever = Retriever::new(database.clone()).with_embedder(embedder);
     let Some(config) = model else { return Ok(Box::new(Extractive::new(retriever))) };
     tracing::info!("answers are written by {}", config.endpoint.name);
     let model = Model::new(config.clone(), database, retriever);

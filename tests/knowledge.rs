@@ -7,7 +7,7 @@ use helpline::answer::retrieve::Retriever;
 use helpline::answer::{Action, Answer, AnswerRequest, Answerer, Speaker, Turn};
 use helpline::knowledge::import::{self, FileError, StoreError, Stored};
 use helpline::knowledge::passages::Format;
-use helpline::knowledge::{cli, index};
+use helpline::knowledge::{cli, index, pdf};
 use helpline_cluster::ids::ServerId;
 use proptest::prelude::*;
 use sqlx::PgPool;
@@ -57,8 +57,13 @@ fn request(server: ServerId, question: &str, earlier: &[&str]) -> AnswerRequest 
     }
 }
 
-#[test]
-fn files_that_cannot_be_documents_are_refused_with_what_to_do() {
+/// No test here reads a PDF.
+fn no_reader() -> pdf::Reader {
+    pdf::Reader::new(Path::new("/nowhere"))
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_documents_are_refused_with_what_to_do() {
     let check = |bytes: &[u8]| import::check("a", Format::Markdown, bytes).expect_err("it is refused");
     assert!(matches!(check(b""), FileError::Empty));
     assert!(matches!(check(b" \n\t# \n---\n"), FileError::Empty));
@@ -66,12 +71,13 @@ fn files_that_cannot_be_documents_are_refused_with_what_to_do() {
     assert!(matches!(check(b"abc\0def"), FileError::Binary { at: 3 }));
     assert!(matches!(check(b"caf\xe9 au lait"), FileError::NotUtf8 { at: 3, byte: 0xe9 }));
     assert!(matches!(check(b"\xff\xfea\0"), FileError::Utf16));
-    assert!(matches!(check(b"%PDF-1.7 ..."), FileError::Pdf));
+    assert!(matches!(check(b"%PDF-1.7 ..."), FileError::PdfByContent));
     assert!(matches!(check(&vec![b'a'; import::MAX_DOCUMENT_BYTES + 1]), FileError::TooLarge { .. }));
     assert_eq!(check(b"caf\xe9").to_string(), "is not UTF-8 (byte 3 is 0xe9); save it as UTF-8");
-    assert!(matches!(import::read(Path::new("a.pdf")), Err(FileError::Pdf)));
-    assert!(matches!(import::read(Path::new("a.docx")), Err(FileError::UnknownType(_))));
-    assert!(matches!(import::read(Path::new("/nowhere/a.md")), Err(FileError::Unreadable(_))));
+    let reader = no_reader();
+    let read = async |file: &str| import::read(&reader, Path::new(file)).await;
+    assert!(matches!(read("a.docx").await, Err(FileError::UnknownType(_))));
+    assert!(matches!(read("/nowhere/a.md").await, Err(FileError::Unreadable(_))));
 }
 
 #[test]
@@ -80,6 +86,8 @@ fn the_title_is_the_first_heading_or_the_name_of_the_file() {
         |text: &str| import::check("old_rules-2", Format::Markdown, text.as_bytes()).expect("valid").title;
     assert_eq!(title("\u{feff}# The  rules\r\n\r\nBe kind.\r\n"), "The rules");
     assert_eq!(title("Be kind."), "old rules 2");
+    assert_eq!(title("# \u{202e}\u{200b}Rules\n\nBe kind."), "Rules");
+    assert_eq!(title("# \u{2060}\n\nBe kind."), "Untitled");
 }
 
 proptest! {
@@ -105,16 +113,21 @@ async fn valid_files_are_imported_beside_bad_ones() {
         file("good.md", b"# Good\n\nText."),
         file("picture.txt", b"\x89PNG\0"),
         file("plain.txt", b"More."),
+        file("lines.jsonl", b"{\"title\": \"From a line\", \"text\": \"# Other\\n\\nText.\"}\n\n[]\n"),
     ];
-    let error = cli::import(&db.pool, SERVER, &files).await.expect_err("two are bad").to_string();
-    assert_eq!(error, "2 of 4 files were not imported; the others were");
+    let error =
+        cli::import(&db.pool, &no_reader(), SERVER, &files).await.expect_err("three are bad").to_string();
+    assert_eq!(error, "3 of 5 files were not imported; the others were");
     let titles: Vec<String> =
         sqlx::query_scalar("select title from public.knowledge_documents order by title")
             .fetch_all(&db.pool)
             .await
             .expect("documents are listed");
-    assert_eq!(titles, ["Good", "plain"]);
-    let error = cli::import(&db.pool, OTHER, &files).await.expect_err("nobody knows the server").to_string();
+    assert_eq!(titles, ["From a line", "Good", "plain"]);
+    let error = cli::import(&db.pool, &no_reader(), OTHER, &files)
+        .await
+        .expect_err("nobody knows the server")
+        .to_string();
     assert!(error.contains("server 811000000000000002 is unknown"), "{error}");
 }
 
@@ -317,7 +330,7 @@ async fn ask_theme(folder: &Path, tally: &mut Tally) {
         .map(|entry| entry.expect("it is readable").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
         .collect();
-    cli::import(&db.pool, SERVER, &files).await.expect("all are imported");
+    cli::import(&db.pool, &no_reader(), SERVER, &files).await.expect("all are imported");
     let retriever = Retriever::new(db.pool.clone());
     let answerer = Extractive::new(retriever.clone());
     let questions = std::fs::read_to_string(folder.join("questions.jsonl")).expect("there are questions");

@@ -156,6 +156,8 @@ pub enum Unowned {
     PlacementHints,
     /// Who asked when counts for an hour; it is deleted when nothing can look at it any more.
     AgedQuestions,
+    /// Drafts of documents that nobody decided about, and lists of questions that nobody looked at for months.
+    AgedDrafts,
     /// Gaps that were repaired or given up are looked at by people only, and nobody writes to them any more.
     FinishedGaps,
 }

@@ -9,6 +9,7 @@
 //! | respond | callback with the text | PATCH @original with the text | given up: nobody can be told |
 //! | suggest | callback with the choices | done: the member typed on, and nothing waits | done |
 //! | form | callback with the form | done: the same form, opened by the proxy | given up: to be pressed again |
+//! | panel | callback with the message, or in place of the pressed one | PATCH @original | given up: nobody can be told |
 //! | edit | PATCH of the message | - | - |
 //! | notice | message | - | - ; done where it cannot be said any more |
 //! | archive | PATCH of the thread | - | - ; done where the bot may not |
@@ -17,8 +18,11 @@
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
 
 mod files;
+mod panels;
 mod replies;
 mod servers;
+
+pub use panels::Read;
 
 use std::time::Duration;
 
@@ -128,6 +132,10 @@ impl Client {
             Effect::AskNotes { interaction, token, ticket, lang } => {
                 request.open_form(interaction.0, token, NOTES_FORM.about(*ticket).in_lang(*lang)).await
             }
+            Effect::ShowPanel { to, panel } => request.show(to, panel, None).await,
+            Effect::FillForm { interaction, token, form, about, values, lang } => {
+                request.fill_form(interaction.0, token, form, *about, values, *lang).await
+            }
             Effect::OpenForm { interaction, token, form: name, lang } => match form(name) {
                 Some(form) => request.open_form(interaction.0, token, form.in_lang(*lang)).await,
                 None => Outcome::GiveUp { reason: format!("there is no form {name:?}") },
@@ -139,8 +147,9 @@ impl Client {
             Effect::ShowTicket { .. }
             | Effect::SuggestAnswer { .. }
             | Effect::Transcript { .. }
-            | Effect::SendData { .. } => {
-                Outcome::GiveUp { reason: "what it is to say was not looked up".to_owned() }
+            | Effect::SendData { .. }
+            | Effect::Knowledge { .. } => {
+                Outcome::GiveUp { reason: "what it is about was not looked up".to_owned() }
             }
             Effect::Edit { message, channels, content, controls, lang } => {
                 request.edit(*message, channels, content, (*controls, *lang)).await

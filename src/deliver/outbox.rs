@@ -164,6 +164,33 @@ pub async fn mark_sent(
     Ok(marked.rows_affected() == 1)
 }
 
+/// Marks an effect as carried out by the caller's own transaction. False: it was marked before.
+pub async fn end(tx: &mut FencedTx, server: ServerId, key: &OutboxKey) -> Result<bool, Error> {
+    let marked = sqlx::query!(
+        "update helpline.outbox set state = 'sent', sent_at = now(), attempts = attempts + 1
+         where server_id = $1 and event_id = $2 and effect = $3 and part = $4 and state = 'pending'",
+        server.db(),
+        key.event_id,
+        key.effect,
+        i32::from(key.part)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(marked.rows_affected() == 1)
+}
+
+/// How many effects of this name wait in a server.
+pub async fn count_waiting(tx: &mut FencedTx, server: ServerId, effect: &str) -> Result<i64, Error> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "waiting!" from helpline.outbox
+        where server_id = $1 and effect = $2 and state = 'pending'"#,
+        server.db(),
+        effect
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Marks an effect as given up. Kept with its reason until it is cleaned away.
 pub async fn mark_failed(tx: &mut FencedTx, server: ServerId, id: i64, reason: &str) -> Result<(), Error> {
     sqlx::query!(

@@ -104,12 +104,12 @@ pub fn split(text: &str, limit: usize) -> Vec<String> {
     parts
 }
 
-fn one_line(text: &str, limit: usize) -> String {
+pub fn one_line(text: &str, limit: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     truncate(&line, limit)
 }
 
-fn truncate(text: &str, limit: usize) -> String {
+pub fn truncate(text: &str, limit: usize) -> String {
     if chars(text) <= limit {
         return text.to_owned();
     }

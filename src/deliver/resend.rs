@@ -43,6 +43,9 @@ impl Effect {
             | Self::SendData { .. }
             | Self::ShowTicket { .. }
             | Self::Archive { .. }
+            | Self::ShowPanel { .. }
+            | Self::FillForm { .. }
+            | Self::Knowledge { .. }
             | Self::Edit { .. } => Repeat::Harmless,
             // The reply to an interaction is edited, but falls back to a message once the token has expired.
             Self::Post { .. }

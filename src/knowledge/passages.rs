@@ -24,6 +24,8 @@ pub const HEADING_SEPARATOR: &str = " › ";
 pub enum Format {
     Text,
     Markdown,
+    /// The text that was read from it.
+    Pdf,
 }
 
 /// A piece of a document.
@@ -38,7 +40,7 @@ pub struct Passage {
 /// The document's own title: front matter's `title:`, or the first `# heading`.
 pub fn title(text: &str, format: Format) -> Option<String> {
     match format {
-        Format::Text => None,
+        Format::Text | Format::Pdf => None,
         Format::Markdown => blocks::markdown(text).title,
     }
 }
@@ -46,7 +48,7 @@ pub fn title(text: &str, format: Format) -> Option<String> {
 /// Cuts a document into passages; none for a document without words.
 pub fn split(text: &str, format: Format) -> Vec<Passage> {
     let document = match format {
-        Format::Text => blocks::text(text),
+        Format::Text | Format::Pdf => blocks::text(text),
         Format::Markdown => blocks::markdown(text),
     };
     let mut passages = Vec::new();

@@ -29,7 +29,8 @@ use super::metrics;
 use super::rest::Rest;
 use crate::discord::code;
 
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// The largest file that a worker sends, an original of a document, and what is said with it.
+const BODY_LIMIT: usize = 11 * 1024 * 1024;
 /// How often a request that was refused by a limit is repeated here before the worker sees the 429.
 const LIMITED_TRIES: u32 = 5;
 /// How long what may be left out is held up: by no more than asking the other proxies takes.

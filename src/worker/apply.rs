@@ -4,6 +4,7 @@
 mod about;
 mod commands;
 mod edits;
+mod knowledge;
 mod late;
 pub mod limits;
 mod notes;
@@ -338,6 +339,9 @@ impl T1 {
         }
         if let Some(on) = custom_id.and_then(|id| staff::read(interaction.kind, id)) {
             return self.by_staff(relevant, interaction, on, config).await;
+        }
+        if let Some(on) = custom_id.and_then(|id| knowledge::read(interaction.kind, id)) {
+            return self.on_knowledge(relevant, interaction, &on, config).await;
         }
         match (interaction.kind, custom_id.and_then(presses::read)) {
             (COMPONENT, Some(pressed)) => self.pressed(relevant, interaction, &pressed, config).await,

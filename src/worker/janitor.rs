@@ -40,6 +40,7 @@ pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> 
     let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
     total += sweep_asked(database).await?;
     total += sweep_gaps(database).await?;
+    total += sweep_drafts(database).await?;
     for fence in fences {
         match sweep_effects(database, fence).await {
             Ok(swept) => total += swept,
@@ -123,6 +124,21 @@ async fn sweep_gaps(database: &Database) -> Result<u64, Error> {
             sqlx::query_file!("src/worker/sql/sweep_gaps.sql", GAPS_KEPT_DAYS).execute(conn.conn()).await?;
         total += gaps.rows_affected();
         if gaps.rows_affected() == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+async fn sweep_drafts(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedDrafts).await?;
+    let mut total = 0;
+    loop {
+        let drafts =
+            sqlx::query_file!("src/worker/sql/sweep_knowledge_drafts.sql").execute(conn.conn()).await?;
+        let gaps = sqlx::query_file!("src/worker/sql/sweep_knowledge_gaps.sql").execute(conn.conn()).await?;
+        let swept = drafts.rows_affected() + gaps.rows_affected();
+        total += swept;
+        if swept == 0 {
             return Ok(total);
         }
     }

@@ -5,6 +5,7 @@
 //! as it is stored, for whoever owns the shard next.
 
 mod delivery;
+pub mod knowledge;
 mod privacy;
 mod staff;
 mod threads;

@@ -208,6 +208,8 @@ impl Town {
             model: None,
             embedding: None,
             message_content: true,
+            discord_api_url: self.sim.rest_base(),
+            pdf: helpline::knowledge::pdf::Reader::new(env!("CARGO_BIN_EXE_helpline").as_ref()),
         }
     }
 

@@ -42,6 +42,8 @@ fn start_worker(bench: &Bench, proxies: [SocketAddr; 2]) -> (CancellationToken, 
         model: None,
         embedding: None,
         message_content: true,
+        discord_api_url: "https://discord.com".to_owned(),
+        pdf: helpline::knowledge::pdf::Reader::default(),
     };
     let (health, stop) = (Arc::new(Health::default()), cancel.clone());
     let task =

@@ -65,11 +65,16 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
         | Effect::AskNotes { interaction, .. }
         | Effect::OpenForm { interaction, .. }
         | Effect::Panel { interaction, .. }
+        | Effect::FillForm { interaction, .. }
         | Effect::SuggestAnswer { interaction, .. }
         | Effect::Transcript { interaction, .. }
         | Effect::Suggest { interaction, .. } => {
             plain(to, Request::Callback { interaction: interaction.0 }).await
         }
+        Effect::ShowPanel { to: reply, .. } => {
+            plain(to, Request::Callback { interaction: reply.interaction.0 }).await
+        }
+        Effect::Knowledge { .. } => give_up("nobody brings documents here"),
         Effect::ShowTicket { .. } | Effect::Edit { .. } | Effect::SendData { .. } => {
             give_up("nobody works on tickets here")
         }

@@ -180,12 +180,12 @@ mod tests {
         #[test]
         fn no_text_panics_or_hangs(text in ".{0,80}") {
             tokens(&text);
-            Lexemes::parse(&text).iter().for_each(|(_, positions)| drop(positions.iter().count()));
+            let _: usize = Lexemes::parse(&text).iter().map(|(_, positions)| positions.iter().count()).sum();
         }
 
         #[test]
         fn no_bytes_panic_or_hang(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            Lexemes(bytes).iter().for_each(|(_, positions)| drop(positions.iter().count()));
+            let _: usize = Lexemes(bytes).iter().map(|(_, positions)| positions.iter().count()).sum();
         }
     }
 }

@@ -39,10 +39,13 @@ impl T1 {
             }
             let suggestions = match command.handler {
                 Handler::Config if allowed => config::suggestions(interaction, config, lang),
+                Handler::Knowledge if allowed => self.titles(server, interaction).await?,
                 Handler::Reply => self.suggest_replies(server, interaction, config).await?,
                 Handler::Config
-                | Handler::Ask
                 | Handler::Privacy
+                | Handler::Knowledge
+                | Handler::Ask
+                | Handler::Gaps
                 | Handler::Setup
                 | Handler::Stats
                 | Handler::Tickets => Vec::new(),
@@ -57,6 +60,8 @@ impl T1 {
         match command.handler {
             Handler::Ask => self.ask(relevant, interaction, config).await,
             Handler::Privacy => self.privacy(server, interaction, lang).await,
+            Handler::Gaps => self.gaps(server, interaction, lang).await,
+            Handler::Knowledge => self.knowledge(server, interaction, lang).await,
             Handler::Reply => self.reply_command(relevant, interaction, config).await,
             Handler::Setup => self.setup(relevant, interaction, config).await,
             Handler::Stats => self.stats(relevant, interaction, config).await,

@@ -79,6 +79,9 @@ impl Inner {
                 .send_data(lane, (*interaction, *application, token.as_str()), *user, *lang, mark)
                 .await;
         }
+        if let Effect::Knowledge { to, work } = effect {
+            return self.work_on(lane, to, work, mark).await;
+        }
         let (client, fence) = (&self.shared.client, &self.lease.fence);
         if let (Effect::StartThreadOnOriginal { application, token, .. }, Some(id), Thread::None) =
             (effect, lane.conversation, *thread)

@@ -77,6 +77,9 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.knowledge_indexed", "select insert update delete"),
     ("helpline_worker", "helpline.knowledge_vectors", "select insert update"),
     ("helpline_worker", "helpline.knowledge_derived", "select insert update delete"),
+    ("helpline_worker", "helpline.knowledge_originals", "select insert update delete"),
+    ("helpline_worker", "helpline.knowledge_drafts", "select insert update delete"),
+    ("helpline_worker", "helpline.knowledge_gaps", "select insert update delete"),
     ("helpline_worker", "helpline.server_moves", "select insert update delete"),
     ("helpline_worker", "helpline.held_events", "select insert update delete"),
     ("helpline_worker", "helpline.server_load", "select insert update delete"),
@@ -118,6 +121,7 @@ const CALLABLE: &[(&str, &str)] = &[
     ),
     ("helpline_worker", "helpline.decayed_load(double precision,timestamp with time zone)"),
     ("helpline_worker", "helpline.forget_left_servers(integer,integer)"),
+    ("helpline_worker", "helpline.knowledge_room(bigint)"),
 ];
 
 struct Column {

@@ -87,6 +87,12 @@ select server_id, id, '\x01' from public.knowledge_documents;
 insert into helpline.knowledge_vectors (server_id, document_id, ordinal, model, vector)
 select server_id, document_id, ordinal, 'm', '\x01' from helpline.knowledge_passages;
 insert into helpline.knowledge_derived (server_id, vectors_version) select id, 1 from public.servers;
+insert into helpline.knowledge_originals (server_id, document_id, content_hash, file)
+select server_id, id, '\x01', 'secret' from public.knowledge_documents;
+insert into helpline.knowledge_drafts (server_id, id, title, content, file_type, filename, added_by)
+select id, gen_random_uuid(), 'secret', 'secret', 'md', '', 9 from public.servers;
+insert into helpline.knowledge_gaps (server_id, id, title, questions)
+select id, gen_random_uuid(), 'secret', array[88] from public.servers;
 insert into helpline.server_moves (server_id, from_shard, to_shard) select id, 3, 4 from public.servers;
 insert into helpline.held_events (shard_id, server_id, origin, kind, received_at_ms, payload)
 select 4, id, 'a:1', 'MESSAGE_CREATE', 0, '{"content": "secret"}' from public.servers;

@@ -138,6 +138,9 @@ fn moves() -> Vec<Attack> {
             "helpline.knowledge_vectors",
             "helpline.knowledge_derived",
             "helpline.knowledge_versions",
+            "helpline.knowledge_originals",
+            "helpline.knowledge_drafts",
+            "helpline.knowledge_gaps",
         ]) {
             let statement = format!("update {table} set server_id = {{theirs}} where server_id = {{ours}}");
             attacks.push(attack("move a row to another server", &who, &[&statement], moved));
