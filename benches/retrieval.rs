@@ -60,15 +60,7 @@ async fn main() {
         );
         return;
     };
-    let features = std::env::var_os("EVAL_FEATURES").map(|path| {
-        let mut file = std::fs::File::create(path).expect("EVAL_FEATURES can be written");
-        writeln!(
-            file,
-            "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,meant,cosine,confidence,question"
-        )
-        .expect("written");
-        file
-    });
+    let features = feature_file();
     let mut meaning = Meaning::open().await;
     println!(
         "{:24} {:>9} {:>9} {:>6} {:>6} {:>6} {:>7} {:>13} {:>13} {:>6} {:>13} {:>8} {:>8} {:>8}",
@@ -116,30 +108,44 @@ async fn main() {
             times[times.len() * 99 / 100],
             loaded.as_secs_f64() * 1e3,
         );
-        for outcome in features.iter().flat_map(|_| &halved) {
-            let e = &outcome.evidence;
-            let rank = outcome.rank.unwrap_or(0);
-            let (answerable, file) = (u8::from(outcome.answerable), features.as_ref());
-            writeln!(
-                file.expect("there is a file"),
-                "{},{answerable},{rank},{},{},{},{},{},{},{},{},{},{},{},{:?}",
-                set.name,
-                e.z,
-                e.words,
-                e.pairs,
-                e.in_document,
-                e.known,
-                e.amount,
-                e.ideal,
-                e.margin,
-                e.meant,
-                e.cosine,
-                e.confidence,
-                outcome.question
-            )
-            .expect("written");
+        if let Some(file) = &features {
+            halved.iter().for_each(|outcome| write_features(file, &set.name, outcome));
         }
     }
+}
+
+/// Where EVAL_FEATURES wants the evidence of each question.
+fn feature_file() -> Option<std::fs::File> {
+    let path = std::env::var_os("EVAL_FEATURES")?;
+    let mut file = std::fs::File::create(path).expect("EVAL_FEATURES can be written");
+    writeln!(
+        file,
+        "set,answerable,rank,z,words,pairs,in_document,known,amount,ideal,margin,meant,cosine,confidence,question"
+    )
+    .expect("written");
+    Some(file)
+}
+
+fn write_features(mut file: &std::fs::File, set: &str, outcome: &Outcome) {
+    let e = &outcome.evidence;
+    let (rank, answerable) = (outcome.rank.unwrap_or(0), u8::from(outcome.answerable));
+    writeln!(
+        file,
+        "{set},{answerable},{rank},{},{},{},{},{},{},{},{},{},{},{},{:?}",
+        e.z,
+        e.words,
+        e.pairs,
+        e.in_document,
+        e.known,
+        e.amount,
+        e.ideal,
+        e.margin,
+        e.meant,
+        e.cosine,
+        e.confidence,
+        outcome.question
+    )
+    .expect("written");
 }
 
 fn sets(folder: &Path) -> Vec<Set> {

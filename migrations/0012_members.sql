@@ -25,7 +25,8 @@ create index servers_left_at_idx on public.servers (left_at) where left_at is no
 
 -- Forgets servers of a shard that the bot left longer ago than that: documents, conversations with their tickets, votes and
 -- settings. A few at a time, so that no lock is held for long; returns how many. The row of the server stays for whoever
--- has to account for it: a server that comes back begins anew. Security definer, because workers delete no conversation.
+-- has to account for it, with its statistics: a server that comes back begins anew. Security definer, because workers delete
+-- no conversation. The tables of later migrations are there when it runs.
 create function helpline.forget_left_servers(shard integer, days integer) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -48,6 +49,12 @@ begin
         delete from public.forwarded_tickets where server_id = gone;
         delete from public.conversations where server_id = gone;
         delete from public.knowledge_documents where server_id = gone;
+        delete from helpline.knowledge_drafts where server_id = gone;
+        delete from helpline.knowledge_gaps where server_id = gone;
+        delete from helpline.silences where server_id = gone;
+        delete from helpline.canned_replies where server_id = gone;
+        delete from helpline.suggestions where server_id = gone;
+        delete from helpline.resolutions where server_id = gone;
         delete from helpline.asked where server_id = gone;
         delete from helpline.dead_letters where server_id = gone;
         delete from public.server_admins where server_id = gone;

@@ -119,14 +119,6 @@ pub static TABLE: &[Slash] = &[
         handler: Handler::Config,
     },
     Slash {
-        name: "privacy",
-        description: Key("describe-privacy"),
-        needs: None,
-        options: privacy::OPTIONS,
-        first_replies: &[],
-        handler: Handler::Privacy,
-    },
-    Slash {
         name: "gaps",
         description: Key("describe-gaps"),
         needs: Some(MANAGE_SERVER),
@@ -156,6 +148,14 @@ pub static TABLE: &[Slash] = &[
             },
         ],
         handler: Handler::Knowledge,
+    },
+    Slash {
+        name: "privacy",
+        description: Key("describe-privacy"),
+        needs: None,
+        options: privacy::OPTIONS,
+        first_replies: &[],
+        handler: Handler::Privacy,
     },
     Slash {
         name: "reply",

@@ -54,7 +54,7 @@ pub enum OpenError {
 
 #[derive(Debug)]
 enum Kind {
-    Endpoint(Endpoint),
+    Endpoint(Box<Endpoint>),
     Local(Local),
 }
 
@@ -75,7 +75,7 @@ impl Embedder {
     /// When there is no such model.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         let kind = match config.source {
-            Source::Endpoint(config) => Kind::Endpoint(Endpoint::new(config)?),
+            Source::Endpoint(config) => Kind::Endpoint(Box::new(Endpoint::new(config)?)),
             Source::Local(config) => Kind::Local(Local::open(config).await?),
         };
         let name = match &kind {

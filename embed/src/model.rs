@@ -156,7 +156,7 @@ fn check(config: &Config) -> Result<(), OpenError> {
         return Err(unsupported("hidden_act in config.json", &config.hidden_act));
     }
     let heads = config.num_attention_heads;
-    if heads == 0 || config.hidden_size == 0 || config.hidden_size % heads != 0 {
+    if heads == 0 || config.hidden_size == 0 || !config.hidden_size.is_multiple_of(heads) {
         return Err(unsupported("num_attention_heads in config.json", heads.to_string()));
     }
     if config.hidden_size > crate::int8::MAX_DIMENSIONS {

@@ -100,7 +100,7 @@ async fn a_file_becomes_a_document_that_the_next_question_is_answered_from() {
         ("a.pdf", b"no pdf", "not what its ending says"),
         ("a.pdf", pdf_file::encrypted("x", true).as_slice(), "protected with a password"),
         ("a.pdf", pdf_file::scanned().as_slice(), "only pictures"),
-        ("a.pdf", pdf_file::nested_objects(300_000).as_slice(), "print it to a new PDF"),
+        ("a.pdf", b"%PDF-1.4 and nothing more", "print it to a new PDF"),
         ("a.txt", "x ".repeat(400_000).as_bytes(), "I read up to"),
     ] {
         add(&town, name, bytes, told).await;

@@ -122,6 +122,21 @@ async fn a_server_that_the_bot_has_left_is_forgotten_in_time_and_one_that_comes_
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&town.db.pool).await.expect("a count");
         assert_eq!(count, left, "{table}");
     }
+    let of_servers = "select n.nspname || '.' || c.relname from pg_attribute a join pg_class c on c.oid = a.attrelid \
+                      join pg_namespace n on n.oid = c.relnamespace where a.attname = 'server_id' \
+                      and c.relkind in ('r', 'p') and not c.relispartition and n.nspname in ('public', 'helpline')";
+    let tables: Vec<String> =
+        sqlx::query_scalar(of_servers).fetch_all(&town.db.pool).await.expect("the tables");
+    let mut kept = Vec::new();
+    for table in tables {
+        let sql = format!("select count(*) from {table} where server_id = {}", town.server(0).id.get());
+        let sql = sqlx::AssertSqlSafe(sql);
+        if sqlx::query_scalar::<_, i64>(sql).fetch_one(&town.db.pool).await.expect("a count") > 0 {
+            kept.push(table);
+        }
+    }
+    kept.sort_unstable();
+    assert_eq!(kept, ["helpline.server_load", "public.analytics", "public.server_shards"]);
     let reset = "select count(*) from servers where not active and config ->> 'enabled' = 'false' and left_at is null";
     assert_eq!(town.count(reset).await, 1);
     assert_eq!(forgotten().await, 0);

@@ -125,7 +125,7 @@ async fn a_warning_is_given_once_whoever_owns_the_shard() {
     town.at_rest().await;
     worker.kill();
     age(&town, 49).await;
-    let (first, _second) = (town.worker_named("first"), town.worker_named("second"));
+    let (first, second) = (town.worker_named("first"), town.worker_named("second"));
     posted(&town, thread, "is this solved?").await;
     first.kill();
     town.at_rest().await;
@@ -135,6 +135,7 @@ async fn a_warning_is_given_once_whoever_owns_the_shard() {
         "update helpline.outbox set state = 'pending', message_id = null, sent_at = null where effect = 'warning'",
     )
     .await;
+    second.kill();
     let _third = town.worker_named("third");
     town.at_rest().await;
     assert_eq!((posts(&town, thread, "is this solved?").len(), town.count(WARNED).await), (1, 1));

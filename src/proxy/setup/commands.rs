@@ -107,16 +107,16 @@ mod tests {
     fn commands_are_the_same_whatever_discord_adds_and_in_whatever_order() {
         let wanted = registration();
         let mut known = wanted.clone();
-        known[0]["id"] = json!("1");
-        known[0]["options"][0]["name_localizations"] = Value::Null;
+        known[1]["id"] = json!("1");
+        known[1]["options"][0]["name_localizations"] = Value::Null;
         known.as_array_mut().unwrap().reverse();
         let known = sorted_by_name(known);
         assert!(same_commands(&wanted, &known));
         let mut shorter = known.clone();
-        shorter[0]["options"][0]["max_length"] = json!(100);
+        shorter[1]["options"][0]["max_length"] = json!(100);
         assert!(!same_commands(&wanted, &shorter));
         let mut open = known;
-        open[1]["default_member_permissions"] = Value::Null;
+        open[2]["default_member_permissions"] = Value::Null;
         assert!(!same_commands(&wanted, &open), "it would be offered to everybody");
         assert!(!same_commands(&wanted, &json!([])));
     }
