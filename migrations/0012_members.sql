@@ -55,6 +55,7 @@ begin
         delete from helpline.canned_replies where server_id = gone;
         delete from helpline.suggestions where server_id = gone;
         delete from helpline.resolutions where server_id = gone;
+        delete from helpline.channel_marks where server_id = gone;
         delete from helpline.asked where server_id = gone;
         delete from helpline.dead_letters where server_id = gone;
         delete from public.server_admins where server_id = gone;

