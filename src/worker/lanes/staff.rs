@@ -48,7 +48,7 @@ impl Inner {
         lang: Lang,
         mark: &str,
     ) -> Result<Outcome, Error> {
-        let Some(shown) = tickets::shown(&self.shared.pool, lane.server, ticket).await? else {
+        let Some(shown) = tickets::shown(&self.pool, lane.server, ticket).await? else {
             return Ok(self.say(to, say!(lang, "ticket-gone"), None, mark).await);
         };
         let Some((question, history)) = shown.conversation.open_question() else {
@@ -67,7 +67,7 @@ impl Inner {
             Ok(answer) => answer,
             Err(error) => return Ok(Outcome::Again { after: None, reason: error.to_string() }),
         };
-        let mut tx = FencedTx::begin_for(&self.shared.pool, &self.lease.fence, lane.server).await?;
+        let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         if answer.tokens > 0 {
             spent::add(&mut tx, lane.server, answer.tokens).await?;
         }
@@ -113,7 +113,7 @@ impl Inner {
         content: &str,
         mark: &str,
     ) -> Result<Outcome, Error> {
-        let Some(shown) = tickets::shown(&self.shared.pool, lane.server, ticket).await? else {
+        let Some(shown) = tickets::shown(&self.pool, lane.server, ticket).await? else {
             return Ok(self.say(to, content.to_owned(), None, mark).await);
         };
         let (conversation, name) = (&shown.conversation, &shown.username);
