@@ -401,8 +401,8 @@ async fn a_reader_and_a_publisher_carry_on_when_redis_comes_back() {
 
 #[tokio::test]
 async fn nothing_is_published_into_a_stream_whose_end_a_failover_may_have_lost() {
-    let primary = Process::start(free_port(), &["--save", ""]);
-    let replica = Process::start(free_port(), &["--save", "", "--repl-diskless-sync-delay", "0"]);
+    let primary = Process::start(free_port(), &["--save", "", "--repl-diskless-sync-delay", "0"]);
+    let replica = Process::start(free_port(), &["--save", ""]);
     eventually("both answer", async || {
         primary.ask::<String>(&["PING"]).await.ok()?;
         replica.ask::<String>(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).await.ok()

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 pub const SHARDS: u32 = 8;
 
 /// How long [`eventually`] waits; generous, because a failing test is the only one that waits that long.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A database of its own, dropped with this value.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 /// Shards of every test database, each with its fence and stream row.
 pub const SHARDS: u32 = 16;
 /// Generous: only a failing test waits that long.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A migrated database, dropped with this value.
 #[derive(Debug)]

@@ -29,7 +29,7 @@ pub const LONG_TTL: Duration = Duration::from_secs(60);
 /// As short as the tests of expiry can bear on a busy machine.
 pub const SHORT_TTL: Duration = Duration::from_millis(1_500);
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(40);
 
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
