@@ -4,10 +4,12 @@
 //! Runs beside the gateway shard that missed them. Promises: a gap is recorded before anything is forgotten that tells of
 //! it; a channel's missed messages go before its live ones ([`super::holds`]); a channel is done only when what was read
 //! of it is in its stream, so that another proxy goes on where this one died; requests stay within budgets and behind
-//! those of the workers. What is not repaired is counted and stays in `helpline.gap_channels` with its reason.
+//! those of the workers; a channel of several gaps is read once. What is not repaired is counted and stays in `helpline.gap_channels` with its reason.
 //! Source: <https://discord.com/developers/docs/resources/message#get-channel-messages>.
 
-use std::collections::{HashMap, HashSet};
+mod left;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +22,8 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use left::{Costs, Left, Unread};
 
 use super::backlog::Entry;
 use super::egress::Egress;
@@ -83,7 +87,7 @@ pub struct Backfill {
     pub routes: Arc<Routes>,
     pub me: Identity,
     pub budget: Budget,
-    /// How often it was looked at what a session tells of channels: the list of those left may be another since.
+    /// How often something was recorded: the list of what is left may be another since.
     pub looks: AtomicU64,
 }
 
@@ -97,25 +101,12 @@ enum Read {
     Failed { requests: u32 },
 }
 
-/// What one gap has cost.
-struct Spending {
-    in_all: u32,
-    of_servers: HashMap<ServerId, u32>,
-    deadline: Instant,
-    pace: tokio::time::Interval,
-}
-
-impl Spending {
-    /// Requests that may still be made for a server.
-    fn left(&self, budget: Budget, server: ServerId) -> u32 {
-        let of_server = self.of_servers.get(&server).copied().unwrap_or(0);
-        budget.per_server.saturating_sub(of_server).min(budget.in_all.saturating_sub(self.in_all))
-    }
-
-    fn add(&mut self, server: ServerId, requests: u32) {
-        self.in_all += requests;
-        *self.of_servers.entry(server).or_default() += requests;
-    }
+/// What is known to be left of the open gaps, oldest first.
+struct Known {
+    /// By which look; another number: there may be more by now.
+    looks: Option<u64>,
+    gaps: Vec<Gap>,
+    left: Left,
 }
 
 impl Backfill {
@@ -178,7 +169,11 @@ impl Backfill {
     async fn record(&self) {
         while let Some(missed) = self.link.missed() {
             match self.record_one(&missed).await {
-                Ok(channels) => self.link.recorded(&missed, &channels),
+                Ok(channels) => {
+                    // Before the link forgets that something is missing.
+                    self.looks.fetch_add(1, Ordering::Relaxed);
+                    self.link.recorded(&missed, &channels);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "{}: recording a gap", self.gateway);
                     tokio::time::sleep(RETRY_AFTER).await;
@@ -228,86 +223,129 @@ impl Backfill {
             Ok(gaps) => tracing::info!(gaps, "{}: takes up gaps of a set that is gone", self.gateway),
             Err(error) => tracing::debug!(%error, "{}: looking for gaps of sets that are gone", self.gateway),
         }
-        let gaps = match gaps::unrepaired(&self.pool, self.gateway).await {
-            Ok(gaps) => gaps,
-            Err(error) => return tracing::debug!(%error, "{}: looking for gaps", self.gateway),
-        };
-        for gap in gaps {
-            if let Err(error) = self.repair(gap, &mut up).await {
-                tracing::warn!(%error, "{}: repairing gap {} is interrupted", self.gateway, gap.id);
-                return;
-            }
+        if let Err(error) = self.repair(&mut up).await {
+            tracing::warn!(%error, "{}: repairing gaps is interrupted", self.gateway);
         }
     }
 
-    async fn repair(&self, gap: Gap, up: &mut watch::Receiver<bool>) -> sqlx::Result<()> {
-        gaps::list_new_threads(&self.pool, gap.id, self.budget.reach).await?;
-        let left = gaps::channels(&self.pool, gap.id).await?;
-        // A gap that another proxy left: its channels are held here from now on.
-        self.link.hold(left.iter().map(|channel| channel.channel));
+    /// Reads every channel that is left of the open gaps, or gives it up, until none is open.
+    async fn repair(&self, up: &mut watch::Receiver<bool>) -> sqlx::Result<()> {
+        let mut costs = Costs::new(self.budget);
         let mut pace = tokio::time::interval(Duration::from_secs(1) / self.budget.per_second.max(1));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let deadline = Instant::now() + self.budget.time;
-        let mut spending = Spending { in_all: gap.requests, of_servers: HashMap::new(), deadline, pace };
-        // What a session tells of channels comes meanwhile.
-        let whole = loop {
-            self.read_all(gap, &mut spending, up).await?;
-            if let Some(whole) = gaps::finish(&self.pool, gap.id).await? {
-                break whole;
+        let mut known = self.look(&mut costs, up).await?;
+        loop {
+            if self.is_stale(&known) {
+                known = self.look(&mut costs, up).await?;
+                continue;
             }
-        };
-        tracing::info!(whole, requests = spending.in_all, "{}: gap {} is done", self.gateway, gap.id);
+            let Some(unread) = known.left.next(self.link.most_urgent()) else {
+                if known.gaps.is_empty() {
+                    self.link.let_go_of_what_is_read(|| !self.is_stale(&known));
+                    return Ok(());
+                }
+                self.finish(&mut known, &costs).await?;
+                continue;
+            };
+            let (given_up, budget) = costs.budget(&unread, Instant::now());
+            if budget == 0 {
+                self.publish(unread.from(), Vec::new()).await;
+            }
+            for (gap, why) in &given_up {
+                gaps::given_up(&self.pool, *gap, unread.from(), why, 0).await?;
+                counted("given_up");
+            }
+            if budget > 0 {
+                let unread = unread.without(&given_up);
+                self.read_one(unread, budget, &mut known, &mut costs, &mut pace, up).await?;
+            }
+            self.finish(&mut known, &costs).await?;
+        }
+    }
+
+    /// Reads a channel for all its gaps with so many requests at most.
+    async fn read_one(
+        &self,
+        unread: Unread,
+        budget: u32,
+        known: &mut Known,
+        costs: &mut Costs,
+        pace: &mut tokio::time::Interval,
+        up: &mut watch::Receiver<bool>,
+    ) -> sqlx::Result<()> {
+        let session = self.session(up).await;
+        let channel = unread.from();
+        let read = self.read(channel, budget, pace).await;
+        let (Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests }) = read;
+        let paid = costs.charge(&unread, requests);
+        if self.is_stale(known) {
+            *known = self.look(costs, up).await?;
+            if !known.left.take_if_same(&unread) {
+                return Ok(());
+            }
+        }
+        if self.link.session_id().as_ref() != Some(&session) {
+            known.left.put_last(unread);
+            return Ok(());
+        }
+        match read {
+            Read::All { messages, .. } => {
+                let count = self.publish(channel, messages).await;
+                // The oldest has the messages; the others had them with it.
+                for (place, (gap, requests)) in paid.into_iter().enumerate() {
+                    let count = if place == 0 { count } else { 0 };
+                    gaps::repaired(&self.pool, gap, channel, count, requests).await?;
+                }
+                counted("repaired");
+                ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
+            }
+            Read::GivenUp { why, messages, .. } => {
+                let count = self.publish(channel, messages).await;
+                ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
+                for (gap, requests) in paid {
+                    gaps::given_up(&self.pool, gap, channel, why, requests).await?;
+                }
+                counted("given_up");
+            }
+            Read::Failed { .. } => known.left.put_last(unread),
+        }
         Ok(())
     }
 
-    /// Reads every channel that is left of a gap, or gives it up.
-    async fn read_all(
-        &self,
-        gap: Gap,
-        spending: &mut Spending,
-        up: &mut watch::Receiver<bool>,
-    ) -> sqlx::Result<()> {
-        let mut looks = self.looks.load(Ordering::Relaxed);
-        let mut left = gaps::channels(&self.pool, gap.id).await?;
-        while !left.is_empty() {
-            let now = self.looks.load(Ordering::Relaxed);
-            if now != looks {
-                looks = now;
-                left = gaps::channels(&self.pool, gap.id).await?;
-                continue;
+    /// What is left of the open gaps; their channels are held from now on, also those that another proxy left.
+    async fn look(&self, costs: &mut Costs, up: &mut watch::Receiver<bool>) -> sqlx::Result<Known> {
+        // Threads are listed once more when there is a session that brings what comes later.
+        self.session(up).await;
+        let looks = self.looks.load(Ordering::Relaxed);
+        let gaps = gaps::unrepaired(&self.pool, self.gateway).await?;
+        let mut of_gaps = Vec::with_capacity(gaps.len());
+        for gap in &gaps {
+            if costs.begin(gap, Instant::now()) {
+                gaps::list_new_threads(&self.pool, gap.id, self.budget.reach).await?;
             }
-            let session = self.session(up).await;
-            // A channel in which somebody waits first.
-            let urgent = self.link.most_urgent();
-            let place = urgent.and_then(|id| left.iter().position(|channel| channel.channel == id));
-            let channel = left.remove(place.unwrap_or(0));
-            let read = match spending.left(self.budget, channel.server) {
-                _ if Instant::now() > spending.deadline => nothing_of("time"),
-                0 => nothing_of("budget"),
-                budget => self.read(channel, budget, &mut spending.pace).await,
+            of_gaps.push((gap.id, gaps::channels(&self.pool, gap.id).await?));
+        }
+        let left = Left::new(of_gaps);
+        self.link.hold(left.channels());
+        Ok(Known { looks: Some(looks), gaps, left })
+    }
+
+    fn is_stale(&self, known: &Known) -> bool {
+        known.looks != Some(self.looks.load(Ordering::Relaxed))
+    }
+
+    /// Ends the gaps of which nothing is left.
+    async fn finish(&self, known: &mut Known, costs: &Costs) -> sqlx::Result<()> {
+        let (open, over): (Vec<Gap>, Vec<Gap>) = known.gaps.iter().partition(|gap| known.left.has_of(gap.id));
+        known.gaps = open;
+        for gap in over {
+            let Some(whole) = gaps::finish(&self.pool, gap.id).await? else {
+                // What a session tells of channels came meanwhile.
+                known.looks = None;
+                continue;
             };
-            let (Read::All { requests, .. } | Read::GivenUp { requests, .. } | Read::Failed { requests }) =
-                read;
-            spending.add(channel.server, requests);
-            if self.link.session_id().as_ref() != Some(&session) {
-                left.push(channel);
-                continue;
-            }
-            match read {
-                Read::All { messages, requests } => {
-                    let count = self.publish(channel, messages).await;
-                    gaps::repaired(&self.pool, gap.id, channel, count, requests).await?;
-                    counted("repaired");
-                    ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
-                }
-                Read::GivenUp { why, messages, requests } => {
-                    let count = self.publish(channel, messages).await;
-                    ::metrics::counter!(metrics::BACKFILLED).increment(count.into());
-                    gaps::given_up(&self.pool, gap.id, channel, why, requests).await?;
-                    counted("given_up");
-                }
-                Read::Failed { .. } => left.push(channel),
-            }
+            let requests = costs.of(gap.id);
+            tracing::info!(whole, requests, "{}: gap {} is done", self.gateway, gap.id);
         }
         Ok(())
     }
@@ -403,10 +441,6 @@ impl Backfill {
             entry
         })
     }
-}
-
-fn nothing_of(why: &'static str) -> Read {
-    Read::GivenUp { why, messages: Vec::new(), requests: 0 }
 }
 
 fn id_of(message: &Value) -> Option<u64> {

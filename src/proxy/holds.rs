@@ -12,14 +12,34 @@ use tokio::time::Instant;
 
 use super::backlog::Entry;
 
-/// How long the first waiting event of a channel waits; then the channel goes on as if nothing were missing.
+/// How long one event waits; then it goes, and later ones of its channel go on waiting.
 pub const LONGEST: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Waiting {
+    /// The id of the message that the event is about.
+    message: u64,
+    entry: Entry,
+    /// When it was first seen to wait.
+    since: Option<Instant>,
+}
+
+impl Waiting {
+    fn new(message: u64, entry: Entry) -> Self {
+        Self { message, entry, since: None }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Held {
-    /// With the id of the message that each is about.
-    queue: VecDeque<(u64, Entry)>,
-    since: Option<Instant>,
+    queue: VecDeque<Waiting>,
+}
+
+impl Held {
+    /// Since when the first has waited that was seen to: what is put before it later has no time of its own.
+    fn since(&self) -> Option<Instant> {
+        self.queue.iter().find_map(|waiting| waiting.since)
+    }
 }
 
 /// The channels that are held, by id.
@@ -53,7 +73,7 @@ impl Holds {
     /// Takes an event if its channel is held, else gives it back.
     pub fn take(&mut self, entry: Entry) -> Option<Entry> {
         let Some((held, message)) = self.of(&entry) else { return Some(entry) };
-        held.queue.push_back((message, entry));
+        held.queue.push_back(Waiting::new(message, entry));
         None
     }
 
@@ -63,7 +83,7 @@ impl Holds {
         let mut others = VecDeque::new();
         for entry in entries.into_iter().rev() {
             match self.of(&entry) {
-                Some((held, message)) => held.queue.push_front((message, entry)),
+                Some((held, message)) => held.queue.push_front(Waiting::new(message, entry)),
                 None => others.push_front(entry),
             }
         }
@@ -82,17 +102,28 @@ impl Holds {
         Some((held, message))
     }
 
-    /// What has waited long enough, in order; its channels are no longer held.
+    /// What has waited long enough, with what stands before it, in order. Its channels stay held: what comes later in them
+    /// waits as long, or until they were read.
     pub fn expired(&mut self, now: Instant) -> Vec<Entry> {
         let mut over = Vec::new();
         for (channel, held) in &mut self.channels {
-            if !held.queue.is_empty() && now >= *held.since.get_or_insert(now) + LONGEST {
-                over.push(*channel);
+            for waiting in held.queue.iter_mut().rev().take_while(|waiting| waiting.since.is_none()) {
+                waiting.since = Some(now);
+            }
+            let is_over = |since: Option<Instant>| since.is_some_and(|since| now >= since + LONGEST);
+            if !is_over(held.since()) {
+                continue;
+            }
+            if let Some(last) = held.queue.iter().rposition(|waiting| is_over(waiting.since)) {
+                over.push((
+                    *channel,
+                    held.queue.drain(..=last).map(|waiting| waiting.entry).collect::<Vec<_>>(),
+                ));
             }
         }
         // In a fixed order, as all that decides here: equal backlogs publish equally.
-        over.sort_unstable();
-        over.into_iter().flat_map(|channel| self.merge(channel, Vec::new())).collect()
+        over.sort_unstable_by_key(|(channel, _)| *channel);
+        over.into_iter().flat_map(|(_, entries)| entries).collect()
     }
 
     /// Everything that waits; nothing is held any more.
@@ -107,14 +138,15 @@ impl Holds {
     pub fn merge(&mut self, channel: u64, mut read: Vec<Entry>) -> Vec<Entry> {
         let held = self.channels.remove(&channel).unwrap_or_default();
         let live = |id: u64| {
-            held.queue.iter().any(|(message, entry)| *message == id && entry.kind == "MESSAGE_CREATE")
+            let is = |waiting: &Waiting| waiting.message == id && waiting.entry.kind == "MESSAGE_CREATE";
+            held.queue.iter().any(is)
         };
         // The sequence of what was read is the message's id.
         read.retain(|entry| !live(entry.sequence));
         read.sort_by_key(|entry| entry.sequence);
         let mut read = VecDeque::from(read);
         let mut merged = Vec::with_capacity(read.len() + held.queue.len());
-        for (message, entry) in held.queue {
+        for Waiting { message, entry, .. } in held.queue {
             while read.front().is_some_and(|entry| entry.sequence <= message) {
                 merged.extend(read.pop_front());
             }
@@ -127,7 +159,7 @@ impl Holds {
     /// A held channel in which something waits, the longest first.
     pub fn most_urgent(&self) -> Option<u64> {
         let waiting = self.channels.iter().filter(|(_, held)| !held.queue.is_empty());
-        let order = |channel: u64, held: &Held| (held.since.is_none(), held.since, channel);
+        let order = |channel: u64, held: &Held| (held.since().is_none(), held.since(), channel);
         waiting.min_by_key(|(channel, held)| order(**channel, held)).map(|(channel, _)| *channel)
     }
 }
@@ -193,7 +225,27 @@ mod tests {
         assert!(holds.expired(now).is_empty());
         assert_eq!(holds.most_urgent(), Some(5));
         assert!(holds.expired(now + LONGEST / 2).is_empty());
-        assert_eq!(holds.expired(now + LONGEST).len(), 1);
-        assert!(holds.take(entry("MESSAGE_CREATE", 8)).is_some());
+        assert!(holds.take(entry("MESSAGE_CREATE", 8)).is_none());
+        assert!(holds.expired(now + LONGEST / 2).is_empty());
+        let gone = holds.expired(now + LONGEST);
+        assert_eq!(ids(&gone), [("MESSAGE_CREATE".to_owned(), 7)], "the second has not waited long enough");
+        // Every message waits for what is read again, until it is read.
+        assert!(holds.take(entry("MESSAGE_CREATE", 9)).is_none());
+        assert!(holds.expired(now + LONGEST).is_empty());
+        let merged = holds.merge(5, vec![entry("READ", 6)]);
+        assert_eq!(merged.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [6, 8, 9]);
+        assert!(holds.take(entry("MESSAGE_CREATE", 10)).is_some());
+    }
+
+    #[test]
+    fn what_was_put_before_a_waiting_message_goes_with_it() {
+        let (mut holds, now) = (Holds::default(), Instant::now());
+        holds.hold([5]);
+        assert!(holds.take(entry("MESSAGE_CREATE", 8)).is_none());
+        assert!(holds.expired(now).is_empty());
+        assert!(holds.take_back(vec![entry("MESSAGE_CREATE", 7)]).is_empty());
+        assert!(holds.take(entry("MESSAGE_CREATE", 9)).is_none());
+        let gone = holds.expired(now + LONGEST);
+        assert_eq!(gone.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [7, 8]);
     }
 }

@@ -254,6 +254,45 @@ async fn what_is_said_while_a_channel_is_read_again_comes_after_what_was_missed_
 }
 
 #[tokio::test]
+async fn channels_of_two_lost_sessions_are_read_once_for_both_and_all_that_was_said_keeps_its_order() {
+    let (town, worker) = settled(Config { servers: 2, ..Config::default() }).await;
+    // Nobody applies: the order in the streams is looked at.
+    worker.kill();
+    let slow = FaultPlan { route: Some(Route::ListMessages), ..FaultPlan::always(Fault::LateMs(2_500)) };
+    town.sim.plan_fault(slow).expect("a good plan");
+    let mut said = Vec::new();
+    for lost in 1..=2 {
+        let before = town.sim.sessions();
+        said.extend(ask_while_the_session_is_lost(&town).await);
+        eventually("a new session is up and the gap is recorded", async || {
+            let gaps = town.count("select count(*) from helpline.gaps where state = 'open'").await;
+            let new = town.sim.sessions().iter().any(|session| before.iter().all(|old| old.id != session.id));
+            (gaps == lost && new).then_some(())
+        })
+        .await;
+        said.extend((0..2).map(|server| town.ask(server, REFUND)));
+    }
+    for server in 0..2 {
+        let expected: Vec<u64> =
+            said.iter().enumerate().filter(|(n, _)| n % 2 == server).map(|(_, asked)| id(*asked)).collect();
+        let in_stream = eventually("all are in the stream", async || {
+            let ids = messages_in_stream(&town, server).await;
+            let ids: Vec<u64> = ids.into_iter().filter(|id| expected.contains(id)).collect();
+            (ids.len() >= expected.len()).then_some(ids)
+        })
+        .await;
+        assert_eq!(in_stream, expected, "server {server}");
+    }
+    eventually("both gaps are repaired", async || {
+        let open = "select count(*) from helpline.gaps where state <> 'repaired'";
+        (town.count(open).await == 0).then_some(())
+    })
+    .await;
+    let of_second = "select requests::bigint from helpline.gaps order by id desc limit 1";
+    assert_eq!(town.count(of_second).await, 0, "the first gap's readings were its own too");
+}
+
+#[tokio::test]
 async fn what_a_set_of_gateway_shards_that_is_gone_left_open_is_taken_up() {
     let (town, _worker) = settled(Config { servers: 2, ..Config::default() }).await;
     // Asked while nobody listened.

@@ -74,6 +74,11 @@ impl Backlog {
         self.line_up(others);
     }
 
+    /// Whether something is missing, or may be, that no gap tells of yet.
+    pub fn misses_anything(&self) -> bool {
+        !(self.missed.is_empty() && self.given_up.is_empty() && self.noticed.is_empty())
+    }
+
     /// How many events that were read again wait.
     pub fn read_again(&self) -> usize {
         self.read_again

@@ -59,6 +59,18 @@ impl Link {
         state.backlog.line_up(held);
     }
 
+    /// Ends the holds that nothing is left to end: of channels that stand in no gap, while nothing is missing that is not
+    /// recorded. `nothing_recorded` tells, under the lock, that no gap was recorded since they were looked for.
+    pub fn let_go_of_what_is_read(&self, nothing_recorded: impl FnOnce() -> bool) {
+        let mut state = self.lock();
+        if nothing_recorded() && !state.backlog.misses_anything() {
+            let held = state.backlog.holds.all();
+            state.backlog.line_up(held);
+        }
+        drop(state);
+        self.arrived.notify_one();
+    }
+
     pub fn most_urgent(&self) -> Option<u64> {
         self.lock().backlog.holds.most_urgent()
     }
