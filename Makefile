@@ -35,7 +35,7 @@ simulate: ## Run the cluster in a simulated world: SEED=17 for one run, SIMULATI
 
 screenshots: setup ## Take the pictures of docs/images anew, from the real Helpline in the playground
 	@cargo test --workspace --no-run
-	@SCREENSHOTS=$(CURDIR)/docs/images $(TARGET)/debug/with-services -- cargo test --workspace --test playground seen_in_the_browser
+	@SCREENSHOTS=$(CURDIR)/docs/images $(TARGET)/debug/with-services -- cargo test --workspace --test playground --test status seen_in_the_browser
 
 lint: ## Formatting, clippy, dependencies and their licences
 	@cargo fmt --all --check

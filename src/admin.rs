@@ -1,6 +1,6 @@
-//! What operators and their tools look at: /livez, /readyz and /metrics on ADMIN_ADDR.
+//! What operators and their tools look at on ADMIN_ADDR: /livez, /readyz and /metrics, and for people the status page at /.
 //!
-//! Roles report into [`Health`]; nothing here asks a store, so a probe never hangs on one. Holds no secrets, yet
+//! Roles report into [`Health`]; probes ask no store, so that none of them hangs on one. Holds no secrets, yet
 //! belongs on a private address: it tells names of workers and how busy they are.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,10 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
+
+use crate::status::{Live, page};
 
 /// How often the exporter folds recorded samples into its histograms; without it they pile up in memory.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -26,6 +29,10 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Upper bounds in seconds of every `*_seconds` histogram: from a database round trip to a model's answer.
 const SECONDS: [f64; 14] =
     [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// A main loop that has not moved for so long is dead. Far longer than a busy machine keeps a task waiting.
+const STILL: Duration = Duration::from_secs(30);
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// What a role says of one thing it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,25 +50,99 @@ impl From<bool> for Readiness {
     }
 }
 
-/// The named checks of a process. Not ready until the first one is set, and while one of them is missing.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<BTreeMap<&'static str, Readiness>>);
+/// The named checks of a process, and the pulses of its main loops. Not ready until the first check is set, and while one of
+/// them is missing; not alive when a loop has come to nothing for [`STILL`].
+#[derive(Debug)]
+pub struct Health {
+    checks: Mutex<BTreeMap<&'static str, Readiness>>,
+    pulses: Pulses,
+    still: Duration,
+}
+
+type Pulses = Arc<Mutex<BTreeMap<&'static str, Instant>>>;
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { checks: Mutex::default(), pulses: Pulses::default(), still: STILL }
+    }
+}
+
+/// The pulse of one main loop. It is missed when the loop panics, is dropped, ends or blocks its thread; waiting for a store or
+/// for work misses nothing, because no restart would mend that.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    name: &'static str,
+    pulses: Pulses,
+}
+
+impl Pulse {
+    /// The loop goes on.
+    pub fn beat(&self) {
+        self.pulses.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, Instant::now());
+    }
+
+    /// Beats for as long as the runtime comes to it and it has not ended.
+    pub async fn of<T>(self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        let mut every = interval(BEAT_EVERY);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = every.tick() => self.beat(),
+            }
+        }
+    }
+}
 
 impl Health {
+    /// As the default, with another time after which a loop counts as dead.
+    #[must_use]
+    pub fn with_patience(still: Duration) -> Self {
+        Self { still, ..Self::default() }
+    }
+
     /// Sets the check `name`, such as "redis", or "shards".
     pub fn set(&self, name: &'static str, readiness: impl Into<Readiness>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, readiness.into());
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(name, readiness.into());
+    }
+
+    /// Begins to watch a main loop: from now on the process is alive only while it beats.
+    #[must_use]
+    pub fn pulse(&self, name: &'static str) -> Pulse {
+        let pulse = Pulse { name, pulses: Arc::clone(&self.pulses) };
+        pulse.beat();
+        pulse
+    }
+
+    /// The main loops that have not moved for too long.
+    fn dead(&self) -> Vec<(&'static str, Duration)> {
+        let pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
+        let silences = pulses.iter().map(|(name, beat)| (*name, beat.elapsed()));
+        silences.filter(|(_, silence)| *silence > self.still).collect()
+    }
+
+    fn alive(&self) -> (StatusCode, String) {
+        let dead = self.dead();
+        if dead.is_empty() {
+            return (StatusCode::OK, "alive\n".to_owned());
+        }
+        let report = dead.iter().fold(String::new(), |mut report, (name, silence)| {
+            writeln!(report, "{name}: no progress for {} s", silence.as_secs())
+                .expect("a String takes every write");
+            report
+        });
+        (StatusCode::SERVICE_UNAVAILABLE, report)
     }
 
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         !checks.is_empty() && !checks.values().any(|check| matches!(check, Readiness::Missing(_)))
     }
 
     /// One line for each check, for people.
     fn report(&self) -> String {
-        let checks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         if checks.is_empty() {
             return "starting: no check has been made yet\n".to_owned();
         }
@@ -97,12 +178,13 @@ pub fn install_recorder() -> anyhow::Result<PrometheusHandle> {
 pub async fn start(
     address: Option<SocketAddr>,
     health: Arc<Health>,
+    live: Option<Live>,
     cancel: CancellationToken,
 ) -> anyhow::Result<JoinHandle<()>> {
     let Some(address) = address else {
         return Ok(tokio::spawn(async move { cancel.cancelled().await }));
     };
-    let (_, served) = serve(address, health, install_recorder()?, cancel).await?;
+    let (_, served) = serve(address, health, live, install_recorder()?, cancel).await?;
     Ok(served)
 }
 
@@ -111,6 +193,7 @@ pub async fn start(
 pub async fn serve(
     address: SocketAddr,
     health: Arc<Health>,
+    live: Option<Live>,
     metrics: PrometheusHandle,
     cancel: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
@@ -118,11 +201,11 @@ pub async fn serve(
         .await
         .with_context(|| format!("listen on ADMIN_ADDR {address}: choose a free port"))?;
     let address = listener.local_addr().context("read the address of the admin endpoint")?;
-    let app = router(health, metrics.clone());
+    let app = router(health, metrics.clone()).merge(page::routes(live.clone()));
     let served = tokio::spawn(async move {
         let end = cancel.clone();
         let http = axum::serve(listener, app).with_graceful_shutdown(async move { end.cancelled().await });
-        let (result, ()) = tokio::join!(http.into_future(), upkeep(metrics, cancel));
+        let (result, ()) = tokio::join!(http.into_future(), upkeep(metrics, live, cancel));
         if let Err(error) = result {
             tracing::error!("the admin endpoint on {address} ended: {error}");
         }
@@ -130,10 +213,13 @@ pub async fn serve(
     Ok((address, served))
 }
 
-async fn upkeep(metrics: PrometheusHandle, cancel: CancellationToken) {
-    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+async fn upkeep(metrics: PrometheusHandle, live: Option<Live>, cancel: CancellationToken) {
+    let mut tick = interval(UPKEEP_EVERY);
     while cancel.run_until_cancelled(tick.tick()).await.is_some() {
         metrics.run_upkeep();
+        if let Some(live) = &live {
+            live.rest().await;
+        }
     }
 }
 
@@ -147,8 +233,8 @@ fn router(health: Arc<Health>, metrics: PrometheusHandle) -> Router {
             .into_response()
     };
     Router::new()
-        // Answering at all is the proof: a runtime that hangs does not.
-        .route("/livez", get("alive\n"))
+        // A runtime that hangs does not answer at all.
+        .route("/livez", get(async |State(health): State<Arc<Health>>| health.alive()))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
         .with_state(health)
@@ -184,6 +270,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_main_loop_that_ended_or_blocks_its_thread_is_no_life() {
+        let health = Arc::new(Health::with_patience(Duration::from_millis(1_500)));
+        let cancel = CancellationToken::new();
+        let (address, served) = endpoint(&health, &cancel).await;
+        let waits = tokio::spawn(health.pulse("waits").of(std::future::pending::<()>()));
+        assert_eq!(get_text(address, "/livez").await, (200, "alive\n".to_owned()));
+
+        let panics = tokio::spawn(health.pulse("panics").of(async { panic!("a bug") }));
+        assert!(panics.await.expect_err("it panics").is_panic());
+        let ends = tokio::spawn(health.pulse("ends").of(async {}));
+        ends.await.expect("ends");
+        let blocks = health.pulse("blocks");
+        let blocked = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let blocking = async { std::thread::sleep(Duration::from_secs(20)) };
+            runtime.block_on(blocks.of(blocking));
+        });
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let (status, text) = get_text(address, "/livez").await;
+            let named = ["blocks", "ends", "panics"]
+                .iter()
+                .all(|name| text.contains(&format!("{name}: no progress")));
+            if status == 503 && named {
+                assert!(!text.contains("waits"), "who waits for work is alive: {text}");
+                break;
+            }
+            assert!(Instant::now() < deadline, "{status} {text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        drop(blocked);
+        waits.abort();
+        cancel.cancel();
+        served.await.expect("ends");
+    }
+
+    #[tokio::test]
     async fn recorded_metrics_are_served_as_histograms_with_their_help() {
         let cancel = CancellationToken::new();
         let (address, served) = endpoint(&Arc::new(Health::default()), &cancel).await;
@@ -199,7 +323,7 @@ mod tests {
     async fn endpoint(health: &Arc<Health>, cancel: &CancellationToken) -> (SocketAddr, JoinHandle<()>) {
         let recorder = install_recorder().expect("install the recorder");
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        serve(free, Arc::clone(health), recorder, cancel.clone()).await.expect("serve")
+        serve(free, Arc::clone(health), None, recorder, cancel.clone()).await.expect("serve")
     }
 
     async fn get_text(address: SocketAddr, path: &str) -> (u16, String) {

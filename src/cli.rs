@@ -10,8 +10,9 @@ use helpline_cluster::ids::ServerId;
 use helpline_cluster::keys::Keys;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AdminArgs, EmbeddingArgs, ProxyArgs, WorkerArgs};
+use crate::config::{AdminArgs, EmbeddingArgs, ProxyArgs, StoreArgs, WorkerArgs};
 use crate::embedding::Embedder;
+use crate::status::{self, Live, Source};
 use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -56,6 +57,34 @@ pub struct ShardsArgs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
+pub struct StatusArgs {
+    /// Postgres of the owner or of any of Helpline's users [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Redis [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// First part of every Redis key
+    #[arg(long, env = "REDIS_PREFIX", default_value = "hl")]
+    pub redis_prefix: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Show every shard; else, where there are many, those in which something waits
+    #[arg(long)]
+    pub all: bool,
+    /// Go on showing, every so many seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub watch: Option<u64>,
+}
+
+#[derive(Debug, Clone, clap::Args)]
 pub struct EvalArgs {
     /// A JSON object a line: {"id", "title", "text"}
     #[arg(long)]
@@ -76,6 +105,11 @@ pub struct EvalArgs {
     pub database: DatabaseArgs,
 }
 
+const NO_DATABASE: &str = "DATABASE_URL is not set and no `helpline up` runs on this machine: \
+                           give the database, as in DATABASE_URL=postgres://user:password@host/helpline";
+const NO_REDIS: &str = "REDIS_URL is not set and no `helpline up` runs on this machine: \
+                        give the Redis, as in REDIS_URL=redis://host:6379";
+
 impl PartitionArgs {
     fn options(&self) -> partition::Options {
         partition::Options {
@@ -93,10 +127,7 @@ impl DatabaseArgs {
     fn url(&self) -> anyhow::Result<String> {
         match &self.database_url {
             Some(url) => Ok(url.clone()),
-            None => crate::up::running_database_url().context(
-                "DATABASE_URL is not set and no `helpline up` runs on this machine: \
-                 give the database, as in DATABASE_URL=postgres://user:password@host/helpline",
-            ),
+            None => crate::up::running_database_url().context(NO_DATABASE),
         }
     }
 
@@ -132,24 +163,34 @@ pub fn stop_signal() -> CancellationToken {
 
 pub async fn proxy(args: ProxyArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
-    with_admin(&args.admin, async |health, cancel| proxy::run(config, &health, cancel).await).await
+    let live = live(&args.stores);
+    with_admin(&args.admin, live, async |health, cancel| proxy::run(config, &health, cancel).await).await
 }
 
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let config = args.resolve()?;
-    with_admin(&args.admin, async |health, cancel| worker::run(config, &health, cancel).await).await
+    let live = live(&args.stores);
+    with_admin(&args.admin, live, async |health, cancel| worker::run(config, &health, cancel).await).await
+}
+
+/// What the status page of a role's process looks at: the role's own stores.
+pub(crate) fn live(stores: &StoreArgs) -> Live {
+    let url = |url: &Option<String>, none: &str| url.clone().ok_or_else(|| none.to_owned());
+    let database = url(&stores.database_url, NO_DATABASE);
+    Live::new(Source::new(database, url(&stores.redis_url, NO_REDIS), &stores.redis_prefix))
 }
 
 /// Runs a role beside its health and metrics endpoint until it ends or is told to.
 async fn with_admin(
     args: &AdminArgs,
+    live: Live,
     role: impl AsyncFnOnce(Arc<admin::Health>, CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     telemetry::install_crypto();
     let cancel = stop_signal();
     let health = Arc::new(admin::Health::default());
     let admin_end = CancellationToken::new();
-    let served = admin::start(args.resolve()?, Arc::clone(&health), admin_end.clone()).await?;
+    let served = admin::start(args.resolve()?, Arc::clone(&health), Some(live), admin_end.clone()).await?;
     let done = role(health, cancel).await;
     admin_end.cancel();
     served.await.context("join the admin endpoint")?;
@@ -221,6 +262,21 @@ pub async fn shards_list(args: &ShardsArgs) -> anyhow::Result<()> {
     };
     println!("{}", shards::Table(&shards::list(&pool, log.as_ref()).await?));
     Ok(())
+}
+
+pub async fn status(args: &StatusArgs) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let database = args.database_url.clone().or_else(crate::up::running_database_url);
+    let redis = args.redis_url.clone().or_else(crate::up::running_redis_url);
+    let source = Source::new(
+        database.ok_or_else(|| NO_DATABASE.to_owned()),
+        redis.ok_or_else(|| NO_REDIS.to_owned()),
+        &args.redis_prefix,
+    );
+    let every = args.watch.map(Duration::from_secs);
+    let show = status::cli::Show { json: args.json, all: args.all, every };
+    status::cli::run(source, show, if every.is_some() { stop_signal() } else { CancellationToken::new() })
+        .await
 }
 
 pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<()> {

@@ -20,6 +20,7 @@ pub mod partition;
 pub mod proxy;
 pub mod server_config;
 pub mod shards;
+pub mod status;
 pub mod store;
 pub mod telemetry;
 pub mod texts;

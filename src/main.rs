@@ -30,6 +30,8 @@ enum Role {
     Worker(WorkerArgs),
     /// Everything on one machine; starts a private Postgres and Redis when their URLs are unset
     Up(up::UpArgs),
+    /// Show how the cluster stands: shards, owners, lag, gateway shards, workers, budgets
+    Status(cli::StatusArgs),
     /// Bring the database's schema up to date
     Migrate(cli::MigrateArgs),
     /// Show or change what is set for a server
@@ -209,6 +211,7 @@ async fn serve(cli: Cli) -> ExitCode {
         Role::Proxy(args) => cli::proxy(args).await,
         Role::Worker(args) => cli::worker(args).await,
         Role::Up(args) => up::run(args).await,
+        Role::Status(args) => cli::status(&args).await,
         Role::Migrate(args) => cli::migrate(args).await,
         Role::Config(ConfigCommand::Show { server, database }) => cli::config_show(&database, server).await,
         Role::Config(ConfigCommand::Set { server, pairs, database }) => {

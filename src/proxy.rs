@@ -80,6 +80,8 @@ use task::GatewayTask;
 /// Connections to Postgres: routes are read, servers added.
 const DATABASE_POOL: u32 = 4;
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+/// For /livez.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// What a proxy needs to know.
 #[derive(Clone, Debug)]
@@ -190,7 +192,18 @@ pub async fn run_on(
     let mut tasks = JoinSet::new();
     let egress = parts.spawn_egress(listener, &config, &stop, &mut tasks);
     let (claims, ups) = parts.spawn_gateway(config, egress, &stop, &mut tasks).await?;
-    let (result, ()) = tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, totals, health, &stop));
+    // A task that ends ends the process; the loop that claims is not among them.
+    let pulse = health.pulse("claims");
+    let beating = async {
+        let mut every = tokio::time::interval(BEAT_EVERY);
+        while stop.run_until_cancelled(every.tick()).await.is_some() {
+            if claims.runs() {
+                pulse.beat();
+            }
+        }
+    };
+    let (result, (), ()) =
+        tokio::join!(supervise(tasks, &stop), announce(&claims, &ups, totals, health, &stop), beating);
     result
 }
 

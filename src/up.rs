@@ -10,13 +10,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::stop_signal;
+use crate::cli::{live, stop_signal};
 use crate::config::{AdminArgs, DiscordArgs, ProxyArgs, StoreArgs, WorkerArgs, WorkerTuning};
 use crate::{admin, migrate, proxy, store, telemetry, worker};
 use services::{Lifetime, Services};
 
-/// Holds the private database's URL while it runs, for `helpline config` and `helpline knowledge`.
+/// Hold the private stores' URLs while they run, for `helpline config`, `helpline status` and others.
 const URL_FILE: &str = "database-url";
+const REDIS_URL_FILE: &str = "redis-url";
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct UpArgs {
@@ -38,11 +39,20 @@ pub struct UpArgs {
 
 /// The database of a `helpline up` that runs on this machine with its default data directory.
 pub fn running_database_url() -> Option<String> {
+    running(URL_FILE)
+}
+
+/// The same for its Redis.
+pub fn running_redis_url() -> Option<String> {
+    running(REDIS_URL_FILE)
+}
+
+fn running(file: &str) -> Option<String> {
     let dir = match std::env::var_os("HELPLINE_DATA") {
         Some(dir) => PathBuf::from(dir),
         None => services::default_dir().ok()?,
     };
-    std::fs::read_to_string(dir.join(URL_FILE)).ok().map(|url| url.trim().to_owned())
+    std::fs::read_to_string(dir.join(file)).ok().map(|url| url.trim().to_owned())
 }
 
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
@@ -90,9 +100,12 @@ async fn with_private_services(args: &UpArgs) -> anyhow::Result<()> {
     let cancel = stop_signal();
     let services = Services::start(&dir, Lifetime::Kept).await?;
     let urls = private_urls(&services, args)?;
-    let url_file = UrlFile::write(&dir, &urls.owner)?;
+    let url_files = [
+        UrlFile::write(&dir, URL_FILE, &urls.owner)?,
+        UrlFile::write(&dir, REDIS_URL_FILE, &services.redis_url())?,
+    ];
     let done = roles(args, urls, cancel).await;
-    drop(url_file);
+    drop(url_files);
     services.stop().await?;
     done
 }
@@ -119,8 +132,8 @@ fn private_urls(services: &Services, args: &UpArgs) -> anyhow::Result<Urls> {
 struct UrlFile(PathBuf);
 
 impl UrlFile {
-    fn write(dir: &Path, url: &str) -> anyhow::Result<Self> {
-        let path = dir.join(URL_FILE);
+    fn write(dir: &Path, file: &str, url: &str) -> anyhow::Result<Self> {
+        let path = dir.join(file);
         std::fs::write(&path, url).with_context(|| format!("write {}", path.display()))?;
         Ok(Self(path))
     }
@@ -138,6 +151,7 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
     owner.close().await;
     tracing::info!("{report}");
     let proxy_port = free_port()?;
+    let live = live(&urls.stores);
     let proxy_config = ProxyArgs {
         stores: urls.stores_of_proxy,
         discord: args.discord.clone(),
@@ -164,7 +178,7 @@ async fn roles(args: &UpArgs, urls: Urls, cancel: CancellationToken) -> anyhow::
     );
     let health = Arc::new(admin::Health::default());
     let ends = CancellationToken::new();
-    let served = admin::start(args.admin.resolve()?, Arc::clone(&health), ends.clone()).await?;
+    let served = admin::start(args.admin.resolve()?, Arc::clone(&health), Some(live), ends.clone()).await?;
     let proxy_end = CancellationToken::new();
     let worker_end = cancel.child_token();
     let proxied = async {

@@ -249,7 +249,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
     ];
 
     let work = Work { shared, claims: claims.clone(), reader, log, loops: HashMap::new() };
-    let serving = tokio::spawn(work.serve(ownerships, handed_over.clone()));
+    let serving = tokio::spawn(health.pulse("shards").of(work.serve(ownerships, handed_over.clone())));
     health::report(&claims, &database, &redis, health, &cancel).await;
     tracing::info!("worker {} hands over its shards", config.name);
     if let Err(error) = claims.drain(config.drain_deadline).await {

@@ -93,6 +93,7 @@ const SQL: &[&str] = &[
     "src/proxy/routes",
     "src/server_config",
     "src/shards.rs",
+    "src/status.rs",
     "src/store.rs",
     "src/up/services/postgres.rs",
     "src/worker/",
@@ -100,6 +101,7 @@ const SQL: &[&str] = &[
 
 /// The modules that may speak to Redis: log, lease, sessions and buckets, and those that open connections for them.
 const REDIS: &[&str] = &[
+    "cluster/src/budgets.rs",
     "cluster/src/claims",
     "cluster/src/event_log",
     "cluster/src/gateway_session",

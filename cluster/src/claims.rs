@@ -50,6 +50,8 @@ use reconcile::Reconciler;
 use signals::{Signals, raise};
 use steps::Step;
 
+/// Tasks of a whole process's life: lives, and the listener.
+const LOOPS: usize = 2;
 /// News that the consumer has not read yet; when full, claiming waits for him.
 const NEWS: usize = 1024;
 
@@ -210,6 +212,11 @@ impl Claims {
     /// (session locks do not work through this connection), or not joined yet.
     pub fn liveness_fast(&self) -> bool {
         self.shared.member().is_some_and(|member| member.fast)
+    }
+
+    /// Whether what joins, claims and listens is still there: false after a panic in it, or once it was stopped.
+    pub fn runs(&self) -> bool {
+        self.shared.tasks.len() >= LOOPS
     }
 
     /// The shards that the consumer is to apply at the moment.

@@ -8,6 +8,7 @@
 
 mod epochs;
 mod gateway_epochs;
+mod lag;
 mod reader;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::redis_link::{Connection, RedisLink};
 use epochs::Carried;
 pub use epochs::{Opened, ShardEpochs};
 pub use gateway_epochs::{Eras, Raised};
+pub use lag::Lag;
 pub use reader::{Delivery, Reader};
 
 /// What one stream holds at the most; at either bound publishing answers [`Outcome::Full`].

@@ -38,6 +38,8 @@ pub use store::{Phase, Snapshot};
 
 /// Leases that the consumer has not taken yet; when full, claiming waits for it.
 const NEWS: usize = 1024;
+/// Tasks of a whole process's life: lives, and the listener.
+const LOOPS: usize = 2;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -195,6 +197,11 @@ impl GatewayClaims {
         shared.tasks.spawn(Arc::clone(&shared).live());
         shared.tasks.close();
         Ok((Self { shared }, listener))
+    }
+
+    /// Whether what joins, claims and listens is still there: false after a panic in it, or once it was stopped.
+    pub fn runs(&self) -> bool {
+        self.shared.tasks.len() >= LOOPS
     }
 
     /// The id under which this process is a member; `None` while it is joining.

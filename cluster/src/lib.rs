@@ -1,5 +1,6 @@
 //! Shards, leases, fences, placement and the event log. Knows nothing of Discord support.
 
+pub mod budgets;
 pub mod claims;
 pub mod clock;
 pub mod consumer;

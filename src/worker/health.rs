@@ -1,4 +1,5 @@
-//! Says on /readyz whether the worker can do its work: its membership, and whether its stores answer.
+//! Says on /readyz whether the worker can do its work: its membership, and whether its stores answer; and on /livez that what
+//! claims shards is still there.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -34,8 +35,12 @@ pub(super) async fn report(
 
 async fn membership(claims: &Claims, health: &Health) {
     let mut every = interval(LOOK_EVERY);
+    let pulse = health.pulse("claims");
     loop {
         every.tick().await;
+        if claims.runs() {
+            pulse.beat();
+        }
         let membership = match (claims.worker().is_some(), claims.liveness_fast()) {
             (false, _) => Readiness::Missing("joining the cluster, needs Postgres".to_owned()),
             (true, true) => Readiness::Ready,

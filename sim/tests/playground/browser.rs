@@ -63,6 +63,17 @@ impl Browser {
         Opening { arguments: vec![script("scenarios.cjs"), scenario.to_owned(), all.to_string()] }
     }
 
+    /// Another page than the playground: a script of one's own, which finds `base` among its settings.
+    #[allow(dead_code, reason = "the playground has scenarios")]
+    pub fn of(script: &Path, base: &str, settings: &Value) -> Opening {
+        let mut all = json!({"base": base, "chromium": program("chromium"), "servers": [null]});
+        for (key, value) in settings.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        let script = script.to_str().expect("UTF-8").to_owned();
+        Opening { arguments: vec![script, "all".to_owned(), all.to_string()] }
+    }
+
     async fn start(opening: Opening) -> Self {
         let permit = BROWSERS.acquire().await.unwrap();
         let mut child = Command::new(program("node"))

@@ -7,6 +7,9 @@ pub const QUERIES: &[Query] = &[
     other(WORKER, Kind::Small, "select exists (select from helpline.shard_fences where owner = $1)"),
     // Stems, and reads no table
     other(WORKER, Kind::Rare, "select array( select ( setweight("),
+    // The status: a function of its own, which bounds what it reads --------------------------------------------------
+    other(WORKER, Kind::Rare, "select helpline.cluster_status()"),
+    other(WORKER, Kind::Rare, "select set_config('statement_timeout'"),
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
     other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
