@@ -74,10 +74,14 @@ async function all() {
 }
 
 all()
-  .then(close)
+  .then(async () => {
+    await close();
+    // The other side keeps this one's input open.
+    process.exit(0);
+  })
   .catch(async (error) => {
     console.error(error.stack);
     await picture('status');
     await close();
-    process.exitCode = 1;
+    process.exit(1);
   });

@@ -35,17 +35,20 @@ impl EventLog {
             let mut call = LAG.prepare_invoke();
             for index in group {
                 let (shard, cursor) = cursors[*index];
-                call.key(self.keys.stream(shard)).arg(cursor.to_string());
+                call.key(self.keys.stream(shard)).key(self.keys.incarnation(shard)).arg(cursor.to_string());
             }
-            let answers: Vec<(String, String)> = call.invoke_async(&mut self.redis.clone()).await?;
+            let answers: Vec<(String, String, String)> = call.invoke_async(&mut self.redis.clone()).await?;
             Ok::<_, Error>(
                 group.iter().zip(answers).map(|(index, answer)| (*index, answer)).collect::<Vec<_>>(),
             )
         });
-        for (index, (newest, received)) in try_join_all(asked).await?.into_iter().flatten() {
+        for (index, (newest, received, stands)) in try_join_all(asked).await?.into_iter().flatten() {
             let cursor = cursors[index].1;
-            let newest =
-                newest.parse::<StreamId>().ok().filter(|newest| newest.incarnation == cursor.incarnation);
+            let of_it = |id: &StreamId| id.incarnation == cursor.incarnation;
+            // Nothing was published since it was begun.
+            let empty = || (stands.parse() == Ok(cursor.incarnation)).then_some(cursor);
+            let newest = if newest.is_empty() { empty() } else { newest.parse().ok() };
+            let newest = newest.filter(of_it);
             lags[index] = Lag {
                 entries: newest.map(|newest| newest.seq.saturating_sub(cursor.seq)),
                 waits_since_ms: received.parse().ok(),

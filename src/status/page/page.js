@@ -134,7 +134,7 @@ function drawBudgets(budgets) {
   const { identifies, rest, invalid_requests: invalid } = budgets;
   facts('budgets', [
     ['Sessions left today', identifies ? `${identifies.left} of ${identifies.total}` : 'not known yet', identifies ? `new ones in ${age(identifies.reset_in_s)}` : ''],
-    ['REST requests in this second', String(rest.in_this_second), `${rest.proxies} proxies share the limit${rest.proxies_waiting ? `, ${rest.proxies_waiting} wait` : ''}`],
+    ['REST requests in this second', String(rest.in_this_second), `shared by ${rest.proxies} ${rest.proxies === 1 ? 'proxy' : 'proxies'}${rest.proxies_waiting ? `, ${rest.proxies_waiting} wait` : ''}`],
     ['Refused in 10 minutes', String(invalid.refused), invalid.is_held_back ? 'requests are held back now' : invalid.held_back_at ? `held back at ${invalid.held_back_at}` : 'Discord bans at 10000'],
   ]);
 }
