@@ -10,10 +10,12 @@ use helpline_cluster::ids::ServerId;
 use helpline_cluster::keys::Keys;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AdminArgs, EmbeddingArgs, ProxyArgs, StoreArgs, WorkerArgs};
+use crate::config::{AdminArgs, EmbeddingArgs, ProxyArgs, Secret, StoreArgs, WorkerArgs};
 use crate::embedding::Embedder;
 use crate::status::{self, Live, Source};
-use crate::{admin, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker};
+use crate::{
+    admin, doctor, knowledge, migrate, partition, proxy, server_config, shards, store, telemetry, worker,
+};
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseArgs {
@@ -82,6 +84,40 @@ pub struct StatusArgs {
         value_parser = clap::value_parser!(u64).range(1..=3_600)
     )]
     pub watch: Option<u64>,
+}
+
+/// All of a deployment's settings: those of a proxy are those of a worker and the token.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DoctorArgs {
+    /// Postgres of the owner or of any of Helpline's users [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Direct Postgres connection for LISTEN and liveness [default: DATABASE_URL]
+    #[arg(long, env = "DATABASE_SESSION_URL", hide_env_values = true)]
+    pub database_session_url: Option<String>,
+    /// Redis [default: the private one of `helpline up` on this machine]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// First part of every Redis key
+    #[arg(long, env = "REDIS_PREFIX", default_value = "hl")]
+    pub redis_prefix: String,
+    /// Token of the bot [default: Discord is not looked at]
+    #[arg(long, env = "DISCORD_TOKEN", hide_env_values = true)]
+    pub discord_token: Option<String>,
+    /// Discord's REST base without /api
+    #[arg(long, env = "DISCORD_API_URL", default_value = "https://discord.com")]
+    pub discord_api_url: String,
+    /// As the proxies and workers have it
+    #[arg(
+        long,
+        env = "MESSAGE_CONTENT",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub message_content: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -277,6 +313,28 @@ pub async fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let show = status::cli::Show { json: args.json, all: args.all, every };
     status::cli::run(source, show, if every.is_some() { stop_signal() } else { CancellationToken::new() })
         .await
+}
+
+/// Errors when something is broken, after all findings were printed.
+pub async fn doctor(args: &DoctorArgs) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let token = args.discord_token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+    let report = doctor::examine(&doctor::Deployment {
+        database_url: args.database_url.clone().or_else(crate::up::running_database_url),
+        session_url: args.database_session_url.clone(),
+        redis_url: args.redis_url.clone().or_else(crate::up::running_redis_url),
+        redis_prefix: args.redis_prefix.clone(),
+        token: token.map(|token| Secret::new(token.strip_prefix("Bot ").unwrap_or(token))),
+        discord_api_url: args.discord_api_url.clone(),
+        message_content: args.message_content,
+    })
+    .await;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&report).context("write the report as JSON")?),
+        false => println!("{report}"),
+    }
+    anyhow::ensure!(report.verdict() != doctor::Verdict::Broken, "something is broken: see above");
+    Ok(())
 }
 
 pub async fn shards_set(database: &DatabaseArgs, number: u32) -> anyhow::Result<()> {

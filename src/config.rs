@@ -145,6 +145,9 @@ pub struct WorkerTuning {
     /// Days after which a server that the bot has left is forgotten: documents, conversations, settings
     #[arg(long, env = "LEFT_SERVER_KEPT_DAYS", default_value = "30")]
     pub left_server_kept_days: String,
+    /// Days after which a conversation in which nothing happens any more is forgotten, with its tickets; 0: never
+    #[arg(long, env = "CONVERSATIONS_KEPT_DAYS", default_value = "365")]
+    pub conversations_kept_days: String,
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
@@ -158,6 +161,11 @@ impl WorkerTuning {
         worker::Repair {
             answer_within: Duration::from_secs(seconds),
             left_kept_days: days,
+            conversations_kept_days: check.number(
+                "CONVERSATIONS_KEPT_DAYS",
+                &self.conversations_kept_days,
+                0..=36_500,
+            ),
             ..worker::Repair::default()
         }
     }

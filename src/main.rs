@@ -32,6 +32,8 @@ enum Role {
     Up(up::UpArgs),
     /// Show how the cluster stands: shards, owners, lag, gateway shards, workers, budgets
     Status(cli::StatusArgs),
+    /// Look at a deployment, and say what is wrong and how it is mended; status 1 when something is broken
+    Doctor(cli::DoctorArgs),
     /// Bring the database's schema up to date
     Migrate(cli::MigrateArgs),
     /// Show or change what is set for a server
@@ -212,6 +214,7 @@ async fn serve(cli: Cli) -> ExitCode {
         Role::Worker(args) => cli::worker(args).await,
         Role::Up(args) => up::run(args).await,
         Role::Status(args) => cli::status(&args).await,
+        Role::Doctor(args) => cli::doctor(&args).await,
         Role::Migrate(args) => cli::migrate(args).await,
         Role::Config(ConfigCommand::Show { server, database }) => cli::config_show(&database, server).await,
         Role::Config(ConfigCommand::Set { server, pairs, database }) => {

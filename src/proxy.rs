@@ -313,7 +313,14 @@ impl Parts {
         let first_total = config.gateway_shards.unwrap_or(self.asked.known.facts.shards);
         let fixed = config.upstream_gateway.as_deref();
         let address = self.asked.spawn(&self.rest, identifies.clone(), fixed, stop, tasks).await;
-        tasks.spawn(telling::tell_workers(self.redis.shared(), config.keys.clone(), self.me, stop.clone()));
+        let reads_content = config.intents.contains(Intents::MESSAGE_CONTENT);
+        tasks.spawn(telling::tell_workers(
+            self.redis.shared(),
+            config.keys.clone(),
+            self.me,
+            reads_content,
+            stop.clone(),
+        ));
         // Events of new servers wait for their shard: the routes are kept until the last gateway shard has stopped.
         let reading = CancellationToken::new();
         let still_reading = reading.clone().drop_guard();

@@ -5,7 +5,7 @@
 //! and changes nothing. Tells numbers and the names of processes: nothing of servers, members or messages.
 
 pub mod cli;
-mod explain;
+pub(crate) mod explain;
 pub mod page;
 mod table;
 

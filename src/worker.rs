@@ -49,7 +49,7 @@ use crate::deliver::client::Client;
 use crate::discord::UserId;
 use crate::embedding::{self, Embedder};
 use crate::knowledge::pdf;
-use crate::store;
+use crate::{message_content, store};
 use configs::Configs;
 use shard_loop::Ending;
 
@@ -95,6 +95,8 @@ pub struct Repair {
     pub tell_within: Duration,
     /// For how many days a server that the bot has left is not forgotten.
     pub left_kept_days: i32,
+    /// The same for a conversation in which nothing happens any more; 0 = for ever.
+    pub conversations_kept_days: i32,
 }
 
 impl Default for Repair {
@@ -104,6 +106,7 @@ impl Default for Repair {
             answer_within: Duration::from_secs(3_600),
             tell_within: Duration::from_secs(24 * 3_600),
             left_kept_days: 30,
+            conversations_kept_days: 365,
         }
     }
 }
@@ -232,13 +235,14 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         Claims::start(claims_config, for_claims, &config.session_url, &redis, handed_over.clone())
             .context("join the cluster")?;
     let background = [
-        tokio::spawn(janitor::run(
-            database.clone(),
-            claims.clone(),
-            config.repair.left_kept_days,
+        tokio::spawn(janitor::run(database.clone(), claims.clone(), config.repair, cancel.clone())),
+        tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
+        tokio::spawn(say_content(
+            redis.shared(),
+            config.keys.clone(),
+            config.message_content,
             cancel.clone(),
         )),
-        tokio::spawn(watch_identity(redis.shared(), config.keys.clone(), identity_tx, cancel.clone())),
         tokio::spawn(load::run(Arc::clone(&shared), cancel.clone())),
         tokio::spawn(arriving::watch(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
         tokio::spawn(follow_configs(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
@@ -372,6 +376,18 @@ impl Work {
 async fn release(claims: &Claims, fence: &Fence) {
     if let Err(error) = claims.release(fence).await {
         tracing::warn!(%error, "releasing {}", fence.shard);
+    }
+}
+
+/// Says for operators whether this worker takes its proxies to read the content of messages.
+async fn say_content(redis: Connection, keys: Keys, reads: bool, cancel: CancellationToken) {
+    loop {
+        if let Err(error) = message_content::say(redis.clone(), &keys, "worker", reads).await {
+            tracing::debug!(%error, "it is not said whether the content of messages is read");
+        }
+        if cancel.run_until_cancelled(tokio::time::sleep(message_content::SAY_EVERY)).await.is_none() {
+            return;
+        }
     }
 }
 

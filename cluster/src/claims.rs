@@ -147,6 +147,7 @@ struct Shared {
     signals: Signals,
     news: mpsc::Sender<Ownership>,
     member: Mutex<Option<Member>>,
+    leading: Mutex<Option<watch::Receiver<bool>>>,
     draining: watch::Sender<bool>,
     cancel: CancellationToken,
     tasks: TaskTracker,
@@ -189,6 +190,7 @@ impl Claims {
             signals: Signals::new(),
             news,
             member: Mutex::new(None),
+            leading: Mutex::default(),
             draining: watch::Sender::new(false),
             // A child: draining ends this worker without ending what the caller's token stands for.
             cancel: cancel.child_token(),
@@ -212,6 +214,13 @@ impl Claims {
     /// (session locks do not work through this connection), or not joined yet.
     pub fn liveness_fast(&self) -> bool {
         self.shared.member().is_some_and(|member| member.fast)
+    }
+
+    /// Whether this process plans for the whole cluster now. A hint: for what does no harm when two do it.
+    pub fn leads(&self) -> bool {
+        let leading = self.shared.leading.lock().unwrap_or_else(PoisonError::into_inner);
+        // The sender goes with the life that it is of.
+        leading.as_ref().is_some_and(|leading| leading.has_changed().is_ok() && *leading.borrow())
     }
 
     /// Whether what joins, claims and listens is still there: false after a panic in it, or once it was stopped.
@@ -405,6 +414,7 @@ impl Shared {
             membership: self.signals.membership.subscribe(),
         };
         let (leads, is_leading) = watch::channel(false);
+        *self.leading.lock().unwrap_or_else(PoisonError::into_inner) = Some(is_leading.clone());
         let (weights, weighed) = watch::channel(levelling::Weights::default());
         let levelling = Levelling {
             pool: self.pool.clone(),

@@ -158,6 +158,9 @@ pub enum Unowned {
     AgedQuestions,
     /// Drafts of documents that nobody decided about, and lists of questions that nobody looked at for months.
     AgedDrafts,
+    /// Days of statistics that nobody counts for any more, questions that are as old, and dead letters that nobody looked at for
+    /// months.
+    AgedStatistics,
     /// Gaps that were repaired or given up are looked at by people only, and nobody writes to them any more.
     FinishedGaps,
 }

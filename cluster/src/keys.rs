@@ -96,6 +96,11 @@ impl Keys {
         format!("{}:{{bot}}:user", self.prefix)
     }
 
+    /// Which roles read the content of messages, and when they said so (hash with a TTL): `hl:{bot}:content`.
+    pub fn message_content(&self) -> String {
+        format!("{}:{{bot}}:content", self.prefix)
+    }
+
     /// What Discord said last of the bot and its gateway (string, JSON, with a TTL of a day): `hl:{bot}:gateway`.
     pub fn gateway_facts(&self) -> String {
         format!("{}:{{bot}}:gateway", self.prefix)

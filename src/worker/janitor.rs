@@ -1,6 +1,8 @@
 //! Deletes what has served its time: event keys, who asked when, delivered effects, moves that are done, loads that have decayed, gaps
-//! that were repaired or given up, and what there is of servers that the bot left long ago. Rarely; effects and servers each
-//! worker those of its own shards.
+//! that were repaired or given up, dead letters, conversations in which nothing happens any more, and what there is of servers that
+//! the bot left long ago; days of statistics become months. Rarely, and some rows at a time, so that nobody waits for long.
+//!
+//! What belongs to a server is deleted by the owner of its shard, under its fence; what belongs to none, by the leader alone.
 
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use helpline_cluster::fence::{Fence, FencedTx};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
+use super::Repair;
 use super::apply::{Error, limits};
 use crate::deliver::outbox;
 
@@ -20,27 +23,55 @@ const EVERY: Duration = Duration::from_secs(3_600);
 /// given up is told to whoever asks why nobody answered.
 pub const GAPS_KEPT_DAYS: i32 = 30;
 
-pub async fn run(database: Database, claims: Claims, left_kept_days: i32, cancel: CancellationToken) {
+/// Days after which nobody looks at a dead letter any more. It holds what a member wrote.
+pub const DEAD_LETTERS_KEPT_DAYS: i32 = 90;
+
+/// Conversations of one step: with their tickets and votes they are locked until it ends.
+const CONVERSATIONS: i32 = 200;
+/// Days of statistics of one step.
+const DAYS: i32 = 2_000;
+
+pub async fn run(database: Database, claims: Claims, repair: Repair, cancel: CancellationToken) {
     loop {
         let pause = tokio::time::sleep(EVERY.mul_f64(0.5 + fastrand::f64()));
         if cancel.run_until_cancelled(pause).await.is_none() {
             return;
         }
-        if let Err(error) = sweep(&database, &claims.running()).await {
-            tracing::warn!(%error, "deleting old event keys and delivered effects; tried again later");
+        if claims.leads()
+            && let Err(error) = sweep_common(&database).await
+        {
+            tracing::warn!(%error, "deleting old event keys and statistics; tried again later");
         }
-        if let Err(error) = forget_left(&database, &claims.running(), left_kept_days).await {
+        let fences = claims.running();
+        if let Err(error) = sweep_owned(&database, &fences).await {
+            tracing::warn!(%error, "deleting delivered effects; tried again later");
+        }
+        if let Err(error) = forget_left(&database, &fences, repair.left_kept_days).await {
             tracing::warn!(%error, "forgetting servers that the bot has left; tried again later");
+        }
+        if let Err(error) = forget_old(&database, &fences, repair.conversations_kept_days).await {
+            tracing::warn!(%error, "forgetting conversations in which nothing happens; tried again later");
         }
     }
 }
 
-/// Deletes in steps, so that no statement holds locks for long. Returns how many rows went.
+/// What the leader deletes and what the owner of these shards deletes. Returns how many rows went.
 pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
+    Ok(sweep_common(database).await? + sweep_owned(database, fences).await?)
+}
+
+/// Deletes what belongs to no shard, in steps, so that no statement holds locks for long. Two that do it at once do no harm.
+pub async fn sweep_common(database: &Database) -> Result<u64, Error> {
     let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
     total += sweep_asked(database).await?;
     total += sweep_gaps(database).await?;
     total += sweep_drafts(database).await?;
+    total += sweep_letters(database).await?;
+    Ok(total + roll_up(database).await?)
+}
+
+async fn sweep_owned(database: &Database, fences: &[Fence]) -> Result<u64, Error> {
+    let mut total = 0;
     for fence in fences {
         match sweep_effects(database, fence).await {
             Ok(swept) => total += swept,
@@ -50,6 +81,76 @@ pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> 
         }
     }
     Ok(total)
+}
+
+/// Forgets conversations in which nothing happened for so many days; 0 = none. Returns how many.
+pub async fn forget_old(database: &Database, fences: &[Fence], kept_days: i32) -> Result<i64, Error> {
+    let mut total = 0;
+    for fence in fences.iter().filter(|_| kept_days > 0) {
+        loop {
+            match forget_some_conversations(database, fence, kept_days).await {
+                Ok(0) => break,
+                Ok(forgotten) => total += forgotten,
+                Err(error) if error.is_superseded() || error.is_unknown() => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if total > 0 {
+        tracing::info!(total, "forgot conversations in which nothing has happened for {kept_days} days");
+    }
+    Ok(total)
+}
+
+async fn forget_some_conversations(database: &Database, fence: &Fence, kept_days: i32) -> Result<i64, Error> {
+    let mut tx = FencedTx::begin(database, fence).await?;
+    let forgotten = sqlx::query_scalar!(
+        r#"select helpline.forget_old_conversations($1, $2, $3) as "forgotten!""#,
+        fence.shard.db(),
+        kept_days,
+        CONVERSATIONS
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(forgotten)
+}
+
+async fn sweep_letters(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedStatistics).await?;
+    let mut total = 0;
+    loop {
+        let letters = sqlx::query_file!("src/worker/sql/sweep_dead_letters.sql", DEAD_LETTERS_KEPT_DAYS)
+            .execute(conn.conn())
+            .await?;
+        total += letters.rows_affected();
+        if letters.rows_affected() == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+/// Questions whose day becomes part of a month go first: nobody counts for that day afterwards.
+async fn roll_up(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedStatistics).await?;
+    let mut total = 0;
+    loop {
+        let resolutions =
+            sqlx::query_file!("src/worker/sql/sweep_resolutions.sql").execute(conn.conn()).await?;
+        total += resolutions.rows_affected();
+        if resolutions.rows_affected() == 0 {
+            break;
+        }
+    }
+    loop {
+        let days = sqlx::query_scalar!(r#"select helpline.roll_up_analytics($1) as "days!""#, DAYS)
+            .fetch_one(conn.conn())
+            .await?;
+        total += days.unsigned_abs();
+        if days == 0 {
+            return Ok(total);
+        }
+    }
 }
 
 /// Forgets servers that the bot left longer ago than that, a few in each step. One that comes back before loses nothing.

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test has nobody to tell")]
 
 mod command;
+mod doctor;
 mod page;
+mod retention;
 
 #[path = "../../sim/tests/playground/browser.rs"]
 #[allow(dead_code, reason = "the simulator's own tests use the rest")]
@@ -11,6 +13,9 @@ mod browser;
 #[path = "../answering/harness.rs"]
 #[allow(dead_code, reason = "the tests of answering use the rest")]
 mod harness;
+#[path = "../support/own_redis.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod own_redis;
 #[path = "../chaos/process.rs"]
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod process;

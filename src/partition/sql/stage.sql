@@ -36,7 +36,10 @@ begin
         'helpline.conversations_s{server}'::regclass, 'helpline.conversations_default_next'::regclass
     ] loop
         -- No autovacuum may hold these tables at the moment of the swap; they are vacuumed before it.
-        execute format('alter table %s set (autovacuum_enabled = false)', staged);
+        -- The rest is as migration 16 has it for the default partition.
+        execute format(
+            'alter table %s set (autovacuum_enabled = false, fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05)', staged
+        );
         execute format('alter table %s enable row level security', staged);
         -- Whatever default privileges gave to whomever.
         for grantee in

@@ -124,7 +124,9 @@ const CALLABLE: &[(&str, &str)] = &[
     ("helpline_worker", "helpline.cluster_status()"),
     ("helpline_worker", "helpline.decayed_load(double precision,timestamp with time zone)"),
     ("helpline_worker", "helpline.forget_left_servers(integer,integer)"),
+    ("helpline_worker", "helpline.forget_old_conversations(integer,integer,integer)"),
     ("helpline_worker", "helpline.knowledge_room(bigint)"),
+    ("helpline_worker", "helpline.roll_up_analytics(integer)"),
 ];
 
 struct Column {

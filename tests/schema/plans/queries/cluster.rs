@@ -10,6 +10,16 @@ pub const QUERIES: &[Query] = &[
     // The status: a function of its own, which bounds what it reads --------------------------------------------------
     other(WORKER, Kind::Rare, "select helpline.cluster_status()"),
     other(WORKER, Kind::Rare, "select set_config('statement_timeout'"),
+    // What is kept for long goes once an hour
+    other(WORKER, Kind::Rare, "select helpline.forget_old_conversations("),
+    other(WORKER, Kind::Rare, "select helpline.roll_up_analytics("),
+    other(WORKER, Kind::Rare, "delete from helpline.resolutions where ctid"),
+    other(WORKER, Kind::Rare, "delete from helpline.dead_letters where ctid"),
+    // What the doctor looks at: catalogs alone
+    other(OWNER, Kind::Rare, "with ours as ( select c.oid"),
+    other(OWNER, Kind::Rare, "select pg_notify($1, 'doctor')"),
+    other(OWNER, Kind::Rare, "select pg_advisory_lock($1)::text"),
+    other(OWNER, Kind::Rare, "select pg_try_advisory_xact_lock($1) as"),
     // Gaps: rare, and small ----------------------------------------------------------------------------------------
     other(PROXY, Kind::Rare, "select helpline.open_gap("),
     other(PROXY, Kind::Rare, "select helpline.list_new_threads("),
