@@ -87,6 +87,15 @@ async fn commands_are_offered_in_every_language_and_are_registered_once() {
     let listed = listed(&town).await;
     let ask = listed.iter().find(|command| command["name"] == "ask").expect("it is there");
     assert_eq!(ask["description_localizations"]["es-419"], ask["description_localizations"]["es-ES"]);
+    for command in &listed {
+        let texts = match command["type"].as_u64() {
+            Some(1) => &command["description_localizations"],
+            _ => &command["name_localizations"],
+        };
+        for locale in ["de", "es-ES", "es-419", "fr", "pt-BR", "ru", "ja"] {
+            assert!(texts[locale].is_string(), "{} in {locale}", command["name"]);
+        }
+    }
     assert!(
         ask["options"][0]["description_localizations"]["de"].as_str().is_some_and(|it| it.contains("wissen"))
     );
