@@ -31,6 +31,8 @@ pub struct MigrateArgs {
     /// How many shards there are to be at least; the number never shrinks
     #[arg(long, env = "SHARDS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub shards: u32,
+    #[command(flatten)]
+    pub sign_in: migrate::sign_in::SignInArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -234,8 +236,11 @@ async fn with_admin(
 }
 
 pub async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    // Before anything is changed.
+    let sign_ins = args.sign_in.resolve()?;
     let pool = store::postgres_once(&args.database.url()?).await?;
     let report = migrate::run(&pool, migrate::Options { shards: args.shards }).await?;
+    migrate::sign_in::apply(&pool, &sign_ins).await?;
     println!("{report}");
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! more than the rights of a service user.
 
 mod indexes;
+pub mod sign_in;
 
 use std::borrow::Cow;
 use std::fmt;
