@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SQLX_OFFLINE := true
 ARGS ?=
 
-.PHONY: help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-config bench-limits bench-moves bench-retrieval bench-failover soak test-plans previous-queries prepare prepare-check clean
+.PHONY: chart-readme help setup base-setup demo screenshots test simulate lint bench bench-sim bench-schema bench-config bench-limits bench-moves bench-retrieval bench-failover soak test-plans previous-queries prepare prepare-check clean
 
 help: ## List the recipes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,9 @@ bench-config: base-setup ## Measure how soon a change of a config is seen by twe
 test-plans: base-setup ## Check the plans of hot queries at a million rows and 500 partitions, and time the planning
 	@cargo test --workspace --no-run
 	@$(TARGET)/debug/with-services -- cargo test --workspace --test schema -- --ignored --nocapture with_a_million
+
+chart-readme: setup ## Write the list of values in the chart's README anew, from the comments of values.yaml
+	@UPDATE_README=1 cargo test --workspace --test chart the_readme
 
 previous-queries: ## At a release: keep its queries, which the next one's schema is held against
 	@PREVIOUS_COMMIT=$$(git rev-parse --short HEAD) cargo test --workspace --test schema -- --ignored renew_the_previous_queries

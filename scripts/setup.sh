@@ -34,7 +34,7 @@ chromium_program() {
 }
 
 # venv alone is not enough: Debian keeps what fills it, ensurepip, in a package of its own.
-python_works() { python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; }
+python_works() { python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
 first_number() { grep -oE '[0-9]+' <<<"$1" | head -n 1; }
 
@@ -98,7 +98,7 @@ let_services_go() {
 tell_what_is_needed() {
   say "not found: $1"
   say "needed: a C compiler, PostgreSQL $oldest_postgres or newer (initdb, postgres), Redis $oldest_redis or newer (redis-server)"
-  [ "$mode" != tests ] || say "needed by the tests: Python 3.9 or newer with venv, Chromium"
+  [ "$mode" != tests ] || say "needed by the tests: Python 3.10 or newer with venv, Chromium"
   if command -v dnf >/dev/null; then
     say "try: sudo dnf install gcc postgresql-server valkey   (for the tests: python3 chromium)"
   elif command -v brew >/dev/null; then

@@ -66,6 +66,7 @@ use defer::Deferrals;
 use egress::Egress;
 use epochs::Epochs;
 use gateway::Polling;
+pub use holdings::DRAIN_DEADLINE;
 use holdings::{Holdings, Totals, Ups, announce};
 use ingest::Identity;
 use invalid::InvalidBudget;

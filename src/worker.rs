@@ -113,7 +113,7 @@ impl Default for Repair {
 
 /// How long a transaction in hand may take to end after its lease has stopped. Longer than a commit waits for its
 /// answer would be in vain: what hangs then is left, and the next owner's claim waits for it in Postgres or ends it.
-const IN_HAND: Duration = Duration::from_secs(2);
+pub const IN_HAND: Duration = Duration::from_secs(2);
 
 /// What the loops of all shards share.
 pub struct Shared {

@@ -18,7 +18,7 @@ use super::task::{Done, GatewayTask};
 use crate::admin::{Health, Readiness};
 
 /// How long a stop waits for the gateway shards to be published and given back.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(12);
+pub const DRAIN_DEADLINE: Duration = Duration::from_secs(12);
 /// A task that ended although nobody asked it to is begun anew after this, by whoever claims.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
