@@ -50,6 +50,8 @@ pub enum Handler {
     Gaps,
     Knowledge,
     Reply,
+    /// In direct messages only.
+    Server,
     Setup,
     Stats,
     Tickets,
@@ -170,6 +172,14 @@ pub static TABLE: &[Slash] = &[
         handler: Handler::Reply,
     },
     Slash {
+        name: "server",
+        description: Key("describe-server"),
+        needs: None,
+        options: &[],
+        first_replies: &[],
+        handler: Handler::Server,
+    },
+    Slash {
         name: "setup",
         description: Key("describe-setup"),
         needs: Some(MANAGE_SERVER),
@@ -211,7 +221,7 @@ pub fn is_about_a_message(interaction: &Interaction) -> bool {
     data.is_some_and(|data| data.kind == MESSAGE && data.name.as_deref() == Some(ON_A_MESSAGE.0))
 }
 
-/// What is registered with Discord, by name. In servers only (context 0, installation 0).
+/// What is registered with Discord, by name. In servers (context 0), or in direct messages with the bot (context 1).
 pub fn registration() -> Value {
     let (name, localized) = ON_A_MESSAGE;
     let on_a_message = json!({
@@ -238,7 +248,7 @@ impl Slash {
             "type": 1,
             "description": self.description.in_lang(Lang::En),
             "description_localizations": self.description.localizations(),
-            "contexts": [0],
+            "contexts": [if self.handler == Handler::Server { 1 } else { 0 }],
             "integration_types": [0],
             "default_member_permissions": self.needs.map(|needed| needed.bits.bits().to_string()),
             "options": registered(self.options),

@@ -229,6 +229,33 @@ pub enum Effect {
         ping_user: Option<UserId>,
         lang: Lang,
     },
+    /// A private thread in which staff see of a conversation in direct messages what is for them. One for each conversation.
+    OpenStaffThread {},
+    /// A message in that thread. `discreet`: said in a support channel instead, where there is no such thread.
+    PostToStaff {
+        content: String,
+        discreet: Option<String>,
+        controls: Controls,
+        ping_role: Option<RoleId>,
+        lang: Lang,
+    },
+    /// What staff said goes to the member's direct messages; if he takes none, they are told below what they said.
+    Relay { channel: ChannelId, content: String, staff_thread: ChannelId, message: MessageId, lang: Lang },
+    /// A part of an answer takes the place of the part of the same number of the answer before; where there is none it is a
+    /// message. `last`: later parts of that one go.
+    Replace {
+        channel: ChannelId,
+        else_in: ChannelId,
+        content: String,
+        controls: Controls,
+        reply_to: MessageId,
+        last: bool,
+        lang: Lang,
+    },
+    /// A message for one member alone: in his direct messages, or if he takes none, as a reply to what he wrote.
+    Whisper { user: UserId, content: String, channel: ChannelId, message: MessageId, lang: Lang },
+    /// A member is asked to which of these servers his direct messages go: their ids and names.
+    ChooseServer { channel: ChannelId, servers: Vec<(String, String)>, reply_to: MessageId, lang: Lang },
     /// Said to a server as a whole, where it is seen. Its place is not known before, so that it is not looked for.
     TellServer { server: GuildId, content: String },
     /// A thread is put away, where the bot may do so.
@@ -290,6 +317,12 @@ impl Effect {
             Self::PostInThread { .. } => "post_in_thread",
             Self::Notice { .. } => "notice",
             Self::TellServer { .. } => "tell_server",
+            Self::OpenStaffThread {} => "open_staff_thread",
+            Self::PostToStaff { .. } => "post_to_staff",
+            Self::Relay { .. } => "relay",
+            Self::ChooseServer { .. } => "choose_server",
+            Self::Whisper { .. } => "whisper",
+            Self::Replace { .. } => "replace",
             Self::Archive { .. } => "archive",
         }
     }

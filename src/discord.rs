@@ -388,6 +388,8 @@ pub struct Interaction {
     pub channel: Option<InteractionChannel>,
     #[serde(default)]
     pub member: Option<Member>,
+    #[serde(default)]
+    pub user: Option<User>,
     /// What the bot may do in the channel.
     #[serde(default)]
     pub app_permissions: Option<Permissions>,
@@ -407,6 +409,10 @@ impl std::fmt::Debug for Interaction {
 }
 
 impl Interaction {
+    pub fn by(&self) -> Option<&User> {
+        self.member.as_ref().map(|member| &member.user).or(self.user.as_ref())
+    }
+
     pub fn is_in_thread(&self) -> bool {
         self.channel.as_ref().is_some_and(|channel| matches!(channel.kind, 10..=12))
     }
@@ -486,7 +492,7 @@ mod tests {
 
     #[test]
     fn an_interaction_never_prints_its_token() {
-        let json = r#"{"id":"1","application_id":"2","type":2,"token":"secret","unknown":[1]}"#;
+        let json = r#"{"id":"1","application_id":"2","type":2,"token":"secret"}"#;
         let interaction: Interaction = serde_json::from_str(json).unwrap();
         assert!(!format!("{interaction:?}").contains("secret"));
     }

@@ -92,6 +92,9 @@ pub fn form(custom_id: &str) -> Option<Modal> {
     [NOTES_FORM, NEW_REPLY_FORM, LEARN_FORM, GAP_FORM].into_iter().find(|form| form.custom_id == custom_id)
 }
 
+/// Prefix of the custom id of the list from which a member chooses the server that his direct messages go to.
+pub const DM_SERVER: &str = "dm:";
+
 /// Types of interactions.
 pub const COMMAND: u8 = 2;
 pub const COMPONENT: u8 = 3;
@@ -259,6 +262,7 @@ const TABLE: &[Row] = &[
     Row { on: On::CustomId(NOTES), needs: &[], reply: FirstReply::Private },
     Row { on: On::CustomId(NEW_REPLY), needs: &[], reply: FirstReply::Private },
     // Each choice changes the message that it was made in.
+    Row { on: On::CustomId(DM_SERVER), needs: &[], reply: FirstReply::Update },
     Row { on: On::CustomId(commands::setup::SETUP), needs: &[], reply: FirstReply::Update },
     Row { on: On::CustomId(PAGE), needs: &[], reply: FirstReply::Update },
     Row { on: On::CustomId(REMOVE), needs: &[], reply: FirstReply::Update },

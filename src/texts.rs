@@ -29,7 +29,7 @@ macro_rules! embedded {
 
 /// In the order of [`Lang::ALL`]. A new file is named here, and has to be there in every language.
 static SOURCES: [&[&str]; Lang::ALL.len()] = embedded!(
-    "en", "de", "es", "fr", "pt-BR", "ru", "ja" => ["members", "tickets", "config", "staff", "knowledge"]
+    "en", "de", "es", "fr", "pt-BR", "ru", "ja" => ["members", "tickets", "config", "staff", "knowledge", "direct"]
 );
 
 type Texts = HashMap<&'static str, Pattern<&'static str>>;

@@ -15,6 +15,7 @@ pub mod letters;
 pub mod load;
 mod marks;
 pub mod moving;
+pub mod reception;
 mod replies;
 mod reports;
 pub mod shard_loop;
@@ -36,7 +37,7 @@ use helpline_cluster::fence::Fence;
 use helpline_cluster::ids::ShardId;
 use helpline_cluster::keys::Keys;
 use helpline_cluster::redis_link::Connection;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -140,6 +141,8 @@ pub struct Shared {
     pub arrivals: arriving::Arrivals,
     /// Shards in which a ticket was changed by somebody else.
     pub tickets: arriving::Arrivals,
+    /// There is something to do at the [`reception`].
+    pub reception: Notify,
 }
 
 /// Connections for claims and releases, for events, and for lanes and all the rest. Each has its own, because after a
@@ -226,6 +229,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         load: load::Load::default(),
         arrivals: arriving::Arrivals::default(),
         tickets: arriving::Arrivals::default(),
+        reception: Notify::new(),
         pool: database.clone(),
         first: Database::from(first),
     });
@@ -248,6 +252,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(follow_configs(Arc::clone(&shared), config.session_url.clone(), handed_over.clone())),
         tokio::spawn(ticket_news::watch(Arc::clone(&shared), config.session_url.clone(), cancel.clone())),
         tokio::spawn(silences::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
+        tokio::spawn(reception::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
         tokio::spawn(reports::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
         tokio::spawn(embed(database.clone(), claims.clone(), embedder, cancel.clone())),
     ];

@@ -156,6 +156,8 @@ pub enum Unowned {
     PlacementHints,
     /// Who asked when counts for an hour; it is deleted when nothing can look at it any more.
     AgedQuestions,
+    /// Choices of members who have not written for a year, and messages of those who made none for a day.
+    AgedDirectMessages,
     /// Drafts of documents that nobody decided about, and lists of questions that nobody looked at for months.
     AgedDrafts,
     /// Days of statistics that nobody counts for any more, questions that are as old, and dead letters that nobody looked at for

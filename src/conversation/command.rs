@@ -108,6 +108,8 @@ pub enum Command {
     Answered { job: AnswerJob, answer: Answer, at: OffsetDateTime, call: Call },
     /// A question that is not answered yet reads differently now.
     Edit { event_id: String, text: String },
+    /// A question that was answered just now reads differently.
+    Revise { question: MessageId, channel: ChannelId, text: String, edited_at_ms: i64, lang: Lang },
     /// A question that is not answered yet was deleted.
     Retract { event_id: String },
     /// A member wants a human. `voted`: whether the last answer helped.
@@ -125,13 +127,17 @@ pub enum Command {
     Silence { due: Due, ticket: Option<Ticket>, at: OffsetDateTime, lang: Lang },
     /// Somebody of the staff lets the bot say something here in his name. `lang`: in which everybody reads the name.
     Speak { press: Press, text: String, lang: Lang },
+    /// Somebody of the staff wrote where only they read, to whoever asked in direct messages.
+    PassOn { question: Question },
 }
 
 impl Command {
     /// When it happened; none for what changes nothing that counts.
     pub fn at(&self) -> Option<OffsetDateTime> {
         match self {
-            Self::Ask(question) | Self::Overhear { question, .. } => Some(question.asked_at),
+            Self::Ask(question) | Self::Overhear { question, .. } | Self::PassOn { question } => {
+                Some(question.asked_at)
+            }
             Self::Answered { at, .. } | Self::Silence { at, .. } => Some(*at),
             Self::AskHuman { press, .. }
             | Self::Act { press, .. }
@@ -139,7 +145,7 @@ impl Command {
             | Self::Vote { press, .. }
             | Self::Close { press }
             | Self::Speak { press, .. } => Some(press.pressed_at),
-            Self::Edit { .. } | Self::Retract { .. } => None,
+            Self::Edit { .. } | Self::Revise { .. } | Self::Retract { .. } => None,
         }
     }
 }
@@ -171,6 +177,9 @@ pub struct AnswerJob {
     pub edited_at_ms: Option<i64>,
     #[serde(default)]
     pub lang: Lang,
+    /// It was answered, and edited a moment later: what is found now takes the place of the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// What the caller of [`super::state::Conversation::apply`] has to store in the same transaction.

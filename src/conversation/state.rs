@@ -1,6 +1,8 @@
 //! The conversation as a state machine. Pure: no I/O, no clock; time comes in with the command.
 
+mod direct;
 mod presses;
+mod revise;
 mod silence;
 mod tickets;
 
@@ -29,6 +31,10 @@ pub struct Conversation {
     pub user: UserId,
     pub status: Status,
     pub transcript: Vec<Turn>,
+    /// It is held in direct messages, which the staff of the server do not see.
+    pub direct: bool,
+    /// Where they see of it what is for them; none until they were called.
+    pub staff_thread: Option<ChannelId>,
 }
 
 /// `conversations.status`.
@@ -65,6 +71,9 @@ pub enum Turn {
         citations: Vec<Citation>,
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
+        /// The question was edited, and this took the place of an earlier answer: it happens once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     Forwarded {
         user: UserId,
@@ -144,6 +153,8 @@ impl Conversation {
             user: question.author,
             status: Status::Active,
             transcript: Vec::new(),
+            direct: false,
+            staff_thread: None,
         }
     }
 
@@ -165,6 +176,8 @@ impl Conversation {
             user: owner,
             status: Status::Active,
             transcript: vec![title],
+            direct: false,
+            staff_thread: None,
         }
     }
 
@@ -191,6 +204,9 @@ impl Conversation {
             Command::Answered { job, answer, at, call } => self.answered(job, answer, at, &call),
             Command::Edit { event_id, text } => self.edit(&event_id, &text),
             Command::Retract { event_id } => self.retract(&event_id),
+            Command::Revise { question, channel, text, edited_at_ms, lang } => {
+                self.revise(question, channel, &text, edited_at_ms, lang)
+            }
             Command::AskHuman { press, call, voted } => self.ask_human(&press, &call, voted),
             Command::Act { press, ticket, act } => self.act(&press, &ticket, act),
             Command::AskNotes { press, ticket } => self.ask_notes(&press, &ticket),
@@ -198,13 +214,16 @@ impl Conversation {
             Command::Close { press } => self.close(&press),
             Command::Silence { due, ticket, at, lang } => self.silent(due, ticket, at, lang),
             Command::Speak { press, text, lang } => self.speak(&press, text, lang),
+            Command::PassOn { question } => self.pass_on(&question),
         };
         (self, actions)
     }
 
     fn ask(&mut self, question: Question) -> Vec<Action> {
         if self.status == Status::Forwarded && matches!(question.origin, Origin::Message { .. }) {
-            return self.overhear(&question, false);
+            let mut actions = self.overhear(&question, false);
+            actions.extend(self.told_to_staff(&question));
+            return actions;
         }
         let first = self.transcript.is_empty();
         let history = self.history();
@@ -238,6 +257,7 @@ impl Conversation {
             asked_at: question.asked_at,
             edited_at_ms: None,
             lang: question.lang,
+            anew: false,
         }));
         actions
     }
@@ -271,13 +291,15 @@ impl Conversation {
             Origin::Slash { private: true, .. } => vec![render::answer_in_one(&answer, job.lang)],
             _ => render::answer(&answer, job.lang),
         };
-        self.transcript.push(Turn::Assistant {
+        let turn = Turn::Assistant {
             answers: event_id.clone(),
             text: answer.text,
             action: answer.action,
             citations: answer.citations,
             at,
-        });
+            anew: job.anew,
+        };
+        self.put_answer(&event_id, turn);
         let last = parts.len() - 1;
         let mut actions = Vec::new();
         for (part, content) in parts.into_iter().enumerate() {
@@ -290,8 +312,13 @@ impl Conversation {
                 answer::Action::Clarify => Controls::AskHuman { conversation: self.id },
                 answer::Action::HandOver(_) => Controls::None,
             };
-            let effect = self.place(&job, part, content, controls);
-            actions.push(Action::Deliver(key(&event_id, "answer", part), effect));
+            actions.push(match job.anew {
+                true => self.in_its_place(&job, (part, last), content, controls),
+                false => {
+                    let effect = self.place(&job, part, content, controls);
+                    Action::Deliver(key(&event_id, "answer", part), effect)
+                }
+            });
         }
         if let Origin::Slash { channel, application, token, in_thread: false, private: false, .. } =
             &job.origin

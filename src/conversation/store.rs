@@ -12,6 +12,7 @@ use super::state::{Conversation, Status, Turn};
 use crate::discord::{ChannelId, MessageId, UserId};
 use crate::server_config::Patience;
 
+pub mod direct;
 pub mod silences;
 pub mod tickets;
 
@@ -33,6 +34,8 @@ struct Row {
     user_id: String,
     transcript: serde_json::Value,
     status: String,
+    direct: bool,
+    staff_thread: Option<String>,
 }
 
 impl TryFrom<Row> for Conversation {
@@ -57,6 +60,11 @@ impl TryFrom<Row> for Conversation {
             },
             transcript: serde_json::from_value::<Vec<Turn>>(row.transcript)
                 .map_err(|_| malformed("transcript"))?,
+            direct: row.direct,
+            staff_thread: match row.staff_thread {
+                Some(thread) => Some(ChannelId(thread.parse().map_err(|_| malformed("staff_thread"))?)),
+                None => None,
+            },
         })
     }
 }

@@ -17,11 +17,13 @@
 //!
 //! Source: Discord developer docs, "Create Message", "Start Thread from Message", "Receiving and Responding".
 
+mod direct;
 mod files;
 mod panels;
 mod replies;
 mod servers;
 
+pub use direct::list_of_servers;
 pub use panels::Read;
 
 use std::time::Duration;
@@ -148,15 +150,19 @@ impl Client {
             | Effect::SuggestAnswer { .. }
             | Effect::Transcript { .. }
             | Effect::SendData { .. }
-            | Effect::Knowledge { .. } => {
-                Outcome::GiveUp { reason: "what it is about was not looked up".to_owned() }
-            }
+            | Effect::OpenStaffThread {}
+            | Effect::PostToStaff { .. }
+            | Effect::Replace { .. }
+            | Effect::Knowledge { .. } => not_looked_up(),
             Effect::Edit { message, channels, content, controls, lang } => {
                 request.edit(*message, channels, content, (*controls, *lang)).await
             }
             Effect::Notice { channel, content, controls, ping_user, lang } => {
                 let message = Post { ping_user: *ping_user, ..Post::new(content, *controls, *lang) };
                 request.notice(*channel, message).await
+            }
+            Effect::Relay { .. } | Effect::Whisper { .. } | Effect::ChooseServer { .. } => {
+                request.in_direct_messages(effect).await
             }
             Effect::TellServer { server, content } => request.tell_server(*server, content).await,
             Effect::Archive { channel } => request.archive(*channel).await,
@@ -190,6 +196,10 @@ impl Client {
             other => other,
         }
     }
+}
+
+fn not_looked_up() -> Outcome {
+    Outcome::GiveUp { reason: "what it is about was not looked up".to_owned() }
 }
 
 /// A message to be created.

@@ -179,6 +179,26 @@ pub async fn end(tx: &mut FencedTx, server: ServerId, key: &OutboxKey) -> Result
     Ok(marked.rows_affected() == 1)
 }
 
+/// The messages that carried out an event's effects of this name: part and message.
+pub async fn messages_of(
+    database: &Database,
+    server: ServerId,
+    event_id: &str,
+    effect: &str,
+) -> Result<Vec<(i32, MessageId)>, Error> {
+    let rows = sqlx::query!(
+        "select part, message_id from helpline.outbox
+         where server_id = $1 and event_id = $2 and effect = $3 and state = 'sent' order by part",
+        server.db(),
+        event_id,
+        effect
+    )
+    .fetch_all(database.read().await?.conn())
+    .await?;
+    let message = |id: Option<String>| id.and_then(|id| id.parse().ok()).map(MessageId);
+    Ok(rows.into_iter().filter_map(|row| Some((row.part, message(row.message_id)?))).collect())
+}
+
 /// How many effects of this name wait in a server.
 pub async fn count_waiting(tx: &mut FencedTx, server: ServerId, effect: &str) -> Result<i64, Error> {
     Ok(sqlx::query_scalar!(

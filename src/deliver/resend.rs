@@ -43,6 +43,8 @@ impl Effect {
             | Self::SendData { .. }
             | Self::ShowTicket { .. }
             | Self::Archive { .. }
+            // It is looked for by its name before it is made.
+            | Self::OpenStaffThread {}
             | Self::ShowPanel { .. }
             | Self::FillForm { .. }
             | Self::Knowledge { .. }
@@ -52,6 +54,11 @@ impl Effect {
             | Self::PostInThread { .. }
             | Self::Notice { .. }
             | Self::TellServer { .. }
+            | Self::PostToStaff { .. }
+            | Self::Relay { .. }
+            | Self::ChooseServer { .. }
+            | Self::Whisper { .. }
+            | Self::Replace { .. }
             | Self::EditOriginal { .. } => Repeat::WithinWindow,
         }
     }
@@ -102,6 +109,9 @@ impl<'a> Sought<'a> {
         let words = match effect {
             Effect::Post { content, controls: Controls::None, .. }
             | Effect::PostInThread { content, controls: Controls::None, .. }
+            | Effect::PostToStaff { content, controls: Controls::None, .. }
+            | Effect::Relay { content, .. }
+            | Effect::Whisper { content, .. }
             | Effect::Notice { content, controls: Controls::None, .. } => Some(content.as_str()),
             _ => None,
         };

@@ -337,6 +337,12 @@ fn allowed(method: &Method, path: &str, application_id: u64) -> Option<Speaker> 
         return id(server).filter(|_| *method == Method::GET).map(|_| Speaker::Bot);
     }
     match segments.as_slice() {
+        // Whether somebody is in it, and which threads are open.
+        ["guilds", server, "members", user] if *method == Method::GET => {
+            id(server).and(id(user)).map(|_| Speaker::Bot)
+        }
+        ["guilds", server, "threads", "active"] if *method == Method::GET => id(server).map(|_| Speaker::Bot),
+        ["users", "@me", "channels"] if *method == Method::POST => Some(Speaker::Bot),
         ["channels", channel, ..] => id(channel).map(|_| Speaker::Bot),
         ["interactions", interaction, _, "callback"] => id(interaction).map(|_| Speaker::Path),
         ["webhooks", application, _, ..] if id(application) == Some(application_id) => Some(Speaker::Path),
@@ -404,7 +410,12 @@ mod tests {
         assert_eq!(allowed(&Method::POST, "/webhooks/8/tok/messages/@original", 8), Some(Speaker::Path));
         assert_eq!(allowed(&Method::GET, "/guilds/1", 8), Some(Speaker::Bot));
         assert_eq!(allowed(&Method::GET, "/guilds/1/channels", 8), Some(Speaker::Bot));
-        for path in ["/guilds/1/roles", "/guilds/x", "/guilds"] {
+        for path in ["/guilds/1/members/2", "/guilds/1/threads/active"] {
+            assert_eq!(allowed(&Method::GET, path, 8), Some(Speaker::Bot));
+            assert_eq!(allowed(&Method::PATCH, path, 8), None);
+        }
+        assert_eq!(allowed(&Method::POST, "/users/@me/channels", 8), Some(Speaker::Bot));
+        for path in ["/guilds/1/roles", "/guilds/x", "/guilds", "/guilds/1/members", "/users/@me/channels"] {
             assert_eq!(allowed(&Method::GET, path, 8), None, "{path}");
         }
         for path in [

@@ -3,7 +3,9 @@
 
 mod about;
 mod commands;
+pub mod direct;
 mod edits;
+mod events;
 mod knowledge;
 mod late;
 pub mod limits;
@@ -16,15 +18,14 @@ mod staff;
 mod threads;
 mod tickets;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use helpline_cluster::consumer::{self, Item, Place, Step};
-use helpline_cluster::event_log::Entry;
 use helpline_cluster::fence::{self, Fence, FencedTx};
 use helpline_cluster::ids::ServerId;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use events::{Event, Relevant, parse};
 pub use replays::replay;
 
 use super::counts::Counts;
@@ -36,7 +37,7 @@ use crate::conversation::state::{Conversation, Status};
 use crate::conversation::store;
 use crate::deliver::outbox::{self, Lane};
 use crate::deliver::{Effect, OutboxKey};
-use crate::discord::{Guild, Interaction, Message, MessageId, MessagesGone, RoleId, Thread, UserId};
+use crate::discord::{Guild, Interaction, Message, RoleId, UserId};
 use crate::first_reply::{COMPONENT, FORGET};
 use crate::server_config::ServerConfig;
 use crate::texts::Lang;
@@ -92,62 +93,6 @@ impl Error {
     }
 }
 
-/// An event as far as it matters.
-#[derive(Debug)]
-pub enum Event {
-    Message(Box<Message>),
-    Interaction(Box<Interaction>),
-    GuildSeen(Guild),
-    GuildGone(Guild),
-    ThreadOpened(Thread),
-    Edit(Box<Message>),
-    Deleted(Vec<MessageId>),
-}
-
-/// An event of one server that may have an effect.
-#[derive(Debug)]
-pub struct Relevant {
-    pub server: ServerId,
-    /// As it was read; its origin (gateway session, sequence) is the first event key.
-    entry: Entry,
-    received_at: OffsetDateTime,
-    event: Event,
-    /// A person asked for it: it is not too late for anything.
-    replayed: bool,
-}
-
-/// Reads an entry of the log; none when nothing can follow from it. An unreadable payload is an error of the entry.
-pub fn parse(entry: &Entry) -> Result<Option<Relevant>, serde_json::Error> {
-    let Some(server) = entry.server else { return Ok(None) };
-    let event = match entry.kind.as_str() {
-        "MESSAGE_CREATE" => {
-            let message: Message = serde_json::from_slice(&entry.payload)?;
-            if !message.is_by_a_person() || message.content.trim().is_empty() {
-                return Ok(None);
-            }
-            Event::Message(Box::new(message))
-        }
-        "INTERACTION_CREATE" => Event::Interaction(serde_json::from_slice(&entry.payload)?),
-        "GUILD_CREATE" | "GUILD_UPDATE" => Event::GuildSeen(serde_json::from_slice(&entry.payload)?),
-        "THREAD_CREATE" => Event::ThreadOpened(serde_json::from_slice(&entry.payload)?),
-        "MESSAGE_UPDATE" => {
-            let message: Message = serde_json::from_slice(&entry.payload)?;
-            if !message.is_by_a_person() || message.edited_ms().is_none() {
-                return Ok(None);
-            }
-            Event::Edit(Box::new(message))
-        }
-        "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
-            Event::Deleted(serde_json::from_slice::<MessagesGone>(&entry.payload)?.ids())
-        }
-        "GUILD_DELETE" => Event::GuildGone(serde_json::from_slice(&entry.payload)?),
-        _ => return Ok(None),
-    };
-    let millis = i128::from(entry.received_at_ms) * 1_000_000;
-    let received_at = OffsetDateTime::from_unix_timestamp_nanos(millis).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    Ok(Some(Relevant { server, entry: entry.clone(), received_at, event, replayed: false }))
-}
-
 /// What became of a batch.
 #[derive(Debug)]
 pub enum Applied {
@@ -167,13 +112,17 @@ pub async fn apply(
     // Read before the transaction begins: it would otherwise hold its fence while it waits for a second connection.
     let mut configs = Vec::with_capacity(batch.len());
     for event in batch {
-        configs.push(shared.configs.get(event.server).await?);
+        configs.push(event.config(shared).await?);
     }
-    let mut servers: Vec<ServerId> = batch.iter().map(|event| event.server).collect();
+    let mut servers: Vec<ServerId> = batch.iter().filter_map(Relevant::of_server).collect();
     servers.sort_unstable();
     servers.dedup();
     let (mut t1, places) = T1::begin(shared, fence, &servers).await?;
     for (event, config) in batch.iter().zip(&configs) {
+        if event.of_server().is_none() {
+            t1.apply(event, config).await?;
+            continue;
+        }
         let unknown = Place { lives_on: None, moving: None, waiting: false };
         let place = places.get(&event.server).unwrap_or(&unknown);
         match consumer::step(fence.shard, Item::Event, place) {
@@ -193,6 +142,9 @@ pub async fn apply(
     }
     t1.tx.commit().await?;
     t1.configured.into_iter().for_each(|server| shared.configs.forget(server));
+    if t1.at_the_desk {
+        shared.reception.notify_one();
+    }
     Ok(Applied::Now(t1.lanes))
 }
 
@@ -208,6 +160,10 @@ pub(super) struct T1 {
     counts: Counts,
     /// Servers whose config it changes.
     configured: Vec<ServerId>,
+    /// Who used the bot where.
+    seen: BTreeSet<(i64, i64)>,
+    /// There is something to do for direct messages of no server.
+    at_the_desk: bool,
 }
 
 impl T1 {
@@ -231,6 +187,8 @@ impl T1 {
             marks: Marks::default(),
             counts: Counts::default(),
             configured: Vec::new(),
+            seen: BTreeSet::new(),
+            at_the_desk: false,
         };
         Ok((t1, places))
     }
@@ -238,11 +196,16 @@ impl T1 {
     /// Writes what was noted of all events; nothing but the cursor comes behind it.
     pub(super) async fn settle(&mut self) -> Result<(), Error> {
         self.marks.store(&mut self.tx).await?;
+        self.store_seen().await?;
         Ok(self.counts.store(&mut self.tx).await?)
     }
 
     pub(super) async fn apply(&mut self, relevant: &Relevant, config: &ServerConfig) -> Result<(), Error> {
         match &relevant.event {
+            Event::Direct(what) => self.arrived(relevant, what).await,
+            Event::Message(message) if relevant.direct => {
+                self.direct_message(relevant, message, config).await
+            }
             Event::Message(message) => self.message(relevant, message, config).await,
             Event::Interaction(interaction) => self.interaction(relevant, interaction, config).await,
             Event::GuildSeen(guild) if guild.unavailable == Some(true) => Ok(()),
@@ -268,6 +231,13 @@ impl T1 {
         let mentioned = self.bot.is_some_and(|bot| message.mentions.iter().any(|mention| mention.id == bot));
         let known = store::load_by_thread(&mut self.tx, server, message.channel_id).await?;
         let in_support_channel = config.channels.contains(&message.channel_id.0);
+        if let Some(known) = known.as_ref().filter(|known| known.direct) {
+            return match known.thread == Some(message.channel_id) {
+                // It was read again, which tells nothing of its channel.
+                true => self.direct_message(relevant, message, config).await,
+                false => self.from_staff(relevant, message, known.clone(), config).await,
+            };
+        }
         if known.is_none() && !mentioned && !in_support_channel {
             return Ok(());
         }
@@ -303,9 +273,12 @@ impl T1 {
         // What a human is to answer costs nothing.
         if asked
             && conversation.status != Status::Forwarded
-            && !self.may_ask(server, &question, config).await?
+            && !self.may_ask(server, &question, config, false).await?
         {
             return Ok(());
+        }
+        if asked {
+            self.seen(server, message.author.id);
         }
         let command = match asked {
             true => Command::Ask(question),
@@ -323,6 +296,9 @@ impl T1 {
         let server = relevant.server;
         if !self.is_new(relevant, &format!("interaction:{}", interaction.id.0)).await? {
             return Ok(());
+        }
+        if let Some(member) = &interaction.member {
+            self.seen(server, member.user.id);
         }
         if is_about_a_message(interaction) {
             return self.ask_about(relevant, interaction, config).await;

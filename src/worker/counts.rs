@@ -39,6 +39,7 @@ impl Counts {
         let today = at.to_offset(time::UtcOffset::UTC).date();
         for action in actions {
             match action {
+                Action::Answer(job) if job.anew => {}
                 Action::Answer(job) => {
                     let day = job.asked_at.to_offset(time::UtcOffset::UTC).date();
                     self.of(server, day).queries += 1;

@@ -64,6 +64,7 @@ pub async fn sweep(database: &Database, fences: &[Fence]) -> Result<u64, Error> 
 pub async fn sweep_common(database: &Database) -> Result<u64, Error> {
     let mut total = sweep_event_keys(database).await? + sweep_moves(database).await?;
     total += sweep_asked(database).await?;
+    total += sweep_direct(database).await?;
     total += sweep_gaps(database).await?;
     total += sweep_drafts(database).await?;
     total += sweep_letters(database).await?;
@@ -201,6 +202,12 @@ async fn sweep_asked(database: &Database) -> Result<u64, Error> {
             return Ok(total);
         }
     }
+}
+
+async fn sweep_direct(database: &Database) -> Result<u64, Error> {
+    let mut conn = database.unowned(Unowned::AgedDirectMessages).await?;
+    let swept = sqlx::query_file!("src/worker/sql/sweep_direct.sql").execute(conn.conn()).await?;
+    Ok(swept.rows_affected())
 }
 
 async fn sweep_moves(database: &Database) -> Result<u64, Error> {

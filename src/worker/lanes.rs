@@ -4,9 +4,11 @@
 //! A lane that finds that its shard's ownership is in doubt says so ([`Lanes::lost`]) and stops; what it was doing stays
 //! as it is stored, for whoever owns the shard next.
 
-mod delivery;
+pub(super) mod delivery;
+mod direct;
 pub mod knowledge;
 mod privacy;
+mod revise;
 mod staff;
 mod threads;
 mod tickets;
@@ -59,7 +61,6 @@ struct Inner {
     /// A running lane has one of its own: its `stop` ends the lane alone.
     lease: Lease,
     running: Arc<Mutex<Running>>,
-    /// A lane has ended.
     ended: Arc<Notify>,
     lost: watch::Sender<Option<Lost>>,
     /// Our own messages that came back through the gateway.
@@ -439,7 +440,7 @@ impl Inner {
         answer: Answer,
         config: &ServerConfig,
     ) -> Result<(), Error> {
-        let (asked_at, action) = (job.asked_at, answer.action);
+        let (asked_at, anew, action) = (job.asked_at, job.anew, answer.action);
         let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         // The conversation first: T1 writes them in this order too.
         let state = store::load(&mut tx, lane.server, conversation).await?;
@@ -462,7 +463,9 @@ impl Inner {
         store::save(&mut tx, lane.server, &state, "", config.patience()).await?;
         let mut counts = Counts::default();
         counts.note(lane.server, &actions, at);
-        counts.answered(lane.server, asked_at, at);
+        if !anew {
+            counts.answered(lane.server, asked_at, at);
+        }
         store_actions(&mut tx, lane, actions).await?;
         counts.store(&mut tx).await?;
         tx.commit().await?;

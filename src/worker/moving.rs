@@ -176,6 +176,10 @@ async fn leave(tx: &mut FencedTx, moving: &Move, to: ShardId) -> Result<(), Erro
     if left.rows_affected() != 1 {
         return Err(Error::MovedMeanwhile(moving.server));
     }
+    // Direct messages are held by another shard's owner, who may have been faster: they wait there, before later ones.
+    sqlx::query_file!("src/worker/sql/pass_held_on.sql", from.db(), moving.server.db(), to.db())
+        .execute(tx.conn())
+        .await?;
     notify(tx, Some(to)).await
 }
 
@@ -210,7 +214,7 @@ async fn finish(tx: &mut FencedTx, server: ServerId, moved_in: &[i64]) -> Result
     Ok(())
 }
 
-async fn notify(tx: &mut FencedTx, to: Option<ShardId>) -> Result<(), Error> {
+pub(super) async fn notify(tx: &mut FencedTx, to: Option<ShardId>) -> Result<(), Error> {
     let payload = to.map(|shard| shard.get().to_string()).unwrap_or_default();
     sqlx::query!("select pg_notify($1, $2)::text as notified", MOVES, payload).fetch_one(tx.conn()).await?;
     Ok(())

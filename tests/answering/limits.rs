@@ -3,7 +3,8 @@
 use helpline::discord::MessageId;
 use helpline_sim::Config;
 use helpline_sim::ids::{ChannelId, InteractionId, UserId};
-use helpline_sim::matching::{Answer, QuestionId};
+use helpline_sim::matching::QuestionId;
+use helpline_sim::transcript::{BotMessage, Kind};
 use serde_json::json;
 
 use crate::faults::{append, entry_of, number};
@@ -44,8 +45,22 @@ async fn passed(town: &Town) {
     town.at_rest().await;
 }
 
+/// The n-th note that the first member was sent in his direct messages.
+async fn noted(town: &Town, nth: usize) -> BotMessage {
+    let channel = town.sim.dm_channel(town.member(0)).expect("they can write to each other");
+    eventually("a note came", async || {
+        let transcript = town.sim.transcript().snapshot();
+        let mut posted = transcript.iter().filter_map(|entry| match &entry.kind {
+            Kind::BotMessage(message) if message.channel == channel => Some(message.clone()),
+            _ => None,
+        });
+        posted.nth(nth - 1)
+    })
+    .await
+}
+
 /// The moment that a note names, in seconds since 1970.
-fn named(note: &Answer) -> u64 {
+fn named(note: &BotMessage) -> u64 {
     let (_, from) = note.content.split_once("<t:").unwrap_or_else(|| panic!("no time in {}", note.content));
     from.split_once(":R>").expect("a relative time").0.parse().expect("seconds")
 }
@@ -64,12 +79,13 @@ async fn beyond_the_number_of_an_hour_a_member_is_told_once_when_to_come_back() 
     town.answer(town.ask(0, BACKUP)).await;
     let flood: Vec<QuestionId> = (0..5).map(|_| town.ask(0, BACKUP)).collect();
     let mention = town.mention(0, BACKUP);
-    let note = town.answer(flood[0]).await;
+    let note = noted(&town, 1).await;
     assert!(note.content.contains("2 questions within an hour"), "{}", note.content);
-    assert_eq!(note.channel, town.server(0).support_channel, "where it was asked");
+    let asked = format!("/{}/{}", town.server(0).support_channel.get(), number(flood[0]));
+    assert!(note.content.ends_with(&asked), "it names what was asked: {}", note.content);
     assert!((0..=1).contains(&(named(&note) - hour_after(first))), "{}", note.content);
     passed(&town).await;
-    assert!(flood[1..].iter().chain([&mention]).all(|question| town.answers(*question).is_empty()));
+    assert!(flood.iter().chain([&mention]).all(|question| town.answers(*question).is_empty()));
     assert_eq!((town.count(NOTES).await, town.count(CONVERSATIONS).await), (1, 3));
     // Whoever asks by an interaction is told each time, and alone.
     for _ in 0..2 {
@@ -88,13 +104,15 @@ async fn an_hour_after_a_question_its_place_is_free_again() {
     town.answer(town.ask(0, REFUND)).await;
     let second = town.ask(0, BACKUP);
     town.answer(second).await;
-    assert!(town.answer(town.ask(0, BACKUP)).await.content.contains("again <t:"));
+    town.ask(0, BACKUP);
+    assert!(noted(&town, 1).await.content.contains("again <t:"));
     // As if the first had been asked an hour before the second.
     let aged = "update helpline.asked set event_id = event_id - (3600000::bigint << 22)
                 where event_id = (select min(event_id) from helpline.asked)";
     run(&town.db.pool, aged).await;
     assert!(town.answer(town.ask(0, BACKUP)).await.content.contains("Backups"));
-    let note = town.answer(town.ask(0, BACKUP)).await;
+    town.ask(0, BACKUP);
+    let note = noted(&town, 2).await;
     assert!((0..=1).contains(&(named(&note) - hour_after(second))), "another moment, another note");
 }
 
@@ -127,9 +145,24 @@ async fn messages_mentions_and_commands_count_together_and_once_whatever_brings_
     assert_eq!(counted, 3);
     let fourth = town.say(thread, town.member(0), BACKUP);
     assert!(town.answer(fourth).await.content.contains("Backups"), "one place was left");
-    let fifth = town.answer(town.say(thread, town.member(0), BACKUP)).await;
-    assert_eq!((fifth.channel, town.count(NOTES).await), (thread, 1));
-    assert!(fifth.content.contains("4 questions"), "{}", fifth.content);
+    let fifth = town.say(thread, town.member(0), BACKUP);
+    assert!(noted(&town, 1).await.content.contains("4 questions"));
+    town.at_rest().await;
+    assert_eq!((town.answers(fifth).len(), town.count(NOTES).await), (0, 1));
+}
+
+#[tokio::test]
+async fn who_takes_no_direct_messages_is_told_where_he_asked() {
+    let town = town("max_messages_per_user", 1).await;
+    let _worker = town.worker();
+    town.sim.set_takes_dms(town.member(0), false);
+    let thread = town.answer(town.ask(0, REFUND)).await.channel;
+    let second = town.say(thread, town.member(0), BACKUP);
+    let note = town.answer(second).await;
+    assert!(note.content.contains("one question"), "{}", note.content);
+    assert_eq!(note.channel, thread);
+    passed(&town).await;
+    assert_eq!((town.answers(second).len(), town.count(NOTES).await), (1, 1));
 }
 
 #[tokio::test]
@@ -179,13 +212,13 @@ async fn a_question_that_is_too_long_is_told_how_long_it_may_be() {
     let long = format!("{BACKUP} I ask because I have lost all of my world.");
     let talk = town.say(town.server(0).general_channel, town.member(0), &long);
     let asked = town.ask(0, &long);
-    let note = town.answer(asked).await;
+    let note = noted(&town, 1).await;
     assert!(note.content.contains("45 characters at most"), "{}", note.content);
     let (again, mention) = (town.ask(0, &long), town.mention(0, &long));
     let told = town.answer(QuestionId::Interaction(slash(&town, town.member(0), &long).await)).await;
     assert!(told.ephemeral && told.content.contains("45 characters"), "{}", told.content);
     passed(&town).await;
-    assert!([talk, again, mention].iter().all(|question| town.answers(*question).is_empty()));
+    assert!([talk, asked, again, mention].iter().all(|question| town.answers(*question).is_empty()));
     assert_eq!((town.count(ASKED).await, town.count(CONVERSATIONS).await), (1, 1), "it costs no place");
     // The mention itself is no part of the question.
     assert!(town.answer(town.mention(0, BACKUP)).await.content.contains("Backups"));

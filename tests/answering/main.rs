@@ -2,6 +2,7 @@
 
 mod commands;
 mod desk;
+mod direct;
 #[path = "../support/embedding_server.rs"]
 mod embedding_server;
 mod faults;
@@ -26,6 +27,7 @@ mod privacy;
 mod questions;
 mod replies;
 mod reports;
+mod revised;
 mod scenarios;
 #[path = "../support/settled.rs"]
 mod settled;

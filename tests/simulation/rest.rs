@@ -81,6 +81,11 @@ pub async fn carry_out(to: To<'_>, effect: &Effect, thread: Option<ChannelId>) -
         Effect::Notice { .. } | Effect::Archive { .. } | Effect::TellServer { .. } => {
             give_up("nobody falls silent here")
         }
+        Effect::OpenStaffThread {}
+        | Effect::PostToStaff { .. }
+        | Effect::Relay { .. }
+        | Effect::ChooseServer { .. } => give_up("nobody writes directly here"),
+        Effect::Whisper { .. } | Effect::Replace { .. } => give_up("nobody asks too much, or edits, here"),
         Effect::EditOriginal { token, content, channel, .. } => {
             let edit = Request::PatchOriginal {
                 token: token.clone(),

@@ -40,10 +40,13 @@ impl Conversation {
         because: Because,
         call: &Call,
         event_id: &str,
-    ) -> [Action; 2] {
+    ) -> Vec<Action> {
         self.status = ticket::OPEN.conversation;
         self.transcript.push(Turn::Forwarded { user, at, ticket: Some(call.ticket), because: Some(because) });
         let opened = Ticket::new(call.ticket);
+        if self.direct {
+            return self.call_staff(call, &opened, event_id);
+        }
         let ping = call.support_role.map(|role| format!("<@&{}> ", role.0)).unwrap_or_default();
         let post = Effect::Post {
             channel: self.thread.unwrap_or(self.channel),
@@ -57,7 +60,7 @@ impl Conversation {
             asked_at_ms: None,
             lang: call.lang,
         };
-        [Action::OpenTicket(call.ticket), Action::Deliver(key(event_id, "forward", 0), post)]
+        vec![Action::OpenTicket(call.ticket), Action::Deliver(key(event_id, "forward", 0), post)]
     }
 
     /// The vote of whoever asked; a later one takes the place of an earlier one.

@@ -154,7 +154,7 @@ impl Conversation {
 
     /// The thread is put away; written in again, it comes back by itself.
     pub(super) fn archive(&self, event: &str) -> Option<Action> {
-        let channel = self.thread?;
+        let channel = self.thread.filter(|_| !self.direct)?;
         Some(Action::Deliver(key(event, "archive", 0), Effect::Archive { channel }))
     }
 

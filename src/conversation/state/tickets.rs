@@ -43,7 +43,8 @@ impl Conversation {
             (TicketStatus::Resolved, true) => with_transcript(press, ticket.id, told),
             _ => respond(press, told),
         };
-        [reply, Action::ChangeTicket(after)].into_iter().chain(counts).collect()
+        let told = self.told_of(press, step.name);
+        [reply, Action::ChangeTicket(after)].into_iter().chain(counts).chain(told).collect()
     }
 
     /// Opens the form in which the notes are written; what is sent then is [`Act::Resolve`].

@@ -114,6 +114,8 @@ pub async fn shown(database: &Database, server: ServerId, id: Uuid) -> Result<Op
             user_id: row.user_id,
             transcript: row.transcript,
             status: row.status,
+            direct: row.direct,
+            staff_thread: row.staff_thread,
         })?;
         let message = row.message_id.and_then(|id| id.parse().ok()).map(MessageId);
         Ok(Shown { ticket, conversation, username: row.username, message })

@@ -24,7 +24,10 @@ pub fn summary(lang: Lang, server: ServerId, conversation: &Conversation, ticket
         lines.push(say!(lang, "ticket-answered"));
         lines.push(quote(text, ANSWER_CHARS));
     }
-    lines.push(link(server, conversation.thread.unwrap_or(conversation.channel), None));
+    // Staff see no direct messages: this stands where they answer them.
+    if !conversation.direct {
+        lines.push(link(server, conversation.thread.unwrap_or(conversation.channel), None));
+    }
     lines.push(standing(lang, conversation, ticket));
     lines.extend(
         ticket
@@ -33,7 +36,22 @@ pub fn summary(lang: Lang, server: ServerId, conversation: &Conversation, ticket
             .filter(|notes| !notes.trim().is_empty())
             .map(|notes| quote(notes, NOTES_CHARS)),
     );
+    if conversation.direct {
+        let user = conversation.forwarded_by(ticket.id);
+        lines.push(format!("-# {}", say!(lang, "dm-staff-hint", user)));
+    }
     truncate(&lines.join("\n"), MAX_CONTENT_CHARS)
+}
+
+/// The same where others may read it: of what was said in direct messages nothing is told.
+pub fn discreet(lang: Lang, conversation: &Conversation, ticket: &Ticket) -> String {
+    let user = conversation.forwarded_by(ticket.id);
+    format!("{}\n{}", say!(lang, "dm-asks-for-human", user), standing(lang, conversation, ticket))
+}
+
+/// What a member says in direct messages, to staff.
+pub fn said(user: UserId, text: &str) -> String {
+    truncate(&format!("<@{}>: {text}", user.0), MAX_CONTENT_CHARS)
 }
 
 /// Leads to a channel, thread or message.

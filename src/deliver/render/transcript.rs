@@ -226,6 +226,8 @@ mod tests {
             user: UserId(9),
             status: Status::Completed,
             transcript: vec![member],
+            direct: false,
+            staff_thread: None,
         }
     }
 

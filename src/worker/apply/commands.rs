@@ -46,6 +46,7 @@ impl T1 {
                 | Handler::Knowledge
                 | Handler::Ask
                 | Handler::Gaps
+                | Handler::Server
                 | Handler::Setup
                 | Handler::Stats
                 | Handler::Tickets => Vec::new(),
@@ -63,6 +64,7 @@ impl T1 {
             Handler::Gaps => self.gaps(server, interaction, lang).await,
             Handler::Knowledge => self.knowledge(server, interaction, lang).await,
             Handler::Reply => self.reply_command(relevant, interaction, config).await,
+            Handler::Server => self.unknown(server, interaction, lang).await,
             Handler::Setup => self.setup(relevant, interaction, config).await,
             Handler::Stats => self.stats(relevant, interaction, config).await,
             Handler::Tickets => {

@@ -1,4 +1,4 @@
-//! Edits and deletions of questions that are not answered yet.
+//! Edits and deletions of questions. What is edited within a minute after its answer is answered once more, in its place.
 //!
 //! Promises: the edit with the newest `edited_timestamp` wins, in whatever order they come; a deleted question is not
 //! answered; a message that comes after its deletion stays dead, because the deletion takes its event key (the tombstone).
@@ -12,6 +12,7 @@ use crate::conversation::store;
 use crate::deliver::outbox;
 use crate::discord::{Message, MessageId};
 use crate::server_config::ServerConfig;
+use crate::texts::Lang;
 
 impl T1 {
     pub(super) async fn edited(
@@ -22,7 +23,9 @@ impl T1 {
     ) -> Result<(), Error> {
         let Some(at) = message.edited_ms() else { return Ok(()) };
         let event = message.id.0.to_string();
-        let Some(conversation) = store::asked_in(&mut self.tx, server, &event).await? else { return Ok(()) };
+        let Some(conversation) = store::asked_in(&mut self.tx, server, &event).await? else {
+            return self.revised(server, message, at, config).await;
+        };
         self.lock(server).await?;
         // The conversation first, as everybody does who writes both.
         let Some(conversation) = store::load(&mut self.tx, server, conversation).await? else {
@@ -40,6 +43,29 @@ impl T1 {
         store::change_job(&mut self.tx, server, id, &job).await?;
         let (conversation, _) = conversation.apply(Command::Edit { event_id: event, text });
         Ok(store::save(&mut self.tx, server, &conversation, "", config.patience()).await?)
+    }
+
+    /// An edit of what was answered. It stands in the thread that was started on it, or where it was written.
+    async fn revised(
+        &mut self,
+        server: ServerId,
+        message: &Message,
+        edited_at_ms: i64,
+        config: &ServerConfig,
+    ) -> Result<(), Error> {
+        let (text, channel) = (without_mention(&message.content, self.bot), message.channel_id);
+        if !config.enabled || text.is_empty() || limits::is_too_long(&text, config) {
+            return Ok(());
+        }
+        for place in [message.id.thread(), channel] {
+            let Some(known) = store::load_by_thread(&mut self.tx, server, place).await? else { continue };
+            if known.has_asked(message.id) {
+                let lang = Lang::of_text(&text, config);
+                let command = Command::Revise { question: message.id, channel, text, edited_at_ms, lang };
+                return self.run(server, known, command, "", config).await;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn deleted(

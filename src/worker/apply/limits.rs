@@ -3,7 +3,7 @@
 //! Promises: a question counts once, whatever brings it again, because it is counted in T1 behind its event key; times are
 //! read from Discord's ids, so that who applies it does not matter. Beyond the limit nothing is stored and nothing is
 //! looked up. Whoever asked by an interaction is told each time, and alone; whoever asked by a message is told once
-//! until he may ask again, so that a flood is not answered by another.
+//! until he may ask again, in direct messages or, if he takes none, where he asked: a flood is not answered by another.
 
 use std::time::Duration;
 
@@ -99,13 +99,18 @@ impl T1 {
         server: ServerId,
         question: &Question,
         config: &ServerConfig,
+        direct: bool,
     ) -> Result<bool, Error> {
         let Some(refusal) = self.refusal(server, question, config, question.lang).await? else {
             return Ok(true);
         };
         let Origin::Message { channel, message, .. } = question.origin else { return Ok(false) };
         if self.tx.remember_event(&refusal.once).await? {
-            self.reply(server, channel, message, "limit", (refusal.text, question.lang)).await?;
+            let place = (channel, message);
+            match direct {
+                true => self.reply(server, channel, message, "limit", (refusal.text, question.lang)).await?,
+                false => self.whisper(server, question.author, place, (refusal.text, question.lang)).await?,
+            }
         }
         Ok(false)
     }
@@ -114,7 +119,7 @@ impl T1 {
 /// Why a question is not answered.
 pub(super) struct Refusal {
     pub(super) text: String,
-    /// The event key under which it is said in a channel.
+    /// The event key under which it is said to whoever asked by a message.
     once: String,
 }
 

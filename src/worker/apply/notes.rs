@@ -5,6 +5,7 @@ use std::time::Duration;
 use helpline_cluster::ids::ServerId;
 
 use super::{Error, T1};
+use crate::deliver::render::ticket::link;
 use crate::deliver::{Controls, Effect};
 use crate::discord::{ChannelId, Message, MessageId, UserId};
 use crate::server_config::ServerConfig;
@@ -41,6 +42,19 @@ impl T1 {
             lang,
         };
         self.deliver_alone(server, message.0.to_string(), effect, post).await
+    }
+
+    /// Says something about a message to whoever wrote it, alone if he takes direct messages.
+    pub(super) async fn whisper(
+        &mut self,
+        server: ServerId,
+        user: UserId,
+        (channel, message): (ChannelId, MessageId),
+        (text, lang): (String, Lang),
+    ) -> Result<(), Error> {
+        let content = format!("{text}\n-# {}", link(server, channel, Some(message)));
+        let whisper = Effect::Whisper { user, content, channel, message, lang };
+        self.deliver_alone(server, message.0.to_string(), "limit", whisper).await
     }
 
     /// The bot was mentioned, and nothing was asked.

@@ -77,11 +77,13 @@ impl T1 {
             Some(id) => store::load(&mut self.tx, server, id).await?,
             None => None,
         };
-        let (Some(conversation), Some(member)) = (found, &interaction.member) else {
+        // In direct messages nobody presses on what is another's.
+        let found = found.filter(|it| it.direct == interaction.member.is_none());
+        let (Some(conversation), Some(by)) = (found, interaction.by()) else {
             let gone = say!(Lang::of_member(interaction, config), "conversation-gone");
             return self.respond(server, interaction, gone).await;
         };
-        let press = press(relevant, interaction, member.user.id, config);
+        let press = press(relevant, interaction, by.id, config);
         // No question has this id, and no answer is found for it.
         let question = pressed.question.unwrap_or(MessageId(0));
         let command = match pressed.button {
@@ -101,7 +103,7 @@ impl T1 {
             Button::Unhelpful => Command::Vote { press, question, helpful: false },
             Button::Close => Command::Close { press },
         };
-        self.run(server, conversation, command, &member.user.username, config).await
+        self.run(server, conversation, command, &by.username, config).await
     }
 }
 

@@ -16,15 +16,17 @@ pub async fn replay(
     event: Option<Relevant>,
     letter: i64,
 ) -> Result<HashSet<Lane>, Error> {
-    let servers: Vec<ServerId> = event.iter().map(|event| event.server).collect();
-    let config = match servers.first() {
-        Some(server) => shared.configs.get(*server).await?,
+    let servers: Vec<ServerId> = event.iter().filter_map(Relevant::of_server).collect();
+    let config = match &event {
+        Some(event) => event.config(shared).await?,
         None => std::sync::Arc::default(),
     };
     let (mut t1, places) = T1::begin(shared, fence, &servers).await?;
     if let Some(event) = event {
         let (server, shard) = (event.server, fence.shard);
-        if places.get(&server).is_none_or(|place| place.lives_on != Some(shard)) {
+        if event.of_server().is_some()
+            && places.get(&server).is_none_or(|place| place.lives_on != Some(shard))
+        {
             return Err(fence::Error::ServerElsewhere { server, shard }.into());
         }
         t1.apply(&Relevant { replayed: true, ..event }, &config).await?;
@@ -32,6 +34,9 @@ pub async fn replay(
     t1.settle().await?;
     if letters::applied(&mut t1.tx, letter).await? {
         t1.tx.commit().await?;
+        if t1.at_the_desk {
+            shared.reception.notify_one();
+        }
         return Ok(t1.lanes);
     }
     t1.tx.rollback().await?;

@@ -65,7 +65,10 @@ impl Inner {
             let attempt = async {
                 let outcome = match resend::next(known, self.shared.repair.nonce_window) {
                     Next::Done(message) => Outcome::Done { message: Some(message) },
-                    Next::Send => self.send(lane, effect, &mark, &mut thread).await?,
+                    Next::Send => match self.replace(lane, &row, &mark).await? {
+                        Some(outcome) => outcome,
+                        None => self.send(lane, effect, &mark, &mut thread).await?,
+                    },
                     Next::Look => self.look(effect, &mark, thread.id(), known.tried_ago).await,
                 };
                 Ok::<_, Error>(outcome)
@@ -126,6 +129,15 @@ impl Inner {
                 [Some(*channel), fallback.map(|(channel, _)| channel)].into_iter().flatten().collect()
             }
             Effect::PostInThread { channel, .. } => thread.into_iter().chain([*channel]).collect(),
+            Effect::Replace { channel, else_in, .. } => vec![*channel, *else_in],
+            Effect::Whisper { user, channel, .. } => {
+                match self.shared.client.direct_channel(&self.lease.fence, *user).await {
+                    Ok(direct) => direct.into_iter().chain([*channel]).collect(),
+                    Err(outcome) => return outcome,
+                }
+            }
+            Effect::PostToStaff { .. } => thread.into_iter().collect(),
+            Effect::Relay { channel, staff_thread, .. } => vec![*channel, *staff_thread],
             Effect::EditOriginal { channel, .. } | Effect::Notice { channel, .. } => vec![*channel],
             _ => Vec::new(),
         };
@@ -180,6 +192,6 @@ impl Inner {
     }
 }
 
-pub(super) fn now_ms() -> i64 {
+pub(in crate::worker) fn now_ms() -> i64 {
     i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -55,6 +55,7 @@ impl Inner {
             (Effect::PostInThread { .. } | Effect::StartThreadOnOriginal { .. }, Some(id)) => {
                 self.noted_thread(lane, id).await?
             }
+            (Effect::PostToStaff { .. }, _) => self.staff_thread_of(lane).await?,
             _ => None,
         };
         Ok(noted.map_or(Thread::None, Thread::Noted))
@@ -72,6 +73,9 @@ impl Inner {
             return self.show_ticket(lane, *ticket, mark).await;
         }
         if let Some(outcome) = self.for_staff(lane, effect, mark).await? {
+            return Ok(outcome);
+        }
+        if let Some(outcome) = self.for_staff_thread(lane, effect, mark).await? {
             return Ok(outcome);
         }
         if let Effect::SendData { interaction, token, application, user, lang } = effect {

@@ -5,12 +5,14 @@ use helpline_cluster::fence::FencedTx;
 use uuid::Uuid;
 
 use super::Inner;
+use crate::conversation::state::Conversation;
 use crate::conversation::store::tickets;
 use crate::deliver::client::Outcome;
 use crate::deliver::outbox::Lane;
-use crate::deliver::render::ticket::summary;
+use crate::deliver::render::ticket::{discreet, summary};
 use crate::deliver::{Controls, Effect};
-use crate::discord::MessageId;
+use crate::discord::{ChannelId, MessageId};
+use crate::server_config::ServerConfig;
 use crate::texts::Lang;
 use crate::worker::apply::Error;
 
@@ -26,8 +28,11 @@ impl Inner {
         let lang = Lang::of_server(&config);
         let edit = Effect::Edit {
             message,
-            channels: conversation.thread.into_iter().chain([conversation.channel]).collect(),
-            content: summary(lang, lane.server, conversation, &shown.ticket),
+            channels: places(conversation, &config),
+            content: match conversation.direct && conversation.staff_thread.is_none() {
+                true => discreet(lang, conversation, &shown.ticket),
+                false => summary(lang, lane.server, conversation, &shown.ticket),
+            },
             controls: Controls::Ticket { ticket: id, status: shown.ticket.status },
             lang,
         };
@@ -41,11 +46,23 @@ impl Inner {
         effect: &Effect,
         message: Option<MessageId>,
     ) -> Result<(), Error> {
-        if let (Effect::Post { controls: Controls::Ticket { ticket, .. }, .. }, Some(message)) =
-            (effect, message)
+        if let (
+            Effect::Post { controls: Controls::Ticket { ticket, .. }, .. }
+            | Effect::PostToStaff { controls: Controls::Ticket { ticket, .. }, .. },
+            Some(message),
+        ) = (effect, message)
         {
             tickets::set_message(tx, lane.server, *ticket, message).await?;
         }
         Ok(())
+    }
+}
+
+/// Where a ticket's message may stand. What is said in a thread of staff is never said in a channel.
+fn places(conversation: &Conversation, config: &ServerConfig) -> Vec<ChannelId> {
+    match (conversation.direct, conversation.staff_thread) {
+        (false, _) => conversation.thread.into_iter().chain([conversation.channel]).collect(),
+        (true, Some(thread)) => vec![thread],
+        (true, None) => config.channels.first().map(|channel| ChannelId(*channel)).into_iter().collect(),
     }
 }

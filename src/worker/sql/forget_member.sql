@@ -21,6 +21,12 @@ with own as (
     delete from helpline.answer_jobs where server_id = $1 and job ->> 'author' = $2
 ), votes as (
     delete from helpline.feedback where server_id = $1 and user_id = $3 returning question_id
+), seen as (
+    delete from helpline.dm_members where user_id = $3 and server_id = $1
+), route as (
+    delete from helpline.dm_routes where user_id = $3 and server_id = $1
+), waiting as (
+    delete from helpline.dm_waiting where user_id = $3
 ), letters as (
     delete from helpline.dead_letters where server_id = $1 and payload -> 'author' ->> 'id' = $2
 ), delivered as (

@@ -83,6 +83,12 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("helpline_worker", "helpline.server_moves", "select insert update delete"),
     ("helpline_worker", "helpline.held_events", "select insert update delete"),
     ("helpline_worker", "helpline.server_load", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_routes", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_members", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_waiting", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_desk", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_outbox", "select insert update delete"),
+    ("helpline_worker", "helpline.dm_conversations", "select insert update delete"),
     ("helpline_proxy", "public._sqlx_migrations", "select(version,success)"),
     (
         "helpline_proxy",

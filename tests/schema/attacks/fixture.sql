@@ -97,3 +97,10 @@ insert into helpline.server_moves (server_id, from_shard, to_shard) select id, 3
 insert into helpline.held_events (shard_id, server_id, origin, kind, received_at_ms, payload)
 select 4, id, 'a:1', 'MESSAGE_CREATE', 0, '{"content": "secret"}' from public.servers;
 insert into helpline.server_load (server_id, load_milli) select id, 7 from public.servers;
+insert into helpline.dm_routes (user_id, server_id, channel_id) select id, id, 77 from public.servers;
+insert into helpline.dm_members (user_id, server_id) select 99, id from public.servers;
+insert into helpline.dm_waiting (user_id, channel_id, origin, kind, received_at_ms, payload)
+values (99, 77, 'a:1', 'DIRECT_MESSAGE_CREATE', 0, '{"content": "secret"}');
+insert into helpline.dm_desk (user_id, channel_id, event_id, lang, state) values (99, 77, 88, 'en', 'asked');
+insert into helpline.dm_outbox (user_id, event_id, effect, request) values (99, '88', 'choose', '{"content": "secret"}');
+insert into helpline.dm_conversations (conversation_id, server_id, user_id) select id, server_id, 99 from public.conversations;

@@ -65,6 +65,16 @@ select s % 64, s, 'a:' || n, 'MESSAGE_CREATE', 0, 'x' from generate_series(1, 10
 insert into helpline.server_load (server_id, load_milli, measured_at)
 select s, s, now() - s * interval '126 minutes' / {servers} from generate_series(1, {servers}) s;
 
+insert into helpline.dm_routes (user_id, server_id, channel_id) select n, 1 + n % {servers}, n from generate_series(1, {n}) n;
+insert into helpline.dm_members (user_id, server_id) select n, 1 + n % {servers} from generate_series(1, {n}) n;
+insert into helpline.dm_desk (user_id, channel_id, event_id, lang, state)
+select n, n, n, 'en', case when n % 5000 = 0 then 'due' else 'chosen' end from generate_series(1, {n}) n;
+insert into helpline.dm_waiting (user_id, channel_id, origin, kind, received_at_ms, payload)
+select n, n, 'a', 'x', 0, 'x' from generate_series(1, {n} / 10) n;
+insert into helpline.dm_outbox (user_id, event_id, effect, request) select n, n, 'x', '{}' from generate_series(1, 1000) n;
+insert into helpline.dm_conversations (conversation_id, server_id, user_id, staff_thread)
+select id, server_id, 7, id::text from public.conversations where thread_id::bigint % 3 = 0;
+
 alter table public.knowledge_documents disable trigger user;
 insert into public.knowledge_documents (server_id, title, content, file_type)
 select case when n % 10 = 0 then 1 else 1 + n % {servers} end, 'Document ' || n, repeat('What is written here. ', 40), 'md'

@@ -3,6 +3,7 @@
 //! A new one fails the tests until it stands here. Queries are told apart by how they begin, without comments.
 
 mod cluster;
+mod direct;
 mod knowledge;
 mod members;
 mod retrieval;
@@ -11,8 +12,15 @@ mod staff;
 use super::{Kind, Query};
 
 /// All of them, by what they belong to.
-pub const ALL: [&[Query]; 6] =
-    [QUERIES, cluster::QUERIES, knowledge::QUERIES, members::QUERIES, retrieval::QUERIES, staff::QUERIES];
+pub const ALL: [&[Query]; 7] = [
+    QUERIES,
+    cluster::QUERIES,
+    direct::QUERIES,
+    knowledge::QUERIES,
+    members::QUERIES,
+    retrieval::QUERIES,
+    staff::QUERIES,
+];
 
 const fn hot(
     role: &'static str,
@@ -67,17 +75,24 @@ const QUERIES: &[Query] = &[
     ),
     hot(
         WORKER,
-        "select id, channel_id, thread_id, user_id, transcript, status from public.conversations \
-         where server_id = $1 and id = $2",
+        "select c.id, c.channel_id, c.thread_id, c.user_id, c.transcript, c.status, d.conversation_id is not null as \
+         \"direct!\", d.staff_thread as \"staff_thread?\" from public.conversations c left join helpline.dm_conversations d \
+         on d.server_id = $1 and d.conversation_id = c.id where c.server_id = $1 and c.id = $2",
         "{server}, gen_random_uuid()",
-        &["conversations_pkey"],
+        &["conversations_pkey", "dm_conversations_pkey|dm_conversations_server_id_conversation_id_key"],
     ),
     hot(
         WORKER,
-        "select id, channel_id, thread_id, user_id, transcript, status from public.conversations \
-         where server_id = $1 and thread_id = $2",
+        "select c.id, c.channel_id, c.thread_id, c.user_id, c.transcript, c.status, d.conversation_id is not null as \
+         \"direct!\", d.staff_thread as \"staff_thread?\" from public.conversations c left join helpline.dm_conversations d \
+         on d.server_id = $1 and d.conversation_id = c.id where c.server_id = $1 and c.id = coalesce(",
         "{server}, '77'",
-        &["conversations_server_id_thread_id_idx"],
+        &[
+            "conversations_pkey",
+            "conversations_server_id_thread_id_idx",
+            "dm_conversations_staff_thread_idx",
+            "dm_conversations_pkey|dm_conversations_server_id_conversation_id_key",
+        ],
     ),
     hot(
         WORKER,
@@ -120,13 +135,21 @@ const QUERIES: &[Query] = &[
         WORKER,
         "select t.status as ticket_status",
         "{server}, gen_random_uuid()",
-        &["forwarded_tickets_pkey|forwarded_tickets_server_id_idx", "conversations_pkey"],
+        &[
+            "forwarded_tickets_pkey|forwarded_tickets_server_id_idx",
+            "conversations_pkey",
+            "dm_conversations_pkey|dm_conversations_server_id_conversation_id_key",
+        ],
     ),
     hot(
         WORKER,
         "with open as ( select id, conversation_id, assigned_to",
         "{server}",
-        &["forwarded_tickets_open_idx|forwarded_tickets_server_id_idx", "conversations_pkey"],
+        &[
+            "forwarded_tickets_open_idx|forwarded_tickets_server_id_idx",
+            "conversations_pkey",
+            "dm_conversations_pkey|dm_conversations_server_id_conversation_id_key",
+        ],
     ),
     hot(
         WORKER,

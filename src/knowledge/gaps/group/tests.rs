@@ -61,6 +61,7 @@ fn answered(event: u64, action: Action) -> Turn {
         action,
         citations: Vec::new(),
         at: OffsetDateTime::UNIX_EPOCH,
+        anew: false,
     }
 }
 
