@@ -101,10 +101,10 @@ pub async fn read_on(redis: Connection, keys: &Keys) -> Result<Budgets, RedisErr
     refused.key(steps).key(breaker);
     let mut identifies = IDENTIFIES.prepare_invoke();
     identifies.key(keys.identify_budget());
-    let (rest, refused, identifies): ((u64, u64, u64), (u64, u64, u64), HashMap<String, String>) = tokio::try_join!(
-        rest.invoke_async(&mut one),
-        refused.invoke_async(&mut two),
-        identifies.invoke_async(&mut three)
+    let (rest, refused, identifies) = tokio::try_join!(
+        rest.invoke_async::<(u64, u64, u64)>(&mut one),
+        refused.invoke_async::<(u64, u64, u64)>(&mut two),
+        identifies.invoke_async::<HashMap<String, String>>(&mut three)
     )?;
     Ok(Budgets {
         identifies: identify_budget(&identifies),
