@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that what builds and the demo need is here: a C compiler, Rust, and the server programs of PostgreSQL and
-# Redis. `setup.sh tests` sees to what the tests run besides: Chromium, and through setup-outside.sh the client libraries
+# Redis. `setup.sh tests` sees to what the tests run besides: Chromium, Prometheus, and through setup-outside.sh the client libraries
 # and PostgREST. Installs what is missing with apt; elsewhere it says what is needed.
 # No service is started or enabled, no database cluster is created, and servers that run are left alone.
 set -euo pipefail
@@ -45,6 +45,8 @@ missing_packages() {
   [ "$mode" = tests ] || return 0
   python_works || printf 'python3 python3-venv '
   # Without fonts a page has no letters in it; Chromium's package only recommends them.
+  # promtool comes with it.
+  command -v prometheus >/dev/null && command -v promtool >/dev/null || printf 'prometheus '
   [ -n "$(chromium_program)" ] || printf 'chromium fonts-liberation fonts-noto-color-emoji '
 }
 
@@ -59,8 +61,11 @@ install_with_apt() {
     tail -n 20 "$log" >&2
     fail "apt-get could not install ${packages[*]}"
   }
-  # The package enables its service for the next start of the machine; nobody asked for that.
-  case " ${packages[*]} " in *' redis-server '*) $sudo update-rc.d redis-server disable >/dev/null 2>&1 || true ;; esac
+  # These packages enable their service for the next start of the machine; nobody asked for that.
+  local service
+  for service in redis-server prometheus; do
+    case " ${packages[*]} " in *" $service "*) $sudo update-rc.d "$service" disable >/dev/null 2>&1 || true ;; esac
+  done
   let_services_go
 }
 
@@ -98,15 +103,15 @@ let_services_go() {
 tell_what_is_needed() {
   say "not found: $1"
   say "needed: a C compiler, PostgreSQL $oldest_postgres or newer (initdb, postgres), Redis $oldest_redis or newer (redis-server)"
-  [ "$mode" != tests ] || say "needed by the tests: Python 3.10 or newer with venv, Chromium"
+  [ "$mode" != tests ] || say "needed by the tests: Python 3.10 or newer with venv, Chromium, Prometheus with promtool"
   if command -v dnf >/dev/null; then
-    say "try: sudo dnf install gcc postgresql-server valkey   (for the tests: python3 chromium)"
+    say "try: sudo dnf install gcc postgresql-server valkey   (for the tests: python3 chromium golang-github-prometheus)"
   elif command -v brew >/dev/null; then
-    say "try: brew install postgresql@17 redis   (for the tests: python; --cask google-chrome; xcode-select --install for the compiler)"
+    say "try: brew install postgresql@17 redis   (for the tests: python prometheus; --cask google-chrome; xcode-select --install for the compiler)"
   elif command -v pacman >/dev/null; then
-    say "try: sudo pacman -S gcc postgresql valkey   (for the tests: python chromium)"
+    say "try: sudo pacman -S gcc postgresql valkey   (for the tests: python chromium prometheus)"
   elif command -v apk >/dev/null; then
-    say "try: sudo apk add build-base postgresql17 redis   (for the tests: python3 chromium)"
+    say "try: sudo apk add build-base postgresql17 redis   (for the tests: python3 chromium prometheus)"
   fi
   exit 1
 }

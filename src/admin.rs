@@ -229,8 +229,8 @@ fn router(health: Arc<Health>, metrics: PrometheusHandle) -> Router {
         (status, health.report())
     };
     let render = async move || {
-        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
-            .into_response()
+        let text = metrics.render() + &crate::metrics::rows::render();
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
     };
     Router::new()
         // A runtime that hangs does not answer at all.

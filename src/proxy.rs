@@ -178,6 +178,7 @@ pub async fn run_on(
 ) -> anyhow::Result<()> {
     telemetry::install_crypto();
     metrics::describe();
+    metrics::begin(&config.name);
     // Ends everything, whether told from outside or by a failure inside.
     let stop = cancel.child_token();
     let parts = Parts::gather(&config, &stop).await?;

@@ -2,7 +2,7 @@
 //!
 //! [`shard_loop`] owns one shard for as long as its lease lasts; [`apply`] turns events into commands inside one fenced
 //! transaction (T1); [`lanes`] answer (T2) and deliver; [`moving`] takes servers from shard to shard; [`configs`] caches
-//! what admins set; [`load`] measures; [`janitor`] deletes what has served its time.
+//! what admins set; [`load`] measures; [`view`] tells of it; [`janitor`] deletes what has served its time.
 
 pub mod apply;
 mod arriving;
@@ -23,6 +23,7 @@ pub mod silences;
 mod ticket_news;
 pub mod trial;
 pub mod vectors;
+pub mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -200,6 +201,7 @@ impl Default for Backoff {
 
 /// Runs until `cancel`, then hands its shards over and returns. Errors: what makes a start impossible.
 pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> anyhow::Result<()> {
+    crate::metrics::begin_worker(&config.name);
     let connections = |size| store::postgres(&config.database_url, size, config.lease_ttl / 2, &cancel);
     let Shares { claims: of_claims, events, lanes } = Shares::of(config.pool_size);
     let (pool, first) = (connections(lanes).await?, connections(events).await?);
@@ -254,6 +256,7 @@ pub async fn run(config: Config, health: &Health, cancel: CancellationToken) -> 
         tokio::spawn(silences::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
         tokio::spawn(reception::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
         tokio::spawn(reports::run(Arc::clone(&shared), claims.clone(), cancel.clone())),
+        tokio::spawn(view::run(Arc::clone(&shared), claims.clone(), log.clone(), cancel.clone())),
         tokio::spawn(embed(database.clone(), claims.clone(), embedder, cancel.clone())),
     ];
 

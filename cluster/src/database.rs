@@ -46,6 +46,7 @@ pub use turns::{Turns, WaitingSince};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::time::Instant;
 
 /// See the module's documentation. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,6 +76,11 @@ impl Database {
     /// When no connection can be had.
     pub async fn read(&self) -> Result<ReadTx, sqlx::Error> {
         Ok(ReadTx { tx: begin_in_turn(self, Some("begin read only")).await? })
+    }
+
+    /// How many connections are open, and how many of them nobody uses.
+    pub fn connections(&self) -> (u32, u32) {
+        (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX))
     }
 
     /// A connection for writes that belong to no shard.
@@ -123,11 +129,15 @@ pub(crate) async fn begin_in_turn(
     source: &impl Source,
     statement: Option<&'static str>,
 ) -> Result<Begun, sqlx::Error> {
+    let kind = if statement.is_some() { "read" } else { "write" };
+    let asked_at = Instant::now();
     let turn = match source.turns() {
         Some((turns, since)) => Some(turns.take(since.get()).await),
         None => None,
     };
-    Ok(Begun { tx: begin(source.pool(), statement).await?, _turn: turn })
+    let tx = begin(source.pool(), statement).await?;
+    metrics::histogram!("helpline_database_begin_seconds", "kind" => kind).record(asked_at.elapsed());
+    Ok(Begun { tx, _turn: turn })
 }
 
 /// A transaction in which Postgres refuses every write.

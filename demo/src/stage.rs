@@ -93,15 +93,22 @@ impl Stage {
         ));
         say(&format!("playground: {} (watch and take part in a browser)", simulator.playground_url()));
         let proxy_port = free_port()?;
-        let proxy = proxy(&common, &simulator, options, proxy_port)?;
+        let admin_ports = (0..=options.workers).map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+        let proxy = proxy(&common, &simulator, options, proxy_port, admin_ports[0])?;
         servers_known(&pool, options.servers).await.with_context(|| {
             format!("the proxy did not bring the servers in; {}", crate::process::last_words(&logs, "proxy"))
         })?;
         say("setting configs and importing documents");
         bring_in(&common, &simulator, &themes).await?;
-        let workers = (1..=options.workers)
-            .map(|number| worker(&common, &format!("worker-{number}"), proxy_port))
+        let names: Vec<String> = (1..=options.workers).map(|number| format!("worker-{number}")).collect();
+        let workers = names
+            .iter()
+            .zip(&admin_ports[1..])
+            .map(|(name, admin_port)| worker(&common, name, proxy_port, *admin_port))
             .collect::<Result<Vec<_>>>()?;
+        let targets =
+            targets(&logs, std::iter::once("proxy").chain(names.iter().map(String::as_str)), &admin_ports)?;
+        say(&format!("metrics: {} lists where, as Prometheus reads it", targets.display()));
         all_owned(&pool).await.with_context(|| {
             format!("not every shard found an owner; {}", crate::process::last_words(&logs, "worker-1"))
         })?;
@@ -132,23 +139,42 @@ async fn discord(options: &Options) -> Result<Simulator> {
     Simulator::start(config).await.context("start the simulated Discord")
 }
 
-fn proxy(common: &Common, simulator: &Simulator, options: &Options, port: u16) -> Result<Kept> {
+fn proxy(
+    common: &Common,
+    simulator: &Simulator,
+    options: &Options,
+    port: u16,
+    admin_port: u16,
+) -> Result<Kept> {
     let env = vec![
         ("DISCORD_TOKEN", simulator.token().to_owned()),
         ("DISCORD_API_URL", simulator.rest_base()),
         ("REST_PER_SECOND", options.rest_per_second.to_string()),
         ("GATEWAY_SHARDS", options.gateway_shards.to_string()),
         ("PROXY_ADDR", format!("127.0.0.1:{port}")),
+        ("PROXY_NAME", "proxy".to_owned()),
+        ("ADMIN_ADDR", format!("127.0.0.1:{admin_port}")),
     ];
     common.recipe("proxy", &["proxy"], Some("helpline_proxy"), env).keep()
 }
 
-fn worker(common: &Common, name: &str, proxy_port: u16) -> Result<Kept> {
+fn worker(common: &Common, name: &str, proxy_port: u16, admin_port: u16) -> Result<Kept> {
     let env = vec![
         ("WORKER_NAME", name.to_owned()),
         ("HELPLINE_PROXY_URL", format!("http://127.0.0.1:{proxy_port}")),
+        ("ADMIN_ADDR", format!("127.0.0.1:{admin_port}")),
     ];
     common.recipe(name, &["worker"], Some("helpline_worker"), env).keep()
+}
+
+/// Writes where the metrics are, as `file_sd_configs` of Prometheus takes it; `instance` is the process's name.
+fn targets<'a>(logs: &Path, names: impl Iterator<Item = &'a str>, ports: &[u16]) -> Result<PathBuf> {
+    let target = |(name, port): (&str, &u16)| serde_json::json!({"targets": [format!("127.0.0.1:{port}")], "labels": {"instance": name}});
+    let all: Vec<serde_json::Value> = names.zip(ports).map(target).collect();
+    let path = logs.join("prometheus-targets.json");
+    let text = serde_json::to_string_pretty(&all).context("write the targets")?;
+    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    Ok(path)
 }
 
 /// Switches support on and imports the theme's documents on every server, with the commands an operator uses.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use twilight_gateway::{
-    CloseFrame, Config, ConfigBuilder, Message, Shard, ShardId as TwilightId, ShardState,
+    CloseFrame, Config, ConfigBuilder, Latency, Message, Shard, ShardId as TwilightId, ShardState,
 };
 
 pub use ended::Fatal;
@@ -169,6 +169,7 @@ impl Polling {
         // A closing gateway shard has everything once it was resumed after it was told to close.
         let closing = self.permit.is_closing();
         let (mut overlapped, mut barrier) = (None, None);
+        let mut heartbeats = 0;
         loop {
             let item = tokio::select! {
                 biased;
@@ -202,6 +203,10 @@ impl Polling {
                     None => continue,
                 },
             };
+            if shard.latency().periods() != heartbeats {
+                heartbeats = shard.latency().periods();
+                self.measure(shard.latency());
+            }
             if let Some(ended) = self.take(&text) {
                 if !matches!(ended, Ended::InvalidSession { .. }) {
                     close(&mut shard, CloseFrame::RESUME).await;
@@ -211,6 +216,13 @@ impl Polling {
             if closing && overlapped.is_none() && *self.up.borrow() {
                 overlapped = Some(Instant::now() + OVERLAP);
             }
+        }
+    }
+
+    fn measure(&self, latency: &Latency) {
+        if let Some(average) = latency.average() {
+            let label = self.gateway.id.to_string();
+            ::metrics::gauge!(metrics::GATEWAY_LATENCY, "gateway_shard" => label).set(average.as_secs_f64());
         }
     }
 

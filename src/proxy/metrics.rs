@@ -62,6 +62,10 @@ pub const REST_SUPERSEDED: &str = "helpline_proxy_rest_superseded_total";
 /// Labels: `why`.
 pub const REST_UNCHECKED: &str = "helpline_proxy_rest_unchecked_total";
 
+pub const PUBLISH_TIME: &str = "helpline_proxy_publish_seconds";
+/// Labels: `gateway_shard`.
+pub const GATEWAY_LATENCY: &str = "helpline_proxy_gateway_latency_seconds";
+
 /// Labels: `cause`.
 pub const GAPS: &str = "helpline_gaps_total";
 /// Labels: `result` = repaired, given_up.
@@ -140,4 +144,41 @@ pub fn describe() {
     );
     describe_gauge!(LIMITS_PROXIES, "Proxies that share the REST limits");
     describe_counter!(LIMITS_EXCHANGES, "Exchanges with the shared REST limits, by result");
+    describe_histogram!(PUBLISH_TIME, Unit::Seconds, "Time Redis took to store one batch of events");
+    describe_gauge!(
+        GATEWAY_LATENCY,
+        Unit::Seconds,
+        "Time Discord took to answer the latest heartbeats of a gateway shard"
+    );
+}
+
+/// Makes what a proxy counts be there with 0 from its start, see [`crate::metrics::begin_worker`].
+pub fn begin(name: &str) {
+    crate::metrics::begin(name, "proxy");
+    let zero = crate::metrics::zero;
+    let classes = ["message", "own_message", "direct_message", "interaction", "server", "channel", "thread"];
+    zero(EVENTS, "class", &classes);
+    let reasons = ["bot", "not_listening", "unused", "malformed", "repeated", "stream_full"];
+    zero(DROPPED, "reason", &reasons);
+    zero(REST_LIMITED, "scope", &["user", "global", "shared", "none"]);
+    zero(LIMITS_EXCHANGES, "result", &["ok", "failed"]);
+    zero(ACKNOWLEDGED, "by", &["worker", "proxy", "elsewhere"]);
+    zero(UNACKNOWLEDGED, "why", &["too_old", "refused", "overflow"]);
+    zero(REST_UNCHECKED, "why", &["redis_away", "redis_lost_it"]);
+    zero(GAPS, "cause", &["session_lost", "session_unknown", "stream_full", "stream_lost"]);
+    zero(BACKFILL_CHANNELS, "result", &["repaired", "given_up"]);
+    for name in [PUBLISHED, REFUSED, RETAINED_DROPPED, REPUBLISHED, GIVEN_UP, RESUMES, IDENTIFIES, TAKEOVERS]
+    {
+        ::metrics::counter!(name).increment(0);
+    }
+    for name in [SESSIONS_LOST, REST_REFUSED, REST_INVALID, REST_SUPERSEDED, BACKFILLED, BACKFILL_REQUESTS] {
+        ::metrics::counter!(name).increment(0);
+    }
+    ::metrics::counter!(MISSED_INTERACTIONS).increment(0);
+    for name in [INVALID_BUDGET_USED, BREAKER_OPEN, IDENTIFIES_LOW] {
+        ::metrics::gauge!(name).set(0.0);
+    }
+    for name in [REST_WAIT, REST_TIME, PUBLISH_TIME] {
+        drop(::metrics::histogram!(name));
+    }
 }

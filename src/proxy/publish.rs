@@ -347,10 +347,12 @@ impl Publishing {
         let events: Vec<NewEvent> = batch.iter().map(new_event).collect();
         let known = self.link.lock().known(&batch);
         let epoch = self.lease.epoch;
+        let asked_at = Instant::now();
         let answers = match self.publisher.publish_under(self.gateway, epoch, &events, &known).await {
             Err(event_log::Error::EpochLost(_)) => return self.put_epoch_back().await.map(|()| true),
             answers => answers?,
         };
+        ::metrics::histogram!(metrics::PUBLISH_TIME).record(asked_at.elapsed());
         let taken = self.link.lock().settle(batch, &answers);
         self.count(taken, answers.len() - taken);
         if self.link.missed().is_some() {

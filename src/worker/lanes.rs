@@ -25,7 +25,7 @@ use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, ServerId};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -440,7 +440,7 @@ impl Inner {
         answer: Answer,
         config: &ServerConfig,
     ) -> Result<(), Error> {
-        let (asked_at, anew, action) = (job.asked_at, job.anew, answer.action);
+        let (asked_at, anew, action, began) = (job.asked_at, job.anew, answer.action, Instant::now());
         let mut tx = FencedTx::begin_for(&self.pool, &self.lease.fence, lane.server).await?;
         // The conversation first: T1 writes them in this order too.
         let state = store::load(&mut tx, lane.server, conversation).await?;
@@ -469,6 +469,7 @@ impl Inner {
         store_actions(&mut tx, lane, actions).await?;
         counts.store(&mut tx).await?;
         tx.commit().await?;
+        metrics::histogram!(names::OPERATION_SECONDS, "operation" => "answer").record(began.elapsed());
         let outcome = match action {
             crate::answer::Action::Answer => "answered",
             crate::answer::Action::Unsure => "unsure",

@@ -15,6 +15,7 @@ use helpline_cluster::consumer::{DurableCursor, Item};
 use helpline_cluster::event_log::{Delivery, Entry, EventLog, Reader};
 use helpline_cluster::fence::FencedTx;
 use helpline_cluster::ids::{Epoch, StreamId};
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -322,10 +323,12 @@ impl ShardLoop {
         }
         loop {
             self.wait_until_valid().await?;
+            let began = Instant::now();
             let applying = trial::caught(apply::apply(&self.shared, &self.lease.fence, batch, to));
             match in_hand(&self.lease, applying).await?.unwrap_or(Err(Error::Panicked)) {
                 Ok(applied) => {
                     self.moved(to);
+                    measure(batch, began);
                     match applied {
                         Applied::Now(lanes) => lanes.into_iter().for_each(|lane| self.lanes.kick(lane)),
                         Applied::Before => self.lanes.recover().await,
@@ -453,5 +456,14 @@ async fn flush_at(since: Option<Instant>) {
     match since {
         Some(since) => tokio::time::sleep_until(since + CURSOR_FLUSH_AFTER).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How long the transaction took, and how long the oldest event of the batch waited for its end.
+fn measure(batch: &[Relevant], began: Instant) {
+    metrics::histogram!(names::OPERATION_SECONDS, "operation" => "apply").record(began.elapsed());
+    if let Some(oldest) = batch.iter().map(Relevant::received_at).min() {
+        let waited = OffsetDateTime::now_utc() - oldest;
+        metrics::histogram!(names::EVENT_WAIT_SECONDS).record(waited.as_seconds_f64().max(0.0));
     }
 }

@@ -39,10 +39,7 @@ fn the_boards_are_the_very_files_of_grafana() {
 fn the_alerts_are_the_very_rules_of_grafana() {
     let wanted: Vec<Value> =
         files("alerts", "yml").iter().flat_map(|file| list(&read_yaml(file)["groups"]).to_vec()).collect();
-    if wanted.is_empty() {
-        assert_eq!(case("cluster-values").of_kind("PrometheusRule").count(), 0);
-        return;
-    }
+    assert!(!wanted.is_empty(), "there are rules");
     let rule = case("cluster-values").find("PrometheusRule", "helpline");
     assert_eq!(list(&rule["spec"]["groups"]), wanted);
     assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
@@ -79,9 +76,6 @@ fn links_lead_to_where_the_runbooks_are_served() {
         panic!("one case")
     };
     assert_eq!(case.error, None);
-    if files("alerts", "yml").is_empty() {
-        return;
-    }
     let rendered = |kind| case.of_kind(kind).map(Value::to_string).collect::<String>();
     for kind in ["PrometheusRule", "ConfigMap"] {
         assert!(!rendered(kind).contains("helpline.example"), "a link of {kind} leads nowhere");

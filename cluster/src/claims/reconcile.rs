@@ -201,6 +201,7 @@ impl Reconciler {
 
     /// Hands the lease to the consumer once the shard's log is usable, however long that takes.
     async fn hand_over(&self, fence: Fence, on_trial: bool, stop: CancellationToken) {
+        let won_at = Instant::now();
         let mut pause = Duration::from_millis(20);
         let mut fresh = true;
         let cursor = loop {
@@ -228,6 +229,7 @@ impl Reconciler {
         let self_fence = Arc::clone(&self.self_fence);
         let lease = Lease { fence: fence.clone(), cursor, on_trial, self_fence, stop };
         self.shared.held.run(&fence, || place.send(Ownership::Gained(lease)));
+        metrics::histogram!("helpline_claim_seconds").record(won_at.elapsed());
         self.shared.count_shards();
         let online = [(shard, Status::Online)];
         let reporting = lease::report(&self.shared.pool, self.id, &online);

@@ -44,6 +44,13 @@ pub struct Relevant {
 }
 
 impl Relevant {
+    /// When it arrived at the proxy.
+    pub const fn received_at(&self) -> OffsetDateTime {
+        self.received_at
+    }
+}
+
+impl Relevant {
     /// The server; none of direct messages that are of none yet.
     pub fn of_server(&self) -> Option<ServerId> {
         (self.server != NO_SERVER).then_some(self.server)

@@ -173,6 +173,8 @@ impl Inner {
         }
         tx.commit().await?;
         metrics::counter!(names::EFFECTS, "effect" => effect.name(), "result" => "done").increment(1);
+        let took = OffsetDateTime::now_utc() - row.created_at;
+        metrics::histogram!(names::DELIVERY_SECONDS).record(took.as_seconds_f64().max(0.0));
         Ok(Flow::Continue)
     }
 

@@ -8,11 +8,12 @@ mod knowledge;
 mod members;
 mod retrieval;
 mod staff;
+mod view;
 
 use super::{Kind, Query};
 
 /// All of them, by what they belong to.
-pub const ALL: [&[Query]; 7] = [
+pub const ALL: [&[Query]; 8] = [
     QUERIES,
     cluster::QUERIES,
     direct::QUERIES,
@@ -20,6 +21,7 @@ pub const ALL: [&[Query]; 7] = [
     members::QUERIES,
     retrieval::QUERIES,
     staff::QUERIES,
+    view::QUERIES,
 ];
 
 const fn hot(
