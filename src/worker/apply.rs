@@ -235,7 +235,7 @@ impl T1 {
             return match known.thread == Some(message.channel_id) {
                 // It was read again, which tells nothing of its channel.
                 true => self.direct_message(relevant, message, config).await,
-                false => self.from_staff(relevant, message, known.clone(), config).await,
+                false => self.staff_wrote(relevant, message, known.clone(), config).await,
             };
         }
         if known.is_none() && !mentioned && !in_support_channel {

@@ -64,7 +64,7 @@ async fn a_deployment_that_is_well_has_nothing_broken() {
         ("REDIS_URL", &town.redis.url),
         ("REDIS_PREFIX", &town.redis.prefix),
         ("DISCORD_API_URL", &api),
-        ("DISCORD_TOKEN", &token),
+        ("DISCORD_TOKEN", token),
     ];
     let well = eventually("both have said whether they read", async || {
         let seen = doctor(&env).await;
@@ -95,7 +95,7 @@ async fn a_deployment_that_is_well_has_nothing_broken() {
     }
     let table = helpline(&["doctor"], &env).await;
     assert!(table.status.success() && text(&table.stdout).contains("0 broken"), "{}", text(&table.stdout));
-    assert!(!text(&table.stdout).contains(&token), "the token is nobody's business");
+    assert!(!text(&table.stdout).contains(token), "the token is nobody's business");
 
     // A worker that takes its proxies for ones that read nothing.
     let redis = RedisLink::open(&town.redis.url).unwrap().shared();

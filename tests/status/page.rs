@@ -134,7 +134,7 @@ async fn the_page_allows_nothing_from_elsewhere_and_tells_nothing_of_members() {
         let text = answer.text().await.unwrap();
         assert!(!text.contains("https://") && !text.contains("//cdn"), "{path} names another origin");
         let server = town.server(0);
-        assert!(!text.contains(&server.id.get().to_string()) && !text.contains(&town.sim.token()), "{path}");
+        assert!(!text.contains(&server.id.get().to_string()) && !text.contains(town.sim.token()), "{path}");
     }
     let posted = reqwest::Client::new().post(format!("http://{admin}/status.json")).send().await.unwrap();
     assert_eq!(posted.status(), 405, "it is read-only");

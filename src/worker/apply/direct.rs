@@ -365,7 +365,7 @@ impl T1 {
     }
 
     /// Somebody of the staff wrote where only they read.
-    pub(super) async fn from_staff(
+    pub(super) async fn staff_wrote(
         &mut self,
         relevant: &Relevant,
         message: &Message,
