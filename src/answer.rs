@@ -69,6 +69,18 @@ pub enum Action {
     HandOver(Reason),
 }
 
+impl Action {
+    /// What became of the question, as metrics name it.
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::Answer => "answered",
+            Self::Unsure => "unsure",
+            Self::Clarify => "clarified",
+            Self::HandOver(_) => "handed_over",
+        }
+    }
+}
+
 /// Why a human is to take over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

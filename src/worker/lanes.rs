@@ -470,13 +470,7 @@ impl Inner {
         counts.store(&mut tx).await?;
         tx.commit().await?;
         metrics::histogram!(names::OPERATION_SECONDS, "operation" => "answer").record(began.elapsed());
-        let outcome = match action {
-            crate::answer::Action::Answer => "answered",
-            crate::answer::Action::Unsure => "unsure",
-            crate::answer::Action::Clarify => "clarified",
-            crate::answer::Action::HandOver(_) => "handed_over",
-        };
-        metrics::counter!(names::QUESTIONS, "outcome" => outcome).increment(1);
+        metrics::counter!(names::QUESTIONS, "outcome" => action.outcome()).increment(1);
         metrics::histogram!(names::QUESTION_SECONDS).record((at - asked_at).as_seconds_f64().max(0.0));
         Ok(())
     }
